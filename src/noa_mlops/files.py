@@ -1,0 +1,150 @@
+"""Files, opened safely and written durably.
+
+Reading never follows a symbolic link below its root and never blocks on a pipe; writing is complete and on
+the disk, or absent. Every room that touches the disk leans on these few functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from noa_mlops.errors import LifecycleError
+
+BLOCK = 1 << 20
+"""Bytes read or written at a time."""
+
+
+class UnsafePath(LifecycleError):
+    """A path that leaves its root, passes a symbolic link, or names something that is no regular file."""
+
+    exit_code = 2
+    hint = "Name a regular file inside the project folder, reached without symbolic links."
+
+
+def open_beneath(root: Path, relative: str) -> BinaryIO:
+    """Open the regular file ``relative`` below ``root`` for reading, following no link on the way.
+
+    ``root`` itself may be reached through links; nothing below it may be one. A pipe, device, socket or
+    folder is refused without being read. Raises `UnsafePath` for these, `OSError` for a missing or
+    unreadable file.
+    """
+    parts = _parts(relative)
+    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts[:-1]:
+            following = _open_at(directory, part, os.O_DIRECTORY, relative)
+            os.close(directory)
+            directory = following
+        descriptor = _open_at(directory, parts[-1], os.O_NONBLOCK, relative)
+    finally:
+        os.close(directory)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnsafePath(f"{relative!r} is not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _parts(relative: str) -> tuple[str, ...]:
+    if "\0" in relative or not relative:
+        raise UnsafePath(f"{relative!r} is not a file name")
+    path = PurePosixPath(relative)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise UnsafePath(f"{relative!r} leaves the folder it must stay in")
+    return path.parts
+
+
+def _open_at(directory: int, name: str, flags: int, shown: str) -> int:
+    try:
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, dir_fd=directory)
+    except OSError as error:
+        if _is_link(directory, name):
+            raise UnsafePath(f"{shown!r} passes the symbolic link {name!r}") from error
+        raise
+
+
+def _is_link(directory: int, name: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def read_capped(stream: BinaryIO, limit: int) -> bytes | None:
+    """Read all of ``stream``, or None when it holds more than ``limit`` bytes."""
+    data = stream.read(limit + 1)
+    return None if len(data) > limit else data
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directories(path: Path) -> None:
+    """Create a folder and its parents, each of them durable."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+        sync_directory(folder.parent)
+
+
+def write_durably(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Put ``data`` at ``path``, replacing what was there; a reader sees the old bytes or the new, whole."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        _write_new(temporary, data, mode)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_directory(path.parent)
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """The bytes of an open file, a block at a time."""
+    while block := stream.read(BLOCK):
+        yield block
+
+
+def copy_and_hash(source: BinaryIO, target: Path) -> str:
+    """Copy an open file durably to the new path ``target``; the SHA-256 of the bytes written, in hex."""
+    hasher = hashlib.sha256()
+    with target.open("xb") as writer:
+        for block in blocks(source):
+            hasher.update(block)
+            writer.write(block)
+        writer.flush()
+        os.fsync(writer.fileno())
+    return hasher.hexdigest()
+
+
+def hash_stream(stream: BinaryIO) -> str:
+    """SHA-256 of an open file, in hex."""
+    hasher = hashlib.sha256()
+    for block in blocks(stream):
+        hasher.update(block)
+    return hasher.hexdigest()
