@@ -1,0 +1,221 @@
+"""The metrics a verifier can compute, in one table: what each means, which way is better, where it comes from.
+
+A direction is never guessed: a threshold written as a bare number is read by this table. A metric that is not
+in it cannot be asked for, and one that could not be computed is absent with a reason, never zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+
+Task: TypeAlias = Literal["classification", "regression"]
+"""What is predicted: one of a few classes, or a number."""
+
+Direction: TypeAlias = Literal["higher", "lower", "nearest"]
+"""Which way is better; ``nearest``: the nearer to `Metric.ideal`, on either side."""
+
+Needs: TypeAlias = Literal["labels", "probabilities", "values"]
+"""What the predictor must give: a class per row (probabilities will do), a probability per class, or a number."""
+
+SLACK = 1e-9
+"""How far rounding may carry a value beyond its range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table.
+
+    ``range`` is the least and the greatest value that the formula can give; ``source`` names the function
+    that computes it, or the paper that defines it. A ``binary_only`` metric is defined for two classes.
+    """
+
+    name: str
+    task: Task
+    direction: Direction
+    range: tuple[float, float]
+    needs: Needs
+    description: str
+    source: str
+    binary_only: bool = False
+    ideal: float | None = None
+
+    def limits(self, number: float) -> tuple[float | None, float | None]:
+        """The minimum and maximum that a threshold written as a bare number stands for.
+
+        Raises `ValueError` for a metric whose best value lies inside its range: there, a number alone does
+        not say which side it bounds.
+        """
+        match self.direction:
+            case "higher":
+                return number, None
+            case "lower":
+                return None, number
+            case "nearest":
+                raise ValueError(
+                    f"{self.name} is best at {self.ideal:g}, so a number alone is not a threshold: "
+                    "write {min: ..., max: ...}"
+                )
+
+    def possible(self, value: float) -> bool:
+        """Whether the formula can give ``value``; NaN and infinities it cannot."""
+        least, greatest = self.range
+        return math.isfinite(value) and least - SLACK <= value <= greatest + SLACK
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name. Raises `KeyError`."""
+    return METRICS[name]
+
+
+def metrics_for(task: Task, *, binary: bool) -> tuple[Metric, ...]:
+    """The metrics that can be computed for a task; ``binary``: its target has two classes."""
+    return tuple(m for m in METRICS.values() if m.task == task and (binary or not m.binary_only))
+
+
+_UNIT = (0.0, 1.0)
+_LOSS = (0.0, math.inf)
+
+
+def _label(
+    name: str, description: str, source: str, *, bounds: tuple[float, float] = _UNIT, binary: bool = False
+) -> Metric:
+    """A metric of predicted classes; more is better."""
+    return Metric(name, "classification", "higher", bounds, "labels", description, source, binary)
+
+
+def _rank(name: str, description: str, source: str, *, binary: bool = False) -> Metric:
+    """A metric of how probabilities order the rows; more is better."""
+    return Metric(name, "classification", "higher", _UNIT, "probabilities", description, source, binary)
+
+
+def _score(name: str, description: str, source: str, *, bounds: tuple[float, float] = _UNIT) -> Metric:
+    """A metric of how far probabilities are from the truth; less is better."""
+    return Metric(name, "classification", "lower", bounds, "probabilities", description, source)
+
+
+def _error(name: str, description: str, source: str) -> Metric:
+    """A metric of how far predicted numbers are from the truth; less is better."""
+    return Metric(name, "regression", "lower", _LOSS, "values", description, source)
+
+
+_AVERAGES = {
+    "micro": "over all rows and classes together",
+    "macro": "mean over the classes, each with the same weight",
+    "weighted": "mean over the classes, weighted by their rows",
+}
+
+_OF_CLASSES = (
+    ("precision", "share of the rows predicted as a class that are of it"),
+    ("recall", "share of the rows of a class that are found"),
+    ("f1", "harmonic mean of precision and recall"),
+)
+
+_TABLE = (
+    _label("accuracy", "share of rows whose class is predicted", "sklearn.metrics.accuracy_score"),
+    _label("balanced_accuracy", "mean over the classes of recall", "sklearn.metrics.balanced_accuracy_score"),
+    _label(
+        "precision",
+        "share of the rows predicted positive that are positive",
+        "sklearn.metrics.precision_score",
+        binary=True,
+    ),
+    _label(
+        "recall", "share of the positive rows that are predicted positive", "sklearn.metrics.recall_score", binary=True
+    ),
+    _label(
+        "f1", "harmonic mean of precision and recall of the positive class", "sklearn.metrics.f1_score", binary=True
+    ),
+    *(
+        _label(f"{name}_{average}", f"{meaning}; {how}", f"sklearn.metrics.{name}_score(average='{average}')")
+        for name, meaning in _OF_CLASSES
+        for average, how in _AVERAGES.items()
+    ),
+    _label(
+        "mcc",
+        "correlation between predicted and true class; 0 when one class is predicted for every row",
+        "sklearn.metrics.matthews_corrcoef",
+        bounds=(-1.0, 1.0),
+    ),
+    _rank(
+        "roc_auc",
+        "chance that a positive row has a higher probability than a negative one, ties half",
+        "sklearn.metrics.roc_auc_score",
+        binary=True,
+    ),
+    _rank(
+        "roc_auc_ovr", "mean over the classes of roc_auc, each class against the rest", "sklearn.metrics.roc_auc_score"
+    ),
+    _rank(
+        "average_precision",
+        "precision averaged over the steps of recall, positive class",
+        "sklearn.metrics.average_precision_score",
+        binary=True,
+    ),
+    _rank(
+        "average_precision_macro",
+        "mean over the classes of average_precision, each class against the rest",
+        "sklearn.metrics.average_precision_score",
+    ),
+    _score(
+        "log_loss",
+        "mean negative logarithm of the probability of the true class, clipped at 2.2e-16 (36.04 at most)",
+        "sklearn.metrics.log_loss",
+        bounds=_LOSS,
+    ),
+    _score(
+        "brier",
+        "half the mean squared distance between probabilities and truth; for two classes the usual Brier score",
+        "sklearn.metrics.brier_score_loss(scale_by_half=True)",
+    ),
+    _score(
+        "ece",
+        "expected calibration error over 15 bins of equal mass: of the positive class; "
+        "of the most probable class when there are more than two",
+        "Nixon et al. 2019, Measuring Calibration in Deep Learning; Guo et al. 2017",
+    ),
+    Metric(
+        "calibration_slope",
+        "classification",
+        "nearest",
+        (-math.inf, math.inf),
+        "probabilities",
+        "slope of a logistic regression of the truth on the logit of the probability: under 1 overconfident, over 1 timid",
+        "Cox 1958, Two further applications of a model for binary regression",
+        binary_only=True,
+        ideal=1.0,
+    ),
+    _error("mae", "mean absolute error, in the target's unit", "sklearn.metrics.mean_absolute_error"),
+    _error("rmse", "root of the mean squared error, in the target's unit", "sklearn.metrics.root_mean_squared_error"),
+    _error("median_ae", "median absolute error, in the target's unit", "sklearn.metrics.median_absolute_error"),
+    _error(
+        "mape",
+        "mean absolute error relative to the label, as a share (0.1 is 10 %); undefined when a label is zero",
+        "sklearn.metrics.mean_absolute_percentage_error",
+    ),
+    Metric(
+        "r2",
+        "regression",
+        "higher",
+        (-math.inf, 1.0),
+        "values",
+        "share of the variance explained; 0 is as good as predicting the mean",
+        "sklearn.metrics.r2_score",
+    ),
+    _error("max_error", "greatest absolute error, in the target's unit", "sklearn.metrics.max_error"),
+    *(
+        _error(
+            f"pinball_{percent}",
+            f"mean pinball loss, the prediction taken as the {percent} % quantile",
+            f"sklearn.metrics.mean_pinball_loss(alpha={percent / 100})",
+        )
+        for percent in (10, 50, 90)
+    ),
+)
+
+METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _TABLE})
+"""Every metric by its name, in the order in which reports show them."""

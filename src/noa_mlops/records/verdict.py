@@ -1,0 +1,221 @@
+"""What was measured and what follows from it: estimates, the verdict of the gate, the decision.
+
+These records stand in ledger lines, so each has a JSON form. A number that does not exist is None and carries
+the reason; NaN and infinities cannot be held at all. Emptiness is not success: a verdict that passes has
+nothing against it, every other says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from noa_mlops.records.metrics import Task
+
+if TYPE_CHECKING:
+    from noa_mlops.records.plan import Threshold
+
+Outcome: TypeAlias = Literal["pass", "fail", "inconclusive"]
+"""The words of a verdict."""
+
+Status: TypeAlias = Literal["ready", "blocked"]
+"""The words of a decision, and of the rollout of a lifecycle."""
+
+Reason: TypeAlias = Literal["threshold", "champion", "hygiene", "inconclusive", "drift", "approval", "no_gate"]
+"""Why a decision is what it is."""
+
+ClassLabel: TypeAlias = int | bool | str
+"""One class of a classification target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One metric as measured over ``rows`` rows; ``value`` is None when it could not be computed, ``reason`` says why.
+
+    Raises `ValueError` for a value that is not finite, and for a value and a reason together or neither.
+    """
+
+    value: float | None
+    rows: int
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise ValueError("an estimate has either a value or the reason why there is none")
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError(f"{self.value} is not a measurement; give None and the reason")
+
+    @classmethod
+    def of(cls, value: float, rows: int) -> Estimate:
+        """An estimate of a computed value; one that is not finite becomes None with that reason."""
+        number = float(value)
+        if math.isfinite(number):
+            return cls(number, rows)
+        return cls(None, rows, "the result is not a finite number")
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON form: ``value`` and ``rows``, and ``reason`` when there is no value."""
+        document: dict[str, Any] = {"value": self.value, "rows": self.rows}
+        if self.reason is not None:
+            document["reason"] = self.reason
+        return document
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Estimate:
+        """The estimate that `to_document` wrote. Raises `ValueError` for anything else."""
+        value, rows, reason = document.get("value"), document.get("rows"), document.get("reason")
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            raise ValueError(f"the value of an estimate is a number or null, not {value!r:.40}")
+        if type(rows) is not int or not isinstance(reason, str | None):
+            raise ValueError("an estimate has a whole number of rows and a reason in words")
+        return cls(None if value is None else float(value), rows, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """What the verifier measured; it alone saw predictions and labels together.
+
+    ``rows`` counts the rows with a label, the ones that were measured; ``missing_labels`` the others.
+    ``unseen_labels`` counts rows whose class did not occur in training. ``classes`` is the class list of the
+    model, in its order, None for regression; ``positive`` the class that precision, recall and F1 speak of,
+    None unless there are two. ``decision_threshold`` is the probability from which a row counts as positive.
+    """
+
+    metrics: Mapping[str, Estimate]
+    rows: int
+    missing_predictions: int
+    unseen_labels: int
+    task: Task
+    classes: tuple[ClassLabel, ...] | None
+    positive: ClassLabel | None
+    missing_labels: int = 0
+    decision_threshold: float | None = None
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON form, every metric by its name."""
+        return {
+            "task": self.task,
+            "metrics": {name: estimate.to_document() for name, estimate in self.metrics.items()},
+            "rows": self.rows,
+            "missing_predictions": self.missing_predictions,
+            "missing_labels": self.missing_labels,
+            "unseen_labels": self.unseen_labels,
+            "classes": None if self.classes is None else list(self.classes),
+            "positive": self.positive,
+            "decision_threshold": self.decision_threshold,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> EvaluationReport:
+        """The report that `to_document` wrote. Raises `KeyError` or `ValueError` for anything else."""
+        metrics = {name: Estimate.from_document(value) for name, value in document["metrics"].items()}
+        classes = document["classes"]
+        return cls(
+            metrics=MappingProxyType(metrics),
+            rows=document["rows"],
+            missing_predictions=document["missing_predictions"],
+            unseen_labels=document["unseen_labels"],
+            task=document["task"],
+            classes=None if classes is None else tuple(classes),
+            positive=document["positive"],
+            missing_labels=document["missing_labels"],
+            decision_threshold=document["decision_threshold"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One threshold that was not met; ``value`` is None when there was no number to hold against it."""
+
+    threshold: Threshold
+    value: float | None
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.threshold}: {self.reason}"
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON form: the metric, the bounds that are set, the value and the reason."""
+        bounds = {"min": self.threshold.minimum, "max": self.threshold.maximum}
+        return {
+            "metric": self.threshold.metric,
+            **{side: bound for side, bound in bounds.items() if bound is not None},
+            "value": self.value,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate's answer over measurements, with everything that speaks against the challenger.
+
+    Raises `ValueError` for a pass that has something against it, and for a fail or an inconclusive without a
+    reason.
+    """
+
+    outcome: Outcome
+    violations: tuple[Violation, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.outcome not in ("pass", "fail", "inconclusive"):
+            raise ValueError(f"{self.outcome!r} is no verdict")
+        if (self.outcome == "pass") == bool(self.violations or self.reasons):
+            raise ValueError("a verdict passes when nothing is against it, else it says what is")
+        if self.outcome == "inconclusive" and self.violations:
+            raise ValueError("a violated threshold is a fail")
+
+    @property
+    def promotes(self) -> bool:
+        """Whether the measurements allow promotion: nothing but a pass does."""
+        return self.outcome == "pass"
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "verdict": self.outcome,
+            "violations": [violation.to_document() for violation in self.violations],
+            "reasons": list(self.reasons),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict together with the state of the rollout: may this challenger become the champion now?
+
+    Raises `ValueError` for a ready decision on a verdict that does not pass, unless the plan declared that
+    there is no gate, and for a blocked one without a reason.
+    """
+
+    status: Status
+    verdict: Verdict
+    reasons: tuple[Reason, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.status not in ("ready", "blocked"):
+            raise ValueError(f"{self.status!r} is no decision")
+        if self.status == "blocked" and not self.reasons:
+            raise ValueError("a blocked decision says why")
+        if self.status == "ready" and not self._may_be_ready():
+            raise ValueError("a verdict that does not pass is not ready")
+
+    def _may_be_ready(self) -> bool:
+        return self.verdict.promotes or (self.verdict.outcome == "inconclusive" and self.reasons == ("no_gate",))
+
+    @property
+    def promotes(self) -> bool:
+        """Whether the challenger becomes the champion."""
+        return self.status == "ready"
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON form: the verdict's outcome, the status, and the reasons of the decision and of the verdict."""
+        return {
+            "verdict": self.verdict.outcome,
+            "status": self.status,
+            "reasons": list(self.reasons),
+            "violations": [violation.to_document() for violation in self.verdict.violations],
+            "notes": list(self.verdict.reasons),
+        }
