@@ -1,0 +1,21 @@
+"""``noa`` and ``python -m noa_mlops``: the version is answered before the command-line library is imported."""
+
+from __future__ import annotations
+
+import sys
+
+from noa_mlops.version import VERSION
+
+
+def main() -> int:
+    """Run the command line of this process and return its exit status."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"noa {VERSION}\n")
+        return 0
+    from noa_mlops.cli import main as command_line
+
+    return command_line()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
