@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from noa_mlops.version import VERSION as __version__
+from noa_mlops.version import __version__
 
 __all__ = ["__version__"]
