@@ -1,0 +1,69 @@
+# make demo    a first model, from nothing but Python and make
+# make test    every check of this project
+# make bench   our times against the floors of this machine, in one run
+# make lock    resolve the requirements again (UPGRADE=--upgrade takes newer versions)
+# make clean   back to a fresh clone
+#
+# PYTHON picks the interpreter: make demo PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# Where packages come from is the machine's business; where they go, and that they are the locked ones, is ours.
+unexport PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_HASHES PIP_TARGET PIP_USER PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types floors tests bench lock clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.tabular
+	$(BIN)/noa demo
+
+test: lint types floors tests
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+floors: $(VENV)/.dev
+	$(BIN)/lint-imports --no-logo
+
+tests: $(VENV)/.dev
+	$(BIN)/pytest -n auto
+
+bench: $(VENV)/.tabular
+	$(BIN)/python -m benchmarks
+
+# A stamp stands for an environment that holds exactly what its lock names, and this package on top.
+$(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/.created
+	$(PIP) install --quiet --require-hashes --only-binary :all: --requirement $<
+	$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "noa needs Python 3.11 or newer, and '$(PYTHON)' is not. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Hashes must be those of the published files, whatever local copies this machine knows.
+COMPILE = env -u PIP_EXTRA_INDEX_URL -u PIP_FIND_LINKS PIP_CONFIG_FILE=/dev/null CUSTOM_COMPILE_COMMAND='make lock' \
+  $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(UPGRADE)
+
+lock: $(VENV)/.dev
+	$(COMPILE) --extra tabular --extra dev --output-file requirements/dev.txt pyproject.toml requirements/build.in
+	$(COMPILE) --extra tabular -c requirements/dev.txt --output-file requirements/tabular.txt pyproject.toml requirements/build.in
+	$(COMPILE) -c requirements/dev.txt --output-file requirements/core.txt pyproject.toml requirements/build.in
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
