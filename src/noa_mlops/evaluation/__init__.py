@@ -1,1 +1,11 @@
-"""."""
+"""Evaluation: from predictions and withheld labels to metrics.
+
+This is the verifier's side of the wall: it alone sees predictions and labels together. What a predictor hands
+in is never trusted: the columns are exactly those asked for, every row is there, every number is one. What
+cannot be read as predictions raises `EvaluationFailed`; what can be read but not computed is an `Estimate`
+without a value, with the reason. The formulas are those of scikit-learn, so a stranger can check every figure.
+"""
+
+from noa_mlops.evaluation.measurement import evaluate
+
+__all__ = ["evaluate"]

@@ -1,1 +1,12 @@
-"""."""
+"""The gate: may this challenger replace the champion?
+
+Everything here is a pure function over records. Nothing reads a file, a clock or the network, so a verdict can
+be computed again from the ledger, years later, and must come out the same. `judge` holds measurements against
+thresholds; `decide` adds what the plan says about its gate and where the rollout stands. Both fail closed:
+silence, emptiness and anything that is not a number speak against the challenger.
+"""
+
+from noa_mlops.gate.decision import Gate, decide
+from noa_mlops.gate.judgement import NO_GATE, judge, violation
+
+__all__ = ["NO_GATE", "Gate", "decide", "judge", "violation"]

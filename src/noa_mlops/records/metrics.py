@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-
 Task: TypeAlias = Literal["classification", "regression"]
 """What is predicted: one of a few classes, or a number."""
 
@@ -30,8 +29,8 @@ SLACK = 1e-9
 class Metric:
     """One row of the table.
 
-    ``range`` is the least and the greatest value that the formula can give; ``source`` names the function
-    that computes it, or the paper that defines it. A ``binary_only`` metric is defined for two classes.
+    ``range`` is the least and the greatest value that the formula can give; ``source`` names the public
+    function that gives the same values, or the paper that defines it. A ``binary_only`` metric is defined for two classes.
     """
 
     name: str

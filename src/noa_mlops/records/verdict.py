@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from noa_mlops.records.metrics import Task
@@ -67,10 +66,9 @@ class Estimate:
     def from_document(cls, document: Mapping[str, Any]) -> Estimate:
         """The estimate that `to_document` wrote. Raises `ValueError` for anything else."""
         value, rows, reason = document.get("value"), document.get("rows"), document.get("reason")
-        if isinstance(value, bool) or not isinstance(value, int | float | None):
-            raise ValueError(f"the value of an estimate is a number or null, not {value!r:.40}")
-        if type(rows) is not int or not isinstance(reason, str | None):
-            raise ValueError("an estimate has a whole number of rows and a reason in words")
+        number = value is None or type(value) in (int, float)
+        if not (number and type(rows) is int and isinstance(reason, str | None)):
+            raise ValueError(f"{dict(document)!r:.80} is not an estimate")
         return cls(None if value is None else float(value), rows, reason)
 
 
@@ -114,7 +112,7 @@ class EvaluationReport:
         metrics = {name: Estimate.from_document(value) for name, value in document["metrics"].items()}
         classes = document["classes"]
         return cls(
-            metrics=MappingProxyType(metrics),
+            metrics=metrics,
             rows=document["rows"],
             missing_predictions=document["missing_predictions"],
             unseen_labels=document["unseen_labels"],

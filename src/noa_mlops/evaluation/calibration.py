@@ -1,0 +1,83 @@
+"""Calibration: do probabilities mean what they say?"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from noa_mlops.evaluation.undefined import Undefined
+
+BINS = 15
+"""Bins of the calibration error, each with the same number of rows as far as ties allow."""
+
+_STEPS = 100
+_PRECISION = 1e-10
+
+_Floats = npt.NDArray[np.float64]
+_Outcomes = npt.NDArray[np.bool_]
+
+
+def expected_calibration_error(outcomes: _Outcomes, given: _Floats) -> float:
+    """Mean distance between probability and share of true outcomes over bins, weighted by their rows.
+
+    Rows are sorted by probability and cut into 15 bins of equal mass (Nixon et al. 2019). Equal probabilities
+    fall into one bin, the first of theirs, so the order of the rows does not matter.
+    """
+    order = np.argsort(given, kind="stable")
+    ranked = given[order]
+    first_of_equals = np.searchsorted(ranked, ranked, side="left")
+    bins = first_of_equals * BINS // ranked.size
+    expected = np.bincount(bins, weights=ranked, minlength=BINS)
+    observed = np.bincount(bins, weights=outcomes[order], minlength=BINS)
+    return min(1.0, float(np.abs(expected - observed).sum()) / ranked.size)
+
+
+def slope(outcomes: _Outcomes, scores: _Floats) -> float:
+    """The slope b of P(outcome) = 1 / (1 + exp(-(a + b * score))) by maximum likelihood (Cox 1958).
+
+    1 says that the log odds ``scores`` are of the right size, less that they are too large. Both outcomes must
+    occur. Raises `Undefined` when all scores are equal, or when they part the outcomes without overlap, so that
+    no finite slope is the best.
+    """
+    spread = float(scores.std())
+    if spread == 0.0 or scores.min() == scores.max():
+        raise Undefined("all rows have the same probability")
+    true, false = scores[outcomes], scores[~outcomes]
+    if false.max() <= true.min() or true.max() <= false.min():
+        raise Undefined("the probabilities part the classes without overlap, so no finite slope fits best")
+    centred = (scores - scores.mean()) / spread
+    return _fit(outcomes.astype(np.float64), centred) / spread
+
+
+def _fit(outcomes: _Floats, scores: _Floats) -> float:
+    """Newton's method with halved steps; the likelihood is concave, so it climbs to the one maximum."""
+    share = float(outcomes.mean())
+    place = np.array([np.log(share / (1 - share)), 0.0])
+    height = _likelihood(outcomes, scores, place)
+    for _ in range(_STEPS):
+        step = _newton_step(outcomes, scores, place)
+        if float(np.abs(step).max()) <= _PRECISION * (1 + float(np.abs(place).max())):
+            return float(place[1] + step[1])
+        while (higher := _likelihood(outcomes, scores, place + step)) < height and np.abs(step).max() > _PRECISION:
+            step = step / 2
+        place, height = place + step, max(height, higher)
+    raise Undefined(f"the fit did not settle in {_STEPS} steps")
+
+
+def _likelihood(outcomes: _Floats, scores: _Floats, place: _Floats) -> float:
+    """Mean log likelihood of intercept and slope ``place``."""
+    odds = place[0] + place[1] * scores
+    return float((outcomes * odds - np.logaddexp(0.0, odds)).mean())
+
+
+def _newton_step(outcomes: _Floats, scores: _Floats, place: _Floats) -> _Floats:
+    expected = np.exp(-np.logaddexp(0.0, -(place[0] + place[1] * scores)))
+    weights = expected * (1 - expected)
+    missed = outcomes - expected
+    gradient = np.array([missed.mean(), (missed * scores).mean()])
+    cross = (weights * scores).mean()
+    curvature = np.array([[weights.mean(), cross], [cross, (weights * scores * scores).mean()]])
+    try:
+        return np.linalg.solve(curvature, gradient)
+    except np.linalg.LinAlgError as error:
+        raise Undefined("the probabilities determine no slope") from error

@@ -1,0 +1,38 @@
+"""The decision: a verdict, together with what the plan says about its gate and where the rollout stands."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from noa_mlops.records.verdict import Decision, Status, Verdict
+
+Gate: TypeAlias = Literal["declared", "none", "absent"]
+"""What a plan says about its gate: thresholds; expressly none, with a reason; or nothing at all."""
+
+
+def decide(verdict: Verdict, *, gate: Gate, rollout: Status = "ready") -> Decision:
+    """Whether the challenger becomes the champion now.
+
+    A failed verdict blocks whatever else holds. A passed one is held while the rollout is blocked. A plan
+    that declared no gate on purpose is ready without a verdict and marked so for good; one that is silent is
+    blocked. Raises `ValueError` for words that are not known.
+    """
+    if gate not in ("declared", "none", "absent"):
+        raise ValueError(f"{gate!r} says nothing about a gate")
+    if rollout not in ("ready", "blocked"):
+        raise ValueError(f"{rollout!r} is no state of a rollout")
+    if verdict.outcome == "fail":
+        return Decision("blocked", verdict, ("threshold",))
+    if gate == "absent":
+        return Decision("blocked", verdict, ("no_gate",))
+    if gate == "none":
+        return _without_gate(verdict, rollout)
+    if verdict.outcome == "inconclusive":
+        return Decision("blocked", verdict, ("inconclusive",))
+    return Decision("ready", verdict) if rollout == "ready" else Decision("blocked", verdict, ("drift",))
+
+
+def _without_gate(verdict: Verdict, rollout: Status) -> Decision:
+    if rollout == "ready":
+        return Decision("ready", verdict, ("no_gate",))
+    return Decision("blocked", verdict, ("no_gate", "drift"))
