@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from noa_mlops.version import __version__
+from noa_mlops.version import VERSION
 
 
 def main() -> int:
     """Run the command line of this process and return its exit status."""
     if sys.argv[1:] == ["--version"]:
-        sys.stdout.write(f"noa {__version__}\n")
+        sys.stdout.write(f"noa {VERSION}\n")
         return 0
     from noa_mlops.cli import main as command_line
 
