@@ -1,0 +1,108 @@
+"""Which hyperparameters a built-in profile accepts, checked before anything runs.
+
+Only the standard library is loaded, so a plan can be checked where nothing can be trained. A name or a value is
+only ever compared and passed on as data.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from noa_mlops.records.documents import Json
+from noa_mlops.trainers.estimators import DEFAULT, KINDS, MANAGED, Estimator, estimators
+from noa_mlops.trainers.rules import accepts
+
+SHOWN = 80
+"""Characters of a wrong value that a message repeats."""
+
+
+def check_hyperparameters(profile: str, hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
+    """Everything that is wrong with the hyperparameters of a plan, one message each; empty when nothing is.
+
+    Says nothing about profiles that are not built in.
+    """
+    match profile:
+        case "sklearn-classifier" | "sklearn-regressor":
+            return _check_sklearn(KINDS[profile], hyperparameters)
+        case "python":
+            return _check_python(hyperparameters)
+        case "command":
+            return _check_command(hyperparameters)
+        case "import":
+            return _check_import(hyperparameters)
+        case _:
+            return ()
+
+
+def chosen_estimator(kind: str, hyperparameters: Mapping[str, Json]) -> Estimator | None:
+    """The estimator that the hyperparameters name, by default the first; None when there is none of that name."""
+    name = hyperparameters.get("estimator", DEFAULT)
+    return estimators(kind).get(name) if isinstance(name, str) else None
+
+
+def _check_sklearn(kind: str, hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
+    known = estimators(kind)
+    estimator = chosen_estimator(kind, hyperparameters)
+    if estimator is None:
+        wrong = hyperparameters["estimator"]
+        return (f"estimator {_shown(wrong)} is not known{_nearest(wrong, known)}; there are {', '.join(known)}",)
+    given = {name: value for name, value in hyperparameters.items() if name != "estimator"}
+    found = (_problem(estimator, name, value) for name, value in given.items())
+    return tuple(problem for problem in found if problem is not None)
+
+
+def _problem(estimator: Estimator, name: str, value: Json) -> str | None:
+    if name in MANAGED:
+        return f"hyperparameter {name!r} cannot be set: {MANAGED[name]}"
+    rule = estimator.parameters.get(name)
+    if rule is None:
+        known = estimator.parameters
+        listed = ", ".join(known) or "none"
+        return f"{estimator.name} has no hyperparameter {_shown(name)}{_nearest(name, known)}; it has {listed}"
+    if not accepts(rule, value):
+        return f"hyperparameter {name!r} of {estimator.name} must be {rule}, not {_shown(value)}"
+    return None
+
+
+def _check_python(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
+    module = hyperparameters.get("module")
+    if module is None or (isinstance(module, str) and module.removesuffix(".py").isidentifier()):
+        return ()
+    return (f"hyperparameter 'module' must be the name of a Python file among the code files, not {_shown(module)}",)
+
+
+def _check_command(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
+    return tuple(
+        f"hyperparameter {name!r} must be a program and its arguments, as a list of texts"
+        for name in ("command", "predict")
+        if not _is_argument_list(hyperparameters.get(name))
+    )
+
+
+def _check_import(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
+    problems = []
+    if not isinstance(path := hyperparameters.get("path"), str) or not path:
+        problems.append("hyperparameter 'path' must name the folder of the model, beneath the project")
+    if "predict" in hyperparameters and not _is_argument_list(hyperparameters["predict"]):
+        problems.append("hyperparameter 'predict' must be a program and its arguments, as a list of texts")
+    if "predict" in hyperparameters and "module" in hyperparameters:
+        problems.append("hyperparameters 'predict' and 'module' exclude each other")
+    return (*problems, *_check_python(hyperparameters))
+
+
+def _is_argument_list(value: Json) -> bool:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value or value[0] == "":
+        return False
+    return all(isinstance(item, str) and "\0" not in item for item in value)
+
+
+def _nearest(wrong: Json, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(wrong, list(known), n=2, cutoff=0.6) if isinstance(wrong, str) else []
+    return f", did you mean {' or '.join(near)}" if near else ""
+
+
+def _shown(value: Json) -> str:
+    text = json.dumps(value, ensure_ascii=True, default=str)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

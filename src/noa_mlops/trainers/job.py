@@ -1,0 +1,193 @@
+"""The work that one agent was given, as its trainer sees it.
+
+Only the standard library is loaded until data is asked for, so that a trainer which brings its own tools starts
+quickly. Nothing here is trusted by the runtime: what a job reports is shown, what it writes is checked again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from noa_mlops.files import read_capped
+from noa_mlops.records import documents
+from noa_mlops.trainers.contract import Column, JobInvalid
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+PAYLOAD_LIMIT = 64 << 20
+"""Bytes of the largest payload that is read; the classes of a target are listed in it."""
+
+MESSAGE_LIMIT = 500
+"""Characters of a progress message that are kept."""
+
+
+class Job:
+    """One training or one prediction: what is asked, where the data lies, where the results go.
+
+    Made by `Job.read`; the code of a user gets it as the only argument of ``train(job)`` and ``predict(job)``.
+    """
+
+    def __init__(self, payload: Mapping[str, Any], workspace: Path) -> None:
+        self._payload = payload
+        self._folders: Mapping[str, str] = payload["folders"]
+        self.workspace = workspace
+        """The folder of this agent."""
+        self.step: str = payload["step"]
+        """``train`` or ``predict``."""
+        self.task: str | None = payload.get("task")
+        """``classification`` or ``regression``."""
+        self.profile: str = payload["profile"]
+        """The agent profile that the plan names."""
+        self.params: Mapping[str, Any] = payload.get("hyperparameters") or {}
+        """The hyperparameters of the plan."""
+        self.seed: int = payload.get("seed", 0)
+        """Seed of every random choice."""
+        self.cpus: int = max(1, payload.get("cpus") or 1)
+        """Processors this job may use."""
+        self.target: str | None = payload.get("target")
+        """Name of the column to learn; it is not in the data of a prediction."""
+        self.classes: tuple[Any, ...] = tuple(payload.get("classes") or ())
+        """The values of the target in training, sorted; probability ``p_i`` belongs to ``classes[i]``."""
+        self.columns: tuple[Column, ...] = tuple(Column(c["name"], c["type"]) for c in payload["columns"])
+        """The columns of the training data, the target among them."""
+
+    @classmethod
+    def read(cls, path: Path | None = None) -> Job:
+        """The job described by the payload file ``path``, by default the one that ``NOA_PAYLOAD`` names.
+
+        Raises `JobInvalid` when there is none or it does not keep the contract.
+        """
+        named = path or os.environ.get("NOA_PAYLOAD")
+        if not named:
+            raise JobInvalid("NOA_PAYLOAD is not set; this program is started by 'noa run', in a workspace")
+        source = Path(named).absolute()
+        try:
+            with source.open("rb") as stream:
+                data = read_capped(stream, PAYLOAD_LIMIT)
+            payload = documents.parse_object(data or b"", limit=PAYLOAD_LIMIT)
+            if payload.get("schema") != 1:
+                raise JobInvalid(f"payload.json has schema {payload.get('schema')!r}; this version reads schema 1")
+            return cls(payload, source.parent)
+        except OSError as error:
+            raise JobInvalid(f"payload.json cannot be read: {error.strerror}") from error
+        except documents.DocumentInvalid as error:
+            raise JobInvalid(f"payload.json {error}") from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise JobInvalid(f"payload.json lacks or misuses {error}") from error
+
+    @property
+    def data(self) -> Path:
+        """The data file: training rows, or the features to predict from."""
+        files = self._payload["data"]
+        return self.workspace / str(files["features" if self.step == "predict" else "train"])
+
+    @property
+    def data_format(self) -> str:
+        """``parquet`` or ``csv``."""
+        return str(self._payload.get("data_format", "parquet"))
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns without the target."""
+        return tuple(column for column in self.columns if column.name != self.target)
+
+    @property
+    def out(self) -> Path:
+        """Where the model or the predictions are written."""
+        return self.workspace / self._folders["out"]
+
+    @property
+    def checkpoint(self) -> Path:
+        """State that is kept and handed back when the job is tried again."""
+        return self.workspace / self._folders["checkpoint"]
+
+    @property
+    def code(self) -> Path:
+        """The code files that the plan names."""
+        return self.workspace / self._folders["code"]
+
+    @property
+    def tmp(self) -> Path:
+        """For anything that nobody needs afterwards."""
+        return self.workspace / self._folders["tmp"]
+
+    @property
+    def model(self) -> Path:
+        """In a prediction the folder that training filled, read-only. Raises `JobInvalid` in a training."""
+        if not (folder := self._folders.get("model")):
+            raise JobInvalid("a training has no model yet; job.model is there in predict(job)")
+        return self.workspace / folder
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        from noa_mlops.trainers.tables import read_table
+
+        return read_table(self.data, self.data_format, self.columns)
+
+    def table(self) -> pa.Table:
+        """The data as an Arrow table, columns typed. Raises `JobInvalid` when it cannot be read."""
+        return self._table
+
+    def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The data as one NumPy array per column.
+
+        Numbers with missing values are float64 with NaN, times are datetime64 with NaT, text is an object array
+        with None.
+        """
+        from noa_mlops.trainers.tables import as_arrays
+
+        return as_arrays(self._table)
+
+    def frame(self) -> Any:
+        """The data as a pandas `DataFrame`. Raises `JobInvalid` when pandas is not installed."""
+        if find_spec("pandas") is None:
+            raise JobInvalid("job.frame() needs pandas, which is not installed; use job.table() or job.arrays()")
+        return self._table.to_pandas()
+
+    def progress(
+        self, *, step: float | None = None, of: float | None = None, message: str | None = None, **metrics: float
+    ) -> None:
+        """Tell the operator how far the job is: step ``step`` of ``of``, a short message, numbers by name.
+
+        Shown live, never trusted. Numbers that are not finite are left out.
+        """
+        report = {"time": time.time(), "step": step, "of": of, **metrics}
+        line: dict[str, Any] = {k: v for k, value in report.items() if (v := _finite(value)) is not None}
+        if message is not None:
+            line["message"] = str(message)[:MESSAGE_LIMIT]
+        with (self.workspace / self._payload["progress"]).open("ab", buffering=0) as stream:
+            stream.write(json.dumps(line).encode() + b"\n")
+
+    def write_predictions(self, values: Any) -> None:
+        """Write ``values``, one per row of the data and in its order, as the answer of this prediction.
+
+        Regression: an array (n,) of finite numbers. Classification: an array (n, k) of probabilities in the order
+        of ``job.classes``, or (n,) values out of ``job.classes``. Also an Arrow table with such columns. Raises
+        `JobInvalid` when the values have another shape, count or kind.
+        """
+        from noa_mlops.trainers.predictions import as_predictions, write_predictions
+
+        if self.step != "predict":
+            raise JobInvalid("job.write_predictions() belongs in predict(job), not in train(job)")
+        answer = as_predictions(values, self.classes if self.task == "classification" else None)
+        write_predictions(answer, self._table.num_rows, self.out)
+
+
+def _finite(value: object) -> float | int | None:
+    if isinstance(value, int):
+        return int(value)
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,78 @@
+"""The border of a trainer process: runs one step and says in one line why it could not be done.
+
+Exit status 0: done. 1: the code of the user failed (its traceback is printed). 2: the job cannot be done as asked.
+12: out of memory, with the word MemoryError in the last line. The status and the last lines of stderr are all that
+the runtime sees of a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from noa_mlops.errors import LifecycleError
+from noa_mlops.trainers.job import Job
+
+OUT_OF_MEMORY = 12
+"""Exit status of a process that ran out of memory (the number of ENOMEM)."""
+
+Step = Callable[[Job], None]
+"""Trains, or predicts, and leaves the result in ``job.out``."""
+
+
+def launch(train: Step, predict: Step, arguments: Sequence[str] | None = None) -> int:
+    """Run the step that the command line names; the exit status for the process."""
+    steps = {"train": train, "predict": predict}
+    given = tuple(sys.argv[1:] if arguments is None else arguments)
+    if len(given) != 1 or given[0] not in steps:
+        return _refuse("expected one argument, train or predict", 2)
+    try:
+        job = Job.read()
+        if job.step != given[0]:
+            return _refuse(f"the payload is for the step {job.step!r}, not {given[0]!r}", 2)
+        keep_to_cpus(job.cpus)
+        steps[given[0]](job)
+    except LifecycleError as error:
+        return _refuse(str(error), error.exit_code)
+    except MemoryError as error:
+        return _refuse(f"out of memory (MemoryError) {error}".rstrip(), OUT_OF_MEMORY)
+    except OSError as error:
+        return _refuse(f"a file could not be read or written: {error}", 1)
+    return 0
+
+
+class Stages:
+    """Says on the progress line which stage of a job has begun, and when."""
+
+    def __init__(self, job: Job, names: Sequence[str]) -> None:
+        self._job = job
+        self._names = tuple(names)
+        self._started = time.monotonic()
+
+    def begin(self, name: str, note: str = "") -> None:
+        """Report the start of the stage ``name``; seconds count from the start of the job."""
+        message = f"{name}: {note}" if note else name
+        seconds = round(time.monotonic() - self._started, 3)
+        self._job.progress(step=self._names.index(name) + 1, of=len(self._names), message=message, seconds=seconds)
+
+
+def keep_to_cpus(cpus: int) -> None:
+    """Keep numeric libraries to ``cpus`` threads; must come before they are loaded to have effect.
+
+    A fixed number of threads also keeps the order of floating-point sums, so that equal jobs give equal results.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(cpus)
+
+
+def say(text: str) -> None:
+    """Print one line for the operator on stderr, which the runtime keeps."""
+    sys.stderr.write(f"noa: {text}\n")
+    sys.stderr.flush()
+
+
+def _refuse(reason: str, status: int) -> int:
+    say(" ".join(reason.split()))
+    return status
