@@ -26,11 +26,9 @@ nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from noa_mlops.version import VERSION as __version__  # noqa: N811 - the name that Python tools look for
 
+TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all else that `noa --version` needs
 if TYPE_CHECKING:
     from noa_mlops.agents import AgentFactory, RuntimeManager
     from noa_mlops.artifacts import FilesystemArtifactStore
@@ -103,14 +101,17 @@ _ROOMS = {
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 
+if not TYPE_CHECKING:  # type checkers read the imports above, and so find misspelt names
 
-def __getattr__(name: str) -> Any:
-    """Import a public name from its room, once (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """Import a public name from its room, once (PEP 562)."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
