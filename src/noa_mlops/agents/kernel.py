@@ -1,0 +1,75 @@
+"""The few calls to the kernel that Python does not offer, through the C library.
+
+Source: prctl(2), capabilities(7), syscall(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+
+SIGKILL = 9
+SIGSTOP = 19
+LAST_SIGNAL = 64
+
+KEPT_CAPABILITIES = frozenset({1, 2})
+"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: root must still reach folders of another owner; Landlock decides."""
+
+
+class Kernel:
+    """The C library of this process; calls raise `OSError` with the kernel's error."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+
+    def syscall(self, number: int, *arguments: int | bytes | None) -> int:
+        """Make system call ``number``."""
+        wide = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
+        return _checked(self._libc.syscall(ctypes.c_long(number), *wide))
+
+    def prctl(self, option: int, *arguments: int) -> int:
+        """Change this process; ``arguments`` are filled up with zeros."""
+        wide = [ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4]]
+        return _checked(self._libc.prctl(option, *wide))
+
+    def set_signals(self, handler: int, numbers: range | tuple[int, ...]) -> None:
+        """Give signals their default action (``handler`` 0) or ignore them (1); those that have no choice stay."""
+        self._libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+        for number in numbers:
+            self._libc.signal(number, handler)
+
+    def unblock_signals(self) -> None:
+        """Block no signal, whatever the caller's thread had blocked."""
+        self._libc.sigprocmask(2, bytes(128), None)
+
+    def drop_capabilities(self) -> None:
+        """Give up for ever, across ``exec`` too, every power of root but reading and writing files."""
+        capability = 0
+        while self._drop_from_bounding_set(capability):
+            capability += 1
+        kept = sum(1 << number for number in KEPT_CAPABILITIES)
+        if self._set_capabilities(kept):
+            self._set_capabilities(0)
+
+    def _drop_from_bounding_set(self, capability: int) -> bool:
+        if capability in KEPT_CAPABILITIES:
+            return True
+        return bool(self._libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), *[ctypes.c_ulong(0)] * 3) == 0)
+
+    def _set_capabilities(self, mask: int) -> int:
+        version_3 = struct.pack("=Ii", 0x20080522, 0)
+        return int(self._libc.capset(version_3, struct.pack("=6I", mask, mask, 0, 0, 0, 0)))
+
+
+def _checked(result: int) -> int:
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

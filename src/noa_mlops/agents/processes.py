@@ -1,0 +1,154 @@
+"""The tree of processes below a supervisor: find it, measure it, end it.
+
+The supervisor is the subreaper of everything it starts: a process whose parent dies becomes the supervisor's own
+child (prctl(2), PR_SET_CHILD_SUBREAPER), so no double fork and no new session leads out of the tree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from noa_mlops.agents.kernel import SIGKILL, SIGSTOP
+
+_LONGEST_PAUSE = 0.02
+
+
+class Tree:
+    """All descendants of this process."""
+
+    def __init__(self) -> None:
+        own = os.getpid()
+        self._own = own
+        self._listed = os.path.exists(f"/proc/{own}/task/{own}/children")
+        self._statuses: dict[int, int] = {}
+
+    def descendants(self) -> list[int]:
+        """Every process below this one, parents before their children."""
+        children = _listed_children if self._listed else _children_by_parent().__getitem__
+        found: list[int] = []
+        seen = {self._own}
+        queue = [self._own]
+        while queue:
+            new = [child for child in children(queue.pop()) if child not in seen]
+            seen.update(new)
+            found += new
+            queue += new
+        return found
+
+    def reap(self) -> bool:
+        """Collect every child that has ended; whether there are children left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            self._statuses[pid] = status
+
+    def status_of(self, pid: int) -> int | None:
+        """How a child ended, as `os.waitpid` says it; None while it lives."""
+        return self._statuses.get(pid)
+
+    def living(self) -> list[int]:
+        """The descendants that have not ended."""
+        return [pid for pid in self.descendants() if _state(pid) not in ("", "Z", "X")]
+
+    def end(self) -> int:
+        """Kill every descendant and return when all are dead; how many were alive.
+
+        They are stopped first, parents before children, so that nothing forks away from under the kill.
+        """
+        stopped: set[int] = set()
+        while new := [pid for pid in self.living() if pid not in stopped]:
+            for pid in new:
+                _signal(pid, SIGSTOP)
+            stopped.update(new)
+        pause = 0.0005
+        while self.reap():
+            for pid in self.descendants():
+                _signal(pid, SIGKILL)
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        return len(stopped)
+
+
+def end_marked(mark: bytes) -> None:
+    """Kill every process whose environment holds the variable ``mark``, until there is none.
+
+    For a tree whose supervisor was killed, so that nobody knows its members any more.
+    """
+    while marked := [pid for pid in _all() if mark in _read(f"/proc/{pid}/environ").split(b"\0")]:
+        for pid in marked:
+            _signal(pid, SIGKILL)
+        time.sleep(_LONGEST_PAUSE)
+
+
+def _all() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def memory(pids: list[int]) -> int:
+    """Bytes of memory that the processes hold for themselves: anonymous and shared, without mapped files."""
+    return sum(_kilobytes(f"/proc/{pid}/status", (b"RssAnon:", b"RssShmem:")) for pid in pids) * 1024
+
+
+def fair_memory(pids: list[int]) -> int:
+    """Like `memory`, but a page that several processes share counts once; slower, 0 for unreadable processes."""
+    return sum(_kilobytes(f"/proc/{pid}/smaps_rollup", (b"Pss_Anon:", b"Pss_Shmem:")) for pid in pids) * 1024
+
+
+def _kilobytes(path: str, names: tuple[bytes, ...]) -> int:
+    return sum(int(line.split()[1]) for line in _read(path).splitlines() if line.startswith(names))
+
+
+def _read(path: str) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _listed_children(pid: int) -> list[int]:
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    return [int(child) for thread in threads for child in _read(f"/proc/{pid}/task/{thread}/children").split()]
+
+
+def _children_by_parent() -> _Children:
+    """For kernels built without lists of children: one look at every process of the machine."""
+    children = _Children()
+    for pid in _all():
+        if len(fields := _stat(pid)) > 1:
+            children.setdefault(int(fields[1]), []).append(pid)
+    return children
+
+
+class _Children(dict[int, list[int]]):
+    def __missing__(self, pid: int) -> list[int]:
+        return []
+
+
+def _state(pid: int) -> str:
+    fields = _stat(pid)
+    return fields[0] if fields else ""
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of ``/proc/<pid>/stat`` after the name, which may itself hold spaces and brackets."""
+    return _read(f"/proc/{pid}/stat").rpartition(b")")[2].decode("ascii").split()

@@ -1,0 +1,191 @@
+"""The runtime: runs one job under a supervisor and returns when all its processes are dead."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from noa_mlops.agents import landlock, reach, wire
+from noa_mlops.agents.jobs import Cause, IsolationFacts, Job, Outcome, Rung
+from noa_mlops.agents.kernel import Kernel
+from noa_mlops.agents.processes import end_marked
+from noa_mlops.agents.progress import ProgressTail
+from noa_mlops.errors import TrainingFailed
+
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+_LOOK = 0.05
+_PATIENCE = 60.0
+
+Fields = list[tuple[str, str]]
+OnProgress = Callable[[dict[str, Any]], None]
+
+
+@functools.cache
+def best_isolation() -> Rung:
+    """The highest rung that this kernel offers, asked of the kernel."""
+    return "sealed" if landlock.abi(Kernel()) >= 1 else "basic"
+
+
+class RuntimeManager:
+    """Runs jobs, each in a process tree of its own. Holds no state: threads and orchestrators may share one."""
+
+    def run(self, job: Job, *, on_progress: OnProgress | None = None, cancel: threading.Event | None = None) -> Outcome:
+        """Run ``job`` to its end and return when every process it started is dead.
+
+        ``on_progress`` is called in this thread with each object that the program adds to ``progress.jsonl``; when it
+        raises, the job is killed first. Setting ``cancel`` ends the job. Raises `TrainingFailed` when the job
+        cannot be started as asked, `OSError` when its workspace cannot be used.
+        """
+        order = _order(job)
+        tail = ProgressTail(job.cwd / "progress.jsonl")
+
+        def look() -> bool:
+            for said in tail.new():
+                if on_progress is not None:
+                    on_progress(said)
+            return cancel is not None and cancel.is_set()
+
+        try:
+            with _supervisor(job) as process:
+                report = _converse(process, order, look)
+            look()
+        finally:
+            tail.close()
+        return _outcome(dict(report)) if report is not None else _lost(job)
+
+
+@contextlib.contextmanager
+def _supervisor(job: Job) -> Iterator[subprocess.Popen[bytes]]:
+    """A supervisor that is gone, with all it started, when the block is left."""
+    with _journal(job.cwd) as journal:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_SUPERVISOR)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=journal,
+            bufsize=0,
+            env={},
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        _let_end(process)
+        if process.returncode != 0:
+            end_marked(_mark(job))
+
+
+def _let_end(process: subprocess.Popen[bytes]) -> None:
+    """Closing the pipe makes the supervisor kill its tree and end; one that cannot any more is killed."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    try:
+        process.wait(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _journal(workspace: Path) -> Iterator[int]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(workspace / "controller.log", flags, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _converse(process: subprocess.Popen[bytes], order: Fields, look: Callable[[], bool]) -> Fields | None:
+    """Give the order and wait for the report; None when there will be none."""
+    control, reports = cast("Any", process.stdin).fileno(), cast("Any", process.stdout).fileno()
+    deadline = time.monotonic() + float(dict(order)["limit.time"]) + _PATIENCE
+    cancelled = False
+    with contextlib.suppress(BrokenPipeError):  # the supervisor ended early: what it reported is in the other pipe
+        wire.send(control, order)
+        while not select.select([reports], [], [], _LOOK)[0]:
+            if time.monotonic() > deadline:
+                process.kill()
+                return None
+            if look() and not cancelled:
+                os.write(control, b"c")
+                cancelled = True
+    return wire.receive(reports)
+
+
+def _order(job: Job) -> Fields:
+    """The job as the fields of an assignment."""
+    if job.isolation == "sealed" and best_isolation() != "sealed":
+        raise TrainingFailed(
+            "this kernel cannot seal an agent: it offers no Landlock",
+            hint="Use Linux 5.13 or newer with Landlock enabled, or ask for isolation: basic.",
+        )
+    fields = [("argv", argument) for argument in job.argv]
+    fields += [("cwd", str(job.cwd)), ("parent", str(os.getpid())), ("isolation", job.isolation)]
+    fields += [(f"environment.{name}", value) for name, value in _environment(job).items()]
+    fields += [("writable", str(path)) for path in job.writable]
+    limits = job.limits
+    for name in ("memory", "time", "disk", "cpus", "processes", "log"):
+        fields.append((f"limit.{name}", str(getattr(limits, name))))
+    if job.isolation == "sealed":
+        granted = reach.grants((job.cwd, *job.readable), job.writable, job.hidden)
+        fields += [(f"grant.{rights}", path) for rights, path in granted]
+    if any("\0" in text for pair in fields for text in pair):
+        raise TrainingFailed("a NUL byte cannot be part of an argument, a path or a variable of a job")
+    return fields
+
+
+def _environment(job: Job) -> dict[str, str]:
+    """The short allow-list, and what the job adds."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    home = str(job.cwd / "tmp")
+    own = {"HOME": home, "TMPDIR": home, "NOA_PAYLOAD": str(job.cwd / "payload.json")}
+    threads = dict.fromkeys(_THREADS, str(job.limits.cpus))
+    quiet = {"JOBLIB_MULTIPROCESSING": "0"} if job.isolation == "sealed" else {}
+    return {**kept, **threads, **quiet, **own, **job.environment}
+
+
+def _mark(job: Job) -> bytes:
+    """What the environment of every process of a job holds, unless the process changed it."""
+    return b"TMPDIR=" + os.fsencode(_environment(job)["TMPDIR"])
+
+
+def _outcome(report: dict[str, str]) -> Outcome:
+    landlock_abi = int(report.get("fact.landlock", 0))
+    return Outcome(
+        cause=cast("Cause", report["cause"]),
+        exit_status=int(report["exit_status"]) if "exit_status" in report else None,
+        signal=int(report["signal"]) if "signal" in report else None,
+        started_at=_moment(float(report["started"])),
+        finished_at=_moment(float(report["finished"])),
+        peak_memory=int(report.get("peak_memory", 0)),
+        isolation=IsolationFacts.of(
+            "sealed" if landlock_abi else "basic", landlock_abi, seccomp=report.get("fact.seccomp") == "1"
+        ),
+        left_behind=int(report.get("left_behind", 0)),
+        detail=report["detail"],
+    )
+
+
+def _lost(job: Job) -> Outcome:
+    now = _moment(time.time())
+    facts = IsolationFacts.of(job.isolation, 0, seccomp=False)
+    detail = "the supervisor of the job ended without a report; controller.log may say more"
+    return Outcome("lost", None, None, now, now, 0, facts, detail=detail)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,36 @@
+"""The seal around an agent, and the facts about it.
+
+What the kernel offers is tried, never assumed: `seal` raises rather than leave a process less confined than asked,
+and returns what is in force. Everything here holds for all descendants and cannot be undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from noa_mlops.agents import landlock, seccomp
+from noa_mlops.agents.kernel import PR_SET_NO_NEW_PRIVS, Kernel
+
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
+"""Devices that an agent may write."""
+
+
+def confine(kernel: Kernel) -> None:
+    """The lower rung: no program started from here on gains privileges by being started."""
+    kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def seal(kernel: Kernel, grants: Iterable[tuple[int, str]]) -> dict[str, int]:
+    """The upper rung, over `confine`: only the granted paths, no network, no power over other processes.
+
+    Returns ``landlock`` (its ABI) and ``seccomp`` (0 or 1). Raises `OSError` where the kernel has no Landlock.
+    """
+    version = landlock.abi(kernel)
+    if version < 1:
+        raise OSError("this kernel offers no Landlock")
+    kernel.drop_capabilities()
+    landlock.restrict(kernel, version, [*((landlock.DEVICE, path) for path in DEVICES), *grants])
+    filtered = seccomp.available()
+    if filtered:
+        seccomp.restrict(kernel)
+    return {"landlock": version, "seccomp": int(filtered)}
