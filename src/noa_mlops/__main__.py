@@ -12,7 +12,7 @@ def main() -> int:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"noa {VERSION}\n")
         return 0
-    from noa_mlops.cli import main as command_line
+    from noa_mlops.cli.app import main as command_line
 
     return command_line()
 
