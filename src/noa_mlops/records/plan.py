@@ -1,0 +1,244 @@
+"""The training plan: what to train on what, and what it must reach to be promoted.
+
+A plan is a value. Written in Python, in YAML or in JSON, in any order of fields, with or without what stands at its
+default, it has one normal form and one digest; and it keeps that digest when later versions add fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from noa_mlops.records.documents import Json, canonical, compact, sha256
+from noa_mlops.records.fields import Fault, FieldInvalid, Form, Rule, check_fields, shown
+from noa_mlops.records.names import PATTERN, name_problem
+from noa_mlops.records.paths import PATH_SCHEMA, path_problem, relative_path_problem
+from noa_mlops.records.reading import read_document, read_file
+from noa_mlops.records.resources import Resources, whole
+from noa_mlops.records.thresholds import Threshold, mixed_tasks, read_thresholds, thresholds_schema
+from noa_mlops.records.values import mapping_faults, plain, text_problem
+
+__all__ = ["EvaluationPlan", "Resources", "Threshold", "TrainingPlan"]
+
+MAX_CODE_FILES = 1000
+"""Most files that a plan may copy into the workspace."""
+
+
+def _text(value: Any) -> Iterator[Fault]:
+    if not isinstance(value, str):
+        yield Fault(f"must be text, got {shown(value)}")
+    elif not value.strip():
+        yield Fault("must not be empty")
+    elif problem := text_problem(value):
+        yield Fault(problem)
+
+
+def _name(value: Any) -> Iterator[Fault]:
+    if not isinstance(value, str):
+        yield Fault(f"must be text, got {shown(value)}")
+    elif problem := name_problem(value):
+        yield Fault(f"{problem}, got {shown(value)}")
+
+
+def _path(value: Any) -> Iterator[Fault]:
+    if not isinstance(value, str):
+        yield Fault(f"must be text, got {shown(value)}")
+    elif problem := path_problem(value):
+        yield Fault(f"{problem}, got {shown(value)}")
+
+
+def _code(files: Any) -> Iterator[Fault]:
+    if not isinstance(files, tuple | list):
+        yield Fault(f"must be a list of files, got {shown(files)}")
+        return
+    if len(files) > MAX_CODE_FILES:
+        yield Fault(f"must name at most {MAX_CODE_FILES} files")
+    for index, name in enumerate(files[:MAX_CODE_FILES]):
+        problem = relative_path_problem(name) if isinstance(name, str) else "must be text"
+        if problem is not None:
+            yield Fault(f"{problem}, got {shown(name)}", (index,))
+        elif name in files[:index]:
+            yield Fault(f"names {shown(name)} a second time", (index,))
+
+
+def _positive(value: Any) -> Iterator[Fault]:
+    if not isinstance(value, str | int):
+        yield Fault(f"must be text, a whole number, or true or false, got {shown(value)}")
+    elif isinstance(value, str) and (problem := text_problem(value)):
+        yield Fault(problem)
+
+
+def _share(value: Any) -> Iterator[Fault]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        yield Fault(f"must be a number, got {shown(value)}")
+    elif not 0 <= value <= 1:
+        yield Fault(f"must be from 0 to 1, got {shown(value)}")
+
+
+def _read_hyperparameters(written: Any) -> Any:
+    FieldInvalid.raise_any(mapping_faults(written))
+    return written
+
+
+_NAME = Rule(_name, {"pattern": f"^{PATTERN}$"})
+_FILE = Rule(_path, PATH_SCHEMA)
+_HYPERPARAMETERS = Form(_read_hyperparameters, {"type": "object", "default": {}})
+_THRESHOLDS = Form(read_thresholds, thresholds_schema())
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationPlan:
+    """How the model is measured and what it must reach."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"split", "key", "group_by", "time", "slices", "versus_champion"})
+
+    dataset_path: Annotated[str | None, _FILE] = None
+    """Labelled data held back from training: a data file or a dataset definition, relative to the project folder."""
+
+    metric_thresholds: Annotated[tuple[Threshold, ...], _THRESHOLDS] = ()
+    """What each metric must reach: a number, or bounds {min: ..., max: ...}. None at all: nothing is promoted."""
+
+    notes: Annotated[str | None, Rule(_text)] = None
+    """Free text, kept with the plan."""
+
+    gate: Literal["none"] | None = None
+    """Only 'none': promote without measuring. It needs a reason, and is shown wherever the model is."""
+
+    reason: Annotated[str | None, Rule(_text)] = None
+    """Why there is no gate."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, self._threshold_faults(), self._gate_faults())
+
+    def to_document(self) -> dict[str, Json]:
+        """The normal form, without what stands at its default."""
+        document: dict[str, Json] = {
+            name: value
+            for name in ("dataset_path", "notes", "gate", "reason")
+            if (value := getattr(self, name)) is not None
+        }
+        if self.metric_thresholds:
+            document["metric_thresholds"] = {t.metric: t.to_document() for t in self.metric_thresholds}
+        return document
+
+    def _threshold_faults(self) -> Iterator[Fault]:
+        if not isinstance(self.metric_thresholds, tuple):
+            yield Fault("must be a tuple of Threshold", ("metric_thresholds",), "Threshold.of('roc_auc', 0.8)")
+            return
+        yield from (fault.within("metric_thresholds") for fault in mixed_tasks(self.metric_thresholds))
+        if self.metric_thresholds and self.dataset_path is None:
+            yield Fault("is missing", ("dataset_path",), "thresholds need data to measure on")
+
+    def _gate_faults(self) -> Iterator[Fault]:
+        if self.gate not in (None, "none"):
+            yield Fault(f"must be 'none' or absent, got {shown(self.gate)}", ("gate",))
+        elif self.gate is None and self.reason is not None:
+            yield Fault("is only for 'gate: none'", ("reason",), "use 'notes' for anything else")
+        elif self.gate is not None and self.reason is None:
+            yield Fault("is missing", ("reason",), "'gate: none' needs a reason")
+        if self.gate is not None and self.metric_thresholds:
+            yield Fault("must be absent with 'gate: none'", ("metric_thresholds",))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What to train, on what data, with what limits, and what the model must reach to be promoted."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"search", "drift", "approvals"})
+
+    lifecycle_id: Annotated[str, _NAME]
+    """The lifecycle whose next version this plan makes."""
+
+    agent_profile: Annotated[str, _NAME]
+    """The kind of trainer; 'noa profiles' lists them."""
+
+    dataset_path: Annotated[str, _FILE]
+    """Training data: a data file or a dataset definition, relative to the project folder."""
+
+    target: Annotated[str | None, Rule(_text)] = None
+    """The column to predict; may stand in the dataset definition instead."""
+
+    hyperparameters: Annotated[Mapping[str, Json], _HYPERPARAMETERS, Rule(mapping_faults)] = field(
+        default_factory=dict, hash=False
+    )
+    """Settings of the trainer, handed over as they are."""
+
+    evaluation: EvaluationPlan | None = None
+    """How the model is measured and what it must reach; absent: trained and recorded, not promoted."""
+
+    positive: Annotated[str | int | bool | None, Rule(_positive)] = None
+    """The class that precision, recall and F1 speak of."""
+
+    decision_threshold: Annotated[float, Rule(_share, {"minimum": 0, "maximum": 1})] = 0.5
+    """Probability of the positive class from which a row is predicted positive."""
+
+    seed: Annotated[int, whole(0, 2**32 - 1)] = 0
+    """Seed of every random choice of the trainer."""
+
+    resources: Resources = field(default_factory=Resources)
+    """Limits of the run."""
+
+    code: Annotated[tuple[str, ...], Rule(_code)] = ()
+    """Files copied into the workspace and kept with the version, relative to the project folder."""
+
+    executor: Literal["local"] = "local"
+    """Where agents run; only 'local' in this version."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, self._faults())
+        object.__setattr__(self, "hyperparameters", plain(self.hyperparameters))
+        object.__setattr__(self, "decision_threshold", float(self.decision_threshold) + 0.0)
+        object.__setattr__(self, "code", tuple(self.code))
+
+    @classmethod
+    def load(cls, path: Path | str, project: Path | None = None) -> TrainingPlan:
+        """Read the plan at ``path``; a relative path starts at ``project``, else at the current folder.
+
+        The file is read once, through one descriptor. Paths inside the plan stay as written. Raises `PlanInvalid`.
+        """
+        return cls.parse(read_file(Path(path) if project is None else project / path, name=str(path)), name=str(path))
+
+    @classmethod
+    def parse(cls, data: bytes, name: str) -> TrainingPlan:
+        """The plan in ``data``: JSON when ``name`` ends in .json, else YAML. Raises `PlanInvalid` with every problem."""
+        return read_document(data, name=name, kind=cls)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], name: str = "plan") -> TrainingPlan:
+        """The plan in a document that Python already holds. Raises `PlanInvalid`."""
+        FieldInvalid.raise_any(mapping_faults(document), of=name)
+        return cls.parse(compact(plain(document)), name=name if name.endswith(".json") else f"{name}.json")
+
+    def to_document(self) -> dict[str, Json]:
+        """The normal form: what stands at its default is left out."""
+        document: dict[str, Json] = {
+            "lifecycle_id": self.lifecycle_id,
+            "agent_profile": self.agent_profile,
+            "dataset_path": self.dataset_path,
+        }
+        optional: dict[str, Json] = {
+            "target": self.target,
+            "hyperparameters": plain(self.hyperparameters) or None,
+            "evaluation": None if self.evaluation is None else self.evaluation.to_document() or None,
+            "positive": self.positive,
+            "decision_threshold": None if self.decision_threshold == 0.5 else self.decision_threshold,
+            "seed": self.seed or None,
+            "resources": self.resources.to_document() or None,
+            "code": list(self.code) or None,
+        }
+        return document | {name: value for name, value in optional.items() if value is not None}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the normal form in canonical JSON, in lower-case hex."""
+        return sha256(canonical(self.to_document()))
+
+    def _faults(self) -> Iterator[Fault]:
+        if not isinstance(self.resources, Resources):
+            yield Fault("must be Resources", ("resources",))
+        if not (self.evaluation is None or isinstance(self.evaluation, EvaluationPlan)):
+            yield Fault("must be an EvaluationPlan", ("evaluation",))
+        if self.executor != "local":
+            yield Fault(f"must be 'local', got {shown(self.executor)}", ("executor",))

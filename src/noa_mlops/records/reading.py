@@ -1,0 +1,63 @@
+"""Reading the documents people write: strictly, safely, and with every mistake shown at its place.
+
+Two meanings for one text are one too many: what YAML readers disagree on is refused or stays text, never changed
+silently. Size, lines, depth and number of values are capped before they cost anything.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TypeVar
+
+from noa_mlops.errors import PlanInvalid, Problem
+from noa_mlops.files import read_capped
+from noa_mlops.records.quantities import read_duration, read_size
+from noa_mlops.records.source import MAX_BYTES, Source, invalid
+
+__all__ = ["MAX_BYTES", "read_document", "read_duration", "read_file", "read_size"]
+
+T = TypeVar("T")
+
+
+def read_document(data: bytes, *, name: str, kind: type[T]) -> T:
+    """The record of type ``kind`` in ``data``: strict JSON when ``name`` ends in .json, else strict YAML 1.2.
+
+    ``kind`` is a frozen dataclass. ``name`` is how messages call the document. Raises `PlanInvalid` with every
+    problem that can be found at once: line, column, excerpt, suggestion.
+    """
+    from noa_mlops.records import json_nodes, typed, yaml_nodes
+
+    source = Source.decode(data, name)
+    root = json_nodes.compose(source) if name.lower().endswith(".json") else yaml_nodes.compose(source)
+    if root is None or (root.value is None and not root.broken):
+        raise invalid(*source.problems, Problem(name, "is empty"))
+    return typed.build(root, kind, source)
+
+
+def read_file(path: Path, *, name: str) -> bytes:
+    """All bytes of the document at ``path``, read once through one descriptor: one version, whatever replaces it.
+
+    Raises `PlanInvalid` for what is missing, unreadable, too large or no regular file; a pipe is not waited for.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else str(error)
+        raise _unreadable(name, reason) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _unreadable(name, "it is not a regular file")
+        data = read_capped(stream, MAX_BYTES)
+    if data is None:
+        raise invalid(Problem(name, f"is larger than {MAX_BYTES} bytes"))
+    return data
+
+
+def _unreadable(name: str, reason: str) -> PlanInvalid:
+    return PlanInvalid(
+        f"cannot read {name}: {reason}",
+        problems=(Problem(name, f"cannot be read: {reason}"),),
+        hint="Name a readable plan file; 'ls plans' shows those of the project.",
+    )

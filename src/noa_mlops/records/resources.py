@@ -1,0 +1,91 @@
+"""What a run may use, and how closed its walls must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from noa_mlops.records.documents import Json
+from noa_mlops.records.fields import Fault, Form, Rule, check_fields, shown
+from noa_mlops.records.quantities import (
+    DURATION_PATTERN,
+    SIZE_PATTERN,
+    duration_text,
+    read_duration,
+    read_size,
+    size_text,
+)
+
+KIB, MIB, GIB = 2**10, 2**20, 2**30
+DAY = 86400
+
+
+def whole(least: int, most: int, show: Callable[[int], str | int] = int) -> Rule:
+    """The rule of a whole number from ``least`` to ``most``, both included."""
+
+    def faults(value: Any) -> Iterator[Fault]:
+        if not isinstance(value, int) or isinstance(value, bool):
+            yield Fault(f"must be a whole number, got {shown(value)}")
+        elif not least <= value <= most:
+            yield Fault(f"must be from {show(least)} to {show(most)}, got {shown(show(value))}")
+
+    return Rule(faults, {"minimum": least, "maximum": most})
+
+
+def _no_gpus(value: Any) -> Iterator[Fault]:
+    if value != 0 or isinstance(value, bool):
+        yield Fault(f"must be 0, got {shown(value)}", suggestion="GPUs are not available in this version")
+
+
+_ISOLATION = ("basic", "sealed")
+
+
+def _isolation(value: Any) -> Iterator[Fault]:
+    if value not in _ISOLATION:
+        yield Fault(f"must be 'basic' or 'sealed', got {shown(value)}")
+
+
+_SIZE = Form(read_size, {"type": ["integer", "string"], "pattern": f"^{SIZE_PATTERN}$", "examples": ["512MiB", "2GiB"]})
+_TIME = Form(
+    read_duration, {"type": ["integer", "string"], "pattern": f"^(?=.){DURATION_PATTERN}$", "examples": ["90s", "10m"]}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Limits of one agent process tree; a run that exceeds one is stopped and has failed."""
+
+    cpus: Annotated[int, whole(1, 1024)] = 1
+    """Processor cores the trainer may use."""
+
+    memory: Annotated[int, _SIZE, whole(64 * MIB, 1024 * 1024 * GIB, size_text)] = 2 * GIB
+    """Memory of the whole process tree: bytes, or text like 2GiB."""
+
+    time: Annotated[int, _TIME, whole(1, 366 * DAY, duration_text)] = 600
+    """Wall-clock time of one step: seconds, or text like 10m."""
+
+    disk: Annotated[int, _SIZE, whole(MIB, 1024 * 1024 * GIB, size_text)] = 5 * GIB
+    """Space the workspace may take: bytes, or text like 5GiB."""
+
+    gpus: Annotated[int, Rule(_no_gpus, {"const": 0})] = 0
+    """Graphics processors; only 0 in this version."""
+
+    isolation: Annotated[Literal["basic", "sealed"] | None, Rule(_isolation)] = None
+    """The rung to insist on; absent: the best this machine has. The run is refused below it."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def to_document(self) -> dict[str, Json]:
+        """The normal form, without what stands at its default."""
+        written: dict[str, Json] = {
+            "cpus": self.cpus,
+            "memory": size_text(self.memory),
+            "time": duration_text(self.time),
+            "disk": size_text(self.disk),
+            "gpus": self.gpus,
+            "isolation": self.isolation,
+        }
+        standard = Resources()
+        return {name: form for name, form in written.items() if getattr(self, name) != getattr(standard, name)}

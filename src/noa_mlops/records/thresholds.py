@@ -1,0 +1,208 @@
+"""Thresholds: what a metric must reach, as an object and as it is written in a plan.
+
+A bare number means *at least* for metrics where more is better and *at most* where less is better; the table
+of metrics knows which. A threshold exactly met is met.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from noa_mlops.records.documents import Json
+from noa_mlops.records.fields import Fault, FieldInvalid, Rule, check_fields, shown
+from noa_mlops.records.metrics import METRICS, Metric
+from noa_mlops.records.scalars import number_hint
+
+LATER = frozenset({"confidence", "versus_champion", "slices", "min_rows", "on_small_slice", "fairness"})
+"""Parts of a threshold that this version does not know how to judge."""
+
+
+def _metric_faults(name: Any) -> Iterator[Fault]:
+    if not isinstance(name, str) or name not in METRICS:
+        yield Fault(f"must be a metric, got {shown(name)}", suggestion=_nearest_metric(str(name)))
+
+
+def _bound_faults(value: Any) -> Iterator[Fault]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        yield Fault(f"must be a number, got {shown(value)}", suggestion=number_hint(value))
+    elif not math.isfinite(value):
+        yield Fault("must be a finite number")
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """What one metric must reach: ``minimum`` and ``maximum`` in its unit, at least one of them, both included."""
+
+    metric: Annotated[str, Rule(_metric_faults)]
+    minimum: Annotated[float | None, Rule(_bound_faults)] = None
+    maximum: Annotated[float | None, Rule(_bound_faults)] = None
+
+    def __post_init__(self) -> None:
+        check_fields(self, self._faults())
+        for name in ("minimum", "maximum"):
+            bound = getattr(self, name)
+            object.__setattr__(self, name, None if bound is None else float(bound) + 0.0)
+
+    @classmethod
+    def of(cls, metric: str, bound: float) -> Threshold:
+        """The threshold that a bare number stands for. Raises `FieldInvalid`."""
+        FieldInvalid.raise_any(_metric_faults(metric))
+        FieldInvalid.raise_any(_bound_faults(bound))
+        return _of_number(METRICS[metric], bound)
+
+    def clears(self, value: float) -> bool:
+        """Whether a measured value meets the threshold; a value exactly at it does, NaN never."""
+        above = self.minimum is None or value >= self.minimum
+        below = self.maximum is None or value <= self.maximum
+        return above and below
+
+    def to_document(self) -> Json:
+        """The normal form: a bare number where it means the same, else the bounds by name."""
+        number = self.minimum if self.maximum is None else self.maximum
+        if number is not None and _limits(METRICS[self.metric], number) == (self.minimum, self.maximum):
+            return number
+        bounds = {"min": self.minimum, "max": self.maximum}
+        return {name: bound for name, bound in bounds.items() if bound is not None}
+
+    def __str__(self) -> str:
+        signs = ((">=", self.minimum), ("<=", self.maximum))
+        return f"{self.metric} " + " and ".join(f"{sign} {bound!r}" for sign, bound in signs if bound is not None)
+
+    def _faults(self) -> Iterator[Fault]:
+        if self.minimum is None and self.maximum is None:
+            yield Fault("must have a minimum or a maximum")
+        elif self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            yield Fault(f"has its minimum {self.minimum!r} above its maximum {self.maximum!r}")
+        for name in ("minimum", "maximum"):
+            bound = getattr(self, name)
+            if bound is not None and (fault := _range_fault(METRICS[self.metric], bound)):
+                yield fault.within(name)
+
+
+def read_thresholds(written: Any) -> tuple[Threshold, ...]:
+    """The thresholds of a plan's mapping from metric to a number or to ``{min: ..., max: ...}``.
+
+    Raises `FieldInvalid` with every fault.
+    """
+    if not isinstance(written, Mapping):
+        raise FieldInvalid([Fault(f"must be a mapping, got {shown(written)}")])
+    thresholds: list[Threshold] = []
+    faults: list[Fault] = []
+    for name, bounds in written.items():
+        try:
+            thresholds.append(_read(name, bounds))
+        except FieldInvalid as invalid:
+            faults.extend(fault.within(name) for fault in invalid.faults)
+    FieldInvalid.raise_any(faults or mixed_tasks(thresholds))
+    return tuple(thresholds)
+
+
+def mixed_tasks(thresholds: Iterable[Threshold]) -> Iterator[Fault]:
+    """A fault when one threshold is about classes and another about numbers, or a metric has two thresholds."""
+    first: Metric | None = None
+    seen: set[str] = set()
+    for threshold in thresholds:
+        metric = METRICS[threshold.metric]
+        first = first or metric
+        if metric.task != first.task:
+            message = f"is a metric of {metric.task}, while {first.name} is one of {first.task}"
+            yield Fault(f"{{}} {message}", (metric.name,), of_key=True)
+        if metric.name in seen:
+            yield Fault("{} has two thresholds", (metric.name,), of_key=True)
+        seen.add(metric.name)
+
+
+def thresholds_schema() -> dict[str, Any]:
+    """JSON Schema of the written form; every metric with its description, so that editors offer it."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "default": {},
+        "properties": {metric.name: _metric_schema(metric) for metric in METRICS.values()},
+    }
+
+
+def _metric_schema(metric: Metric) -> dict[str, Any]:
+    ends = zip(("minimum", "maximum"), metric.range, strict=True)
+    number = {"type": "number", **{name: end for name, end in ends if math.isfinite(end)}}
+    bounds = {
+        "type": "object",
+        "additionalProperties": False,
+        "minProperties": 1,
+        "properties": {"min": number, "max": number},
+    }
+    means = {"higher": "A bare number means at least.", "lower": "A bare number means at most."}
+    description = f"{metric.description.capitalize()}. {means.get(metric.direction, 'Write min and max.')}"
+    return {"description": description, "anyOf": [number, bounds] if metric.direction in means else [bounds]}
+
+
+def _read(name: str, bounds: Any) -> Threshold:
+    if name not in METRICS:
+        suggestion = _nearest_metric(name)
+        raise FieldInvalid([Fault("unknown metric {}", suggestion=suggestion, of_key=True)])
+    if isinstance(bounds, Mapping):
+        return _of_bounds(METRICS[name], bounds)
+    FieldInvalid.raise_any(_bound_faults(bounds))
+    return _of_number(METRICS[name], bounds)
+
+
+def _of_number(metric: Metric, number: float) -> Threshold:
+    limits = _limits(metric, number)
+    if limits is None:
+        suggestion = f"{metric.name} is best at {metric.ideal:g}, inside its range: write {{min: ..., max: ...}}"
+        raise FieldInvalid([Fault("must say which side it bounds", suggestion=suggestion)])
+    FieldInvalid.raise_any([fault] if (fault := _range_fault(metric, number)) else [])
+    return Threshold(metric.name, *limits)
+
+
+def _of_bounds(metric: Metric, bounds: Mapping[str, Any]) -> Threshold:
+    faults = [fault for key in bounds if key not in ("min", "max") for fault in _unknown_bound(key)]
+    known = {key: bounds[key] for key in ("min", "max") if key in bounds}
+    for key, bound in known.items():
+        found = tuple(_bound_faults(bound)) or tuple(filter(None, [_range_fault(metric, bound)]))
+        faults.extend(fault.within(key) for fault in found)
+    if not known and not faults:
+        faults.append(Fault("must have a min or a max"))
+    FieldInvalid.raise_any(faults)
+    return Threshold(metric.name, known.get("min"), known.get("max"))
+
+
+def _unknown_bound(key: str) -> Iterator[Fault]:
+    if key in LATER:
+        yield Fault("{} is not available in this version", (key,), of_key=True)
+    else:
+        names = {"minimum": "min", "maximum": "max", "at_least": "min", "at_most": "max"}
+        near = names.get(key) or next(iter(difflib.get_close_matches(key, ("min", "max"), 1)), None)
+        suggestion = "use 'min' or 'max'" if near is None else f"did you mean '{near}'?"
+        yield Fault("unknown field {}", (key,), suggestion, of_key=True)
+
+
+def _limits(metric: Metric, number: float) -> tuple[float | None, float | None] | None:
+    return None if metric.direction == "nearest" else metric.limits(number)
+
+
+def _range_fault(metric: Metric, bound: float) -> Fault | None:
+    least, greatest = metric.range
+    if least <= bound <= greatest:
+        return None
+    return Fault(f"must be {_between(least, greatest)}, got {shown(bound)}", suggestion=_percent(metric, bound))
+
+
+def _between(least: float, greatest: float) -> str:
+    if math.isinf(greatest):
+        return f"at least {least:g}"
+    return f"at most {greatest:g}" if math.isinf(least) else f"from {least:g} to {greatest:g}"
+
+
+def _percent(metric: Metric, bound: float) -> str | None:
+    share = bound / 100
+    return f"did you mean {share:g}?" if metric.range == (0.0, 1.0) and 1 < bound <= 100 else None
+
+
+def _nearest_metric(name: str) -> str:
+    near = difflib.get_close_matches(name.lower(), METRICS, 1)
+    return f"did you mean '{near[0]}'?" if near else "the metrics are listed by 'noa schema plan'"
