@@ -60,7 +60,7 @@ class Tally:
 
 def accuracy(tally: Tally) -> float:
     """Share of rows whose class is predicted."""
-    return float(int(tally.hits.sum()) / tally.rows)
+    return int(tally.hits.sum()) / tally.rows
 
 
 def balanced_accuracy(tally: Tally) -> float:
@@ -79,7 +79,7 @@ def mcc(tally: Tally) -> float:
     spread_predicted = rows * rows - sum(p * p for p in predicted)
     if spread_predicted == 0:
         return 0.0
-    value = (int(tally.hits.sum()) * rows - both) / math.sqrt(spread_actual * spread_predicted)
+    value: float = (int(tally.hits.sum()) * rows - both) / math.sqrt(spread_actual * spread_predicted)
     return min(1.0, max(-1.0, value))
 
 

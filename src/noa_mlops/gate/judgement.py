@@ -19,7 +19,7 @@ NO_GATE = "no gate declared"
 def judge(thresholds: Iterable[Threshold], metrics: Mapping[str, Estimate | float | None]) -> Verdict:
     """Hold the metrics of a challenger against the thresholds of its plan, and name every one that is not met.
 
-    A metric exactly at its threshold meets it. One that is absent, not a number, not finite, outside of what
+    A metric exactly at its threshold meets it; there is no tolerance. One that is absent, not a number, not finite, outside of what
     its formula can give, or measured over no rows violates its threshold: silence is not success. Without
     thresholds there is nothing to pass, so the verdict is inconclusive.
     """
@@ -35,26 +35,19 @@ def violation(threshold: Threshold, measured: Estimate | float | None) -> Violat
     value, problem = _number(measured)
     if value is None:
         return Violation(threshold, None, problem)
-    row = METRICS.get(threshold.metric)
-    if row is None:
-        return Violation(threshold, value, "is not a known metric")
+    row = METRICS[threshold.metric]
     if not row.possible(value):
         least, greatest = row.range
         return Violation(threshold, value, f"{value!r} is outside of {least:g} to {greatest:g}")
-    missed = _missed(threshold, value)
-    return None if missed is None else Violation(threshold, value, missed)
+    return None if threshold.clears(value) else Violation(threshold, value, _missed(threshold, value))
 
 
-def _missed(threshold: Threshold, value: float) -> str | None:
-    """Which side of the threshold ``value`` is beyond; the comparison is exact, without tolerance."""
-    least, greatest = threshold.minimum, threshold.maximum
-    if least is None and greatest is None:
-        return "the threshold sets no bound"
-    if least is not None and not value >= least:
+def _missed(threshold: Threshold, value: float) -> str:
+    """Which side of the threshold ``value`` is beyond."""
+    least = threshold.minimum
+    if least is not None and value < least:
         return f"{value!r} is under {least!r}"
-    if greatest is not None and not value <= greatest:
-        return f"{value!r} is over {greatest!r}"
-    return None
+    return f"{value!r} is over {threshold.maximum!r}"
 
 
 def _number(measured: object) -> tuple[float | None, str]:

@@ -1,0 +1,70 @@
+"""The page of the manual that lists every metric, written from the table itself.
+
+``python -m noa_mlops.evaluation.reference > docs/metrics.md`` writes it again after the table has changed.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+
+from noa_mlops.records.metrics import METRICS, Metric, Task
+
+_BEGINNING = """\
+# Metrics
+
+A plan sets thresholds by name under `evaluation.metric_thresholds`. A bare number means *at least* where higher is
+better and *at most* where lower is better; a value exactly at the threshold meets it. `{min: ..., max: ...}` sets
+either side or both. A metric that cannot be computed has no value but a reason, and violates its threshold.
+
+Every metric of the task is computed and recorded, whether the plan names it or not.
+"""
+
+_RULES = """
+## What is measured
+
+- Rows whose label is missing are left out and counted. When a prediction is missing, no metric has a value: a model
+  that is silent on the hard rows is not measured on the easy ones.
+- Probabilities are columns `p_0` .. `p_k-1` in the order of the model's class list. Each row adds up to 1: within
+  0.000001 it is taken as it is, within 0.001 it is divided by its sum, beyond that the evaluation fails.
+- A predictor that gives classes (`prediction`) instead of probabilities has no metric that needs probabilities.
+- With two classes a row is predicted positive from the plan's `decision_threshold` on (0.5 unless it says otherwise);
+  the positive class is the plan's `positive`, else the second in the sorted class list. With more classes the most
+  probable one is predicted.
+- A label that did not occur in training is counted and is an error: no prediction can match it, its probability is 0,
+  and where one class stands against the rest its row belongs to the rest.
+- Labels of one class only leave `balanced_accuracy`, `mcc`, `calibration_slope` and the ranking metrics without a
+  value; so does, for the `_ovr` and `_macro` ranking metrics, a class of the model without rows.
+- `precision` has no value when no row is predicted positive, `recall` when no label is positive. In averages over
+  the classes, a class without predictions or without labels counts as 0.
+- `calibration_slope` is best at 1 and worse on both sides, so its threshold states both: `{min: 0.8, max: 1.25}`.
+"""
+
+
+def page() -> str:
+    """The whole page, as Markdown."""
+    tables = _section("classification") + _section("regression")
+    return f"{_BEGINNING}{tables}{_RULES}"
+
+
+def _section(task: Task) -> str:
+    rows = "".join(_row(metric) for metric in METRICS.values() if metric.task == task)
+    head = "| metric | better | range | needs | meaning | as computed by |\n|---|---|---|---|---|---|\n"
+    return f"\n## {task.capitalize()}\n\n{head}{rows}"
+
+
+def _row(metric: Metric) -> str:
+    better = metric.direction if metric.ideal is None else f"{metric.direction} {metric.ideal:g}"
+    needs = f"{metric.needs}, two classes" if metric.binary_only else metric.needs
+    least, greatest = (_bound(bound) for bound in metric.range)
+    source = f"`{metric.source}`" if metric.source.startswith("sklearn.") else metric.source
+    cells = (f"`{metric.name}`", better, f"{least} to {greatest}", needs, metric.description, source)
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _bound(bound: float) -> str:
+    return f"{bound:g}" if math.isfinite(bound) else "any"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
