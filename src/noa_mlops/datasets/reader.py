@@ -1,0 +1,140 @@
+"""Reading a dataset: a data file, or a definition that names several, becomes one typed table with an identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from noa_mlops.datasets.fingerprints import fingerprint
+from noa_mlops.datasets.formats import Format, format_of
+from noa_mlops.datasets.joining import joined
+from noa_mlops.datasets.messages import invalid, no_such_column, quoted
+from noa_mlops.datasets.sources import Sources, digest, one_version
+from noa_mlops.datasets.typed import BadColumn, columns_of, typed
+from noa_mlops.errors import DatasetInvalid
+from noa_mlops.files import read_capped
+from noa_mlops.records.dataset import DatasetDefinition, DatasetIdentity, FileDigest
+
+DEFINITION_SUFFIXES = (".dataset.yaml", ".dataset.yml", ".dataset.json")
+"""What the name of a dataset definition ends with."""
+
+MAX_DEFINITION_BYTES = 1 << 20
+"""Bytes that a dataset definition may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One consistent reading of some data."""
+
+    definition: DatasetDefinition
+    """As read from a ``*.dataset.yaml``; for a data file named directly, one that names just that file."""
+
+    table: pa.Table
+    """All rows and columns in normal form (int64, float64, bool, string, timestamp[us]); missing values are null."""
+
+    identity: DatasetIdentity
+    """What the evidence says about it."""
+
+
+class DatasetReader:
+    """Reads datasets that lie below a project folder or below one of the policy's data roots, and no others."""
+
+    def __init__(self, project: Path, data_roots: Sequence[Path] = ()) -> None:
+        self._sources = Sources(Path(project), tuple(Path(root) for root in data_roots))
+
+    def read(self, path: str) -> Dataset:
+        """Read the data file or definition at ``path``, relative to the project or absolute below a data root.
+
+        Every byte comes from a descriptor opened once; a file that changes meanwhile is refused. Raises `UnsafePath`
+        for paths refused by rule, `DatasetInvalid` for data that cannot be used, `PlanInvalid` for a definition that
+        cannot be used.
+        """
+        definition, definition_digest = self._definition(path)
+        loaded = self._load(path, definition)
+        identity = DatasetIdentity(
+            path=path,
+            fingerprint=fingerprint(loaded.table),
+            rows=loaded.table.num_rows,
+            columns=columns_of(loaded.table, definition),
+            files=loaded.files,
+            target=definition.target,
+            definition=definition_digest,
+        )
+        return Dataset(definition, loaded.table, identity)
+
+    def _definition(self, path: str) -> tuple[DatasetDefinition, str | None]:
+        if not path.lower().endswith(DEFINITION_SUFFIXES):
+            return DatasetDefinition(files=(path,)), None
+        from noa_mlops.records.reading import read_document
+
+        with self._sources.open(path) as stream:
+            data = read_capped(stream, MAX_DEFINITION_BYTES)
+        if data is None:
+            raise invalid(
+                path, f"is larger than {MAX_DEFINITION_BYTES} bytes", "A definition names files; data goes there."
+            )
+        definition = read_document(data, name=path, kind=DatasetDefinition)
+        return definition, hashlib.sha256(data).hexdigest()
+
+    def _load(self, path: str, definition: DatasetDefinition) -> _Loaded:
+        kind = format_of(path, definition.files)
+        parts, files = [], []
+        for file in definition.files:
+            part, file_digest = self._read_file(file, kind, definition)
+            parts.append(part)
+            files.append(file_digest)
+        table = joined(definition.files, parts, widens=kind.widens)
+        _check_content(path, definition, table)
+        try:
+            return _Loaded(typed(table, definition, kind.infer), tuple(files))
+        except BadColumn as bad:
+            raise self._located(bad, definition, kind, [part.num_rows for part in parts]) from bad
+        except DatasetInvalid as error:
+            raise invalid(path, str(error), error.hint) from error
+
+    def _read_file(self, file: str, kind: Format, definition: DatasetDefinition) -> tuple[pa.Table, FileDigest]:
+        with self._sources.open(file) as stream, one_version(file, stream):
+            part = kind.read(file, stream, definition.format)
+            if part.num_rows == 0:
+                raise invalid(file, "has no rows", "Write at least one row of data below the header.")
+            return part, digest(file, stream)
+
+    def _located(self, bad: BadColumn, definition: DatasetDefinition, kind: Format, rows: list[int]) -> DatasetInvalid:
+        """The error for a bad cell, with the file and the line it stands in."""
+        row, index = bad.cell.row, 0
+        while row >= rows[index]:
+            row, index = row - rows[index], index + 1
+        file = definition.files[index]
+        with self._sources.open(file) as stream:
+            line = kind.line_of(file, stream, definition.format, row)
+        place = f"row {row + 1}" if line is None else f"line {line}"
+        return invalid(
+            file, f"{place}, column {quoted(bad.name)}: {quoted(bad.cell.value)} {bad.cell.wrong}", _advice(bad)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    table: pa.Table
+    files: tuple[FileDigest, ...]
+
+
+def _check_content(path: str, definition: DatasetDefinition, table: pa.Table) -> None:
+    for role, name in definition.named_columns():
+        if name not in table.column_names:
+            raise no_such_column(path, role, name, table.column_names)
+
+
+def _advice(bad: BadColumn) -> str:
+    marker = f'format: {{missing: ["", NA, {json.dumps(bad.cell.value)}]}}'
+    if bad.cell.declared:
+        return f"Correct the cell or the type; if it means that there is no value, add {marker} to the definition."
+    return (
+        f"Correct it, or write a definition (*.dataset.yaml): types: {{{json.dumps(bad.name)}: text}} if the column is "
+        f"text, {marker} if the cell means that there is no value."
+    )
