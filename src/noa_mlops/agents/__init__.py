@@ -4,6 +4,29 @@ A trainer or predictor is a program in a folder of its own. It is started by a s
 outlives none of its children and is outlived by none; on kernels that allow it the program sees nothing but
 its own folder and what it needs to start. The room writes ``storage/artifacts/workspaces`` and nothing else.
 
-Modules named in `supervisor.NEIGHBOURS` run inside the supervisor: they use the standard library only, and as
-little of it as they can, because every agent waits for them.
+`RuntimeManager` runs a `Job` and says what became of it; the supervisor's side (`noa_mlops.agents.supervision` and
+what it imports) uses the standard library only, and little of it, because every agent waits for its start.
 """
+
+from noa_mlops.agents.factory import Agent, AgentFactory
+from noa_mlops.agents.jobs import IsolationFacts, Job, Limits, Outcome
+from noa_mlops.agents.output import OutputFile, scan_output
+from noa_mlops.agents.profiles import AgentProfile, Hyperparameter
+from noa_mlops.agents.runtime import RuntimeManager, best_isolation
+from noa_mlops.agents.workspace import Workspace
+
+__all__ = [
+    "Agent",
+    "AgentFactory",
+    "AgentProfile",
+    "Hyperparameter",
+    "IsolationFacts",
+    "Job",
+    "Limits",
+    "Outcome",
+    "OutputFile",
+    "RuntimeManager",
+    "Workspace",
+    "best_isolation",
+    "scan_output",
+]

@@ -77,7 +77,7 @@ def _prepare(kernel: Kernel, assignment: Assignment, stdout: int, stderr: int) -
     """Become the process that the program will run in; the facts about its isolation."""
     os.setsid()
     kernel.prctl(PR_SET_PDEATHSIG, SIGKILL)
-    os.umask(0o077)
+    os.umask(0o022)
     os.chdir(assignment.cwd)
     os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
     os.dup2(stdout, 1)

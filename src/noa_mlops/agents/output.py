@@ -1,0 +1,156 @@
+"""What an agent left behind, looked at with suspicion: the list of its files, or why it cannot be used.
+
+The folder was filled by a stranger's code. Nothing is followed, nothing that could block is opened, and a name that
+two systems could read in two ways is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from noa_mlops.errors import TrainingFailed
+from noa_mlops.files import hash_stream
+
+MOST_FILES = 10_000
+"""Files and folders that an output may have."""
+
+DEEPEST = 32
+"""Levels of folders that an output may have."""
+
+LONGEST_NAME = 255
+"""Bytes of a name."""
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OutputFile:
+    """A file of an output: its path relative to the folder with ``/``, bytes, SHA-256 in hex."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+def scan_output(folder: Path, limit: int = 5 << 30) -> tuple[OutputFile, ...]:
+    """The regular files below ``folder``, sorted by path, hashed as they are now.
+
+    Every process that could write them must be dead. ``limit`` is in bytes, over all files. Raises
+    `TrainingFailed`, saying why, for an output without files and for links (symbolic, or hard links to elsewhere), pipes,
+    sockets, devices, set-user-id files, odd or ambiguous names, too many, too deep or too large files.
+    """
+    try:
+        top = os.open(folder, _FOLDER)
+    except OSError as error:
+        raise _refused(f"the output is no folder ({error.strerror})") from error
+    try:
+        found = tuple(sorted(_Scan(limit).folder(top, "", 0)))
+    finally:
+        os.close(top)
+    if not found:
+        raise _refused("the output holds no file", cause="no_output")
+    return found
+
+
+@dataclass(slots=True)
+class _Scan:
+    """One walk; counts what it has seen."""
+
+    limit: int
+    entries: int = 0
+    size: int = 0
+
+    def folder(self, descriptor: int, path: str, depth: int) -> Iterator[OutputFile]:
+        """The files below an open folder."""
+        if depth > DEEPEST:
+            raise _refused(f"folders are nested more than {DEEPEST} levels deep")
+        seen: dict[str, str] = {}
+        with os.scandir(descriptor) as entries:
+            names = [self._counted(entry.name) for entry in entries]
+        for name in names:
+            _check_name(name)
+            if (twin := seen.setdefault(_folded(name), name)) != name:
+                raise _refused(f"the names {twin!r} and {name!r} are one name on other systems")
+            yield from self._entry(descriptor, name, f"{path}{name}", depth)
+
+    def _counted(self, name: str) -> str:
+        self.entries += 1
+        if self.entries > MOST_FILES:
+            raise _refused(f"there are more than {MOST_FILES} files")
+        return name
+
+    def _entry(self, parent: int, name: str, path: str, depth: int) -> Iterator[OutputFile]:
+        mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+        if stat.S_ISDIR(mode):
+            descriptor = os.open(name, _FOLDER, dir_fd=parent)
+            try:
+                yield from self.folder(descriptor, f"{path}/", depth + 1)
+            finally:
+                os.close(descriptor)
+        elif stat.S_ISREG(mode):
+            yield self._file(parent, name, path)
+        else:
+            raise _refused(f"{path!r} is a {_kind(mode)}")
+
+    def _file(self, parent: int, name: str, path: str) -> OutputFile:
+        with os.fdopen(os.open(name, _FILE, dir_fd=parent), "rb") as stream:
+            before = os.fstat(stream.fileno())
+            self._check_file(before, path)
+            digest = hash_stream(stream)
+            after = os.fstat(stream.fileno())
+        if _version(before) != _version(after):
+            raise _refused(f"{path!r} changed while it was read")
+        return OutputFile(path, before.st_size, digest)
+
+    def _check_file(self, status: os.stat_result, path: str) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise _refused(f"{path!r} is a {_kind(status.st_mode)}")
+        if status.st_nlink != 1:
+            raise _refused(f"{path!r} is a hard link: it has {status.st_nlink} names")
+        if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
+            raise _refused(f"{path!r} would run with the rights of its owner or group")
+        self.size += status.st_size
+        if self.size > self.limit:
+            raise _refused(f"the files are larger than {self.limit} bytes", cause="disk_limit")
+
+
+def _refused(reason: str, cause: str = "unusable") -> TrainingFailed:
+    return TrainingFailed(f"what the agent left cannot be used: {reason}", cause=cause)
+
+
+def _version(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _check_name(name: str) -> None:
+    try:
+        size = len(name.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise _refused(f"the name {name!r} is not UTF-8") from error
+    if size > LONGEST_NAME:
+        raise _refused(f"the name {name[:40]!r}... is longer than {LONGEST_NAME} bytes")
+    if unicodedata.normalize("NFC", name) != name or name != name.strip():
+        raise _refused(f"the name {name!r} has another spelling: trim it and use Unicode normal form C")
+    if "\\" in name or not name.replace(" ", "").isprintable():
+        raise _refused(f"the name {name!r} holds a character that is not printable, or a backslash")
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def _kind(mode: int) -> str:
+    kinds = (
+        (stat.S_ISLNK, "symbolic link"),
+        (stat.S_ISFIFO, "pipe"),
+        (stat.S_ISSOCK, "socket"),
+        (stat.S_ISCHR, "character device"),
+        (stat.S_ISBLK, "block device"),
+    )
+    return next((text for test, text in kinds if test(mode)), "special file")

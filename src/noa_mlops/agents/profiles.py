@@ -1,0 +1,137 @@
+"""The agent profiles: kinds of specialist trainers, as data.
+
+A profile names the program that trains and the one that predicts; both keep the contract of a folder
+(``payload.json`` in, ``out/`` out), so a profile of a third party needs nothing of this package.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from noa_mlops.records.documents import Json
+
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """Something that a plan can set; ``choices`` empty: any value that the trainer takes; ``default`` None: no default."""
+
+    name: str
+    summary: str
+    default: Json = None
+    choices: tuple[Json, ...] = ()
+
+    def to_document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"name": self.name, "summary": self.summary, "default": self.default, "choices": list(self.choices)}
+
+
+@dataclass(frozen=True, slots=True)
+class AgentProfile:
+    """A kind of agent.
+
+    ``task`` is None when the plan's thresholds decide it. ``train`` and ``predict`` are argument lists. With
+    ``code_bearing`` the model can run code when it is loaded. ``requires`` lists modules that must be installed.
+    """
+
+    name: str
+    summary: str
+    train: tuple[str, ...]
+    predict: tuple[str, ...]
+    task: Task | None = None
+    hyperparameters: tuple[Hyperparameter, ...] = ()
+    data_format: Literal["parquet", "csv"] = "parquet"
+    code_bearing: bool = True
+    requires: tuple[str, ...] = ()
+
+    def format_for(self, hyperparameters: Mapping[str, Json]) -> Literal["parquet", "csv"]:
+        """The form in which data is handed to the agent; a plan may choose it where the profile says so."""
+        offered = any(parameter.name == "data_format" for parameter in self.hyperparameters)
+        asked = hyperparameters.get("data_format") if offered else None
+        if asked == "csv":
+            return "csv"
+        return "parquet" if asked == "parquet" else self.data_format
+
+    def to_document(self) -> dict[str, Any]:
+        """What people choose by, as JSON; the programs are left out."""
+        return {
+            "name": self.name,
+            "task": self.task,
+            "summary": self.summary,
+            "hyperparameters": [parameter.to_document() for parameter in self.hyperparameters],
+            "data_format": self.data_format,
+            "code_bearing": self.code_bearing,
+            "requires": list(self.requires),
+        }
+
+
+def builtin() -> Mapping[str, AgentProfile]:
+    """The profiles of this package, by name."""
+    profiles = (
+        _sklearn("classification", "sklearn-classifier", _CLASSIFIERS),
+        _sklearn("regression", "sklearn-regressor", _REGRESSORS),
+        AgentProfile(
+            name="python",
+            summary="Your own Python: train(job) and predict(job) of a module named under 'code'",
+            train=_program("python", "train"),
+            predict=_program("python", "predict"),
+            hyperparameters=(
+                Hyperparameter("module", "The code file with train(job) and predict(job); default: the first one"),
+            ),
+        ),
+        AgentProfile(
+            name="command",
+            summary="Any program in any language: reads NOA_PAYLOAD, writes to out/",
+            train=_program("command", "train"),
+            predict=_program("command", "predict"),
+            hyperparameters=(
+                Hyperparameter("command", "The program that trains and its arguments, as a list"),
+                Hyperparameter("predict", "The program that predicts and its arguments, as a list"),
+                Hyperparameter("data_format", "The form of the data files", "parquet", ("parquet", "csv")),
+            ),
+        ),
+        AgentProfile(
+            name="import",
+            summary="A model folder made elsewhere, measured and promoted like any other",
+            train=_program("imported", "train"),
+            predict=_program("imported", "predict"),
+            hyperparameters=(
+                Hyperparameter("path", "The model's folder, relative to the project"),
+                Hyperparameter("predict", "The program that predicts and its arguments, as a list"),
+                Hyperparameter("module", "Instead of a program: the Python file with predict(job)"),
+            ),
+        ),
+    )
+    return MappingProxyType({profile.name: profile for profile in profiles})
+
+
+def _program(module: str, step: str) -> tuple[str, ...]:
+    return (sys.executable, "-I", "-m", f"noa_mlops.trainers.{module}", step)
+
+
+def _sklearn(task: Task, name: str, estimators: tuple[str, ...]) -> AgentProfile:
+    chosen = Hyperparameter("estimator", "The kind of model", estimators[0], estimators)
+    rest = Hyperparameter("...", "Any parameter of that estimator, under scikit-learn's name, for example max_iter")
+    return AgentProfile(
+        name=name,
+        summary=f"scikit-learn estimators for {task}, with columns of any type prepared",
+        train=_program("sklearn", "train"),
+        predict=_program("sklearn", "predict"),
+        task=task,
+        hyperparameters=(chosen, rest),
+        code_bearing=False,
+        requires=("sklearn", "skops", "numpy", "pyarrow"),
+    )
+
+
+_BOTH = ("hist_gradient_boosting", "random_forest", "extra_trees", "gradient_boosting", "decision_tree")
+_CLASSIFIERS = (*_BOTH, "logistic_regression", "linear_svm", "k_nearest_neighbors", "gaussian_nb", "mlp", "dummy")
+_REGRESSORS = (
+    *(*_BOTH, "linear", "ridge", "lasso", "elastic_net", "huber", "poisson", "quantile"),
+    *("k_nearest_neighbors", "mlp", "dummy"),
+)

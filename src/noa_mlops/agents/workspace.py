@@ -1,0 +1,157 @@
+"""The folder of one agent: what it is given, where it writes, and who owns it at the moment.
+
+A workspace is owned through a lock on the folder itself, which the kernel lets go when its owner dies. So a
+run that was interrupted can be claimed again, and a live one cannot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from noa_mlops.agents.removal import remove
+from noa_mlops.errors import LedgerConflict, TrainingFailed
+from noa_mlops.files import make_directories, open_beneath, write_durably
+from noa_mlops.records.documents import compact
+from noa_mlops.records.layout import Layout
+
+OUT, TMP, CHECKPOINT, DATA, CODE = "out", "tmp", "checkpoint", "data", "code"
+PAYLOAD, PROGRESS = "payload.json", "progress.jsonl"
+
+_WIPED = (OUT, TMP, DATA, CODE)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace that this process owns until `release`."""
+
+    path: Path
+    agent_id: str
+    _folder: int
+
+    @classmethod
+    def claim(cls, layout: Layout, agent_id: str) -> Workspace | None:
+        """Own the workspace of ``agent_id``, made when it is missing; None when a living owner has it.
+
+        Raises `LedgerConflict` when something else than a folder of our own lies there.
+        """
+        path = layout.workspace(agent_id)
+        make_directories(path.parent)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        try:
+            folder = os.open(path, _FOLDER)
+        except OSError as error:
+            raise LedgerConflict(
+                f"{path} is not a folder that can be used ({error.strerror})", hint="Move it away and run again."
+            ) from error
+        if not _lock(folder):
+            os.close(folder)
+            return None
+        claimed = cls(path, agent_id, folder)
+        os.fchmod(folder, 0o700)
+        return claimed
+
+    @property
+    def out(self) -> Path:
+        """What the agent leaves: the model, or the predictions."""
+        return self.path / OUT
+
+    @property
+    def tmp(self) -> Path:
+        """Scratch space; also the agent's HOME."""
+        return self.path / TMP
+
+    @property
+    def checkpoint(self) -> Path:
+        """Resumable state, kept from one attempt to the next."""
+        return self.path / CHECKPOINT
+
+    @property
+    def data(self) -> Path:
+        """The data the agent is given."""
+        return self.path / DATA
+
+    @property
+    def code(self) -> Path:
+        """The code the agent is given."""
+        return self.path / CODE
+
+    @property
+    def payload(self) -> Path:
+        """What the agent is asked to do."""
+        return self.path / PAYLOAD
+
+    @property
+    def progress(self) -> Path:
+        """What the agent says about itself while it runs."""
+        return self.path / PROGRESS
+
+    @property
+    def writable(self) -> tuple[Path, ...]:
+        """What the agent may change."""
+        return (self.out, self.tmp, self.checkpoint, self.progress)
+
+    def prepare(self) -> None:
+        """Make it ready for an attempt: everything of the last one goes but ``checkpoint/``. Raises `OSError`."""
+        self.check()
+        for name in _WIPED:
+            remove(self._folder, name)
+            os.mkdir(name, 0o700, dir_fd=self._folder)
+        if not _is(stat.S_ISDIR, self._folder, CHECKPOINT):
+            remove(self._folder, CHECKPOINT)
+            os.mkdir(CHECKPOINT, 0o700, dir_fd=self._folder)
+        remove(self._folder, PROGRESS)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(PROGRESS, flags, 0o600, dir_fd=self._folder))
+
+    def write_payload(self, document: Mapping[str, Any]) -> None:
+        """Write what the agent is asked to do, a JSON object."""
+        write_durably(self.payload, compact(document), mode=0o600)
+
+    def check(self) -> None:
+        """Raise `TrainingFailed` when the path leads to another folder than the one that was claimed."""
+        here, there = os.fstat(self._folder), os.lstat(self.path) if os.path.lexists(self.path) else None
+        if there is None or (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
+            raise TrainingFailed(f"the workspace {self.agent_id} was replaced while its agent ran", cause="replaced")
+
+    def tail(self, most: int = 4096) -> str:
+        """The end of what the agent printed: its errors, or its output when there are none; at most ``most`` bytes."""
+        for name in ("stderr.log", "stdout.log"):
+            with contextlib.suppress(OSError), open_beneath(self.path, name) as stream:
+                stream.seek(max(0, stream.seek(0, os.SEEK_END) - most))
+                if text := stream.read(most).decode("utf-8", "replace").strip():
+                    return text
+        return ""
+
+    def release(self) -> None:
+        """Give it up; another process may claim it."""
+        os.close(self._folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _lock(folder: int) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is(kind: Any, folder: int, name: str) -> bool:
+    try:
+        return bool(kind(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode))
+    except FileNotFoundError:
+        return False
