@@ -119,6 +119,13 @@ def test_measures_nothing_when_no_row_has_a_label(labels):
     assert {estimate.reason for estimate in report.metrics.values()} == {"no row has a label"}
 
 
+@pytest.mark.parametrize("labels", [pa.nulls(2), pa.array([None, None], pa.float64()), pa.array([math.nan] * 2)])
+def test_measures_no_numbers_when_no_row_has_a_label(labels):
+    report = evaluate(pa.table({"prediction": [1.0, 2.0]}), labels, task="regression")
+    assert (report.rows, report.missing_labels) == (0, 2)
+    assert {estimate.reason for estimate in report.metrics.values()} == {"no row has a label"}
+
+
 def test_measures_nothing_on_no_rows():
     none = pa.array([], pa.float64())
     report = classify(pa.array([], pa.int64()), {"p_0": none, "p_1": none})

@@ -66,7 +66,7 @@ def missing_rows(predictions: pa.Table) -> int:
 def numbers(column: pa.ChunkedArray, *, name: str) -> Floats:
     """A column without nulls as finite 64-bit numbers. Raises `EvaluationFailed` for anything else."""
     kind = column.type
-    if not (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind)):
+    if not (pt.is_null(kind) or pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind)):
         raise EvaluationFailed(f"{name} must be numbers, but are of type {kind}")
     values = np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy())
     wrong = int(values.size - np.count_nonzero(np.isfinite(values)))
