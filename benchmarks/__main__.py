@@ -1,0 +1,28 @@
+"""``python -m benchmarks``: every benchmark, one line each."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from benchmarks import startup
+
+ROOMS = {"Start-up": startup.lines}
+
+
+def main() -> int:
+    """Run all benchmarks, or those whose titles the command line names."""
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        sys.stderr.write("PYTHONDONTWRITEBYTECODE is set: without byte code, start-up times mean nothing\n")
+        return 2
+    wanted = {name.lower() for name in sys.argv[1:]}
+    for title, lines in ROOMS.items():
+        if not wanted or title.lower() in wanted:
+            print(title)
+            for line in lines():
+                print(line, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
