@@ -1,1 +1,34 @@
-"""."""
+"""The ledger: the write-ahead log of every lifecycle, and the law of what may stand in it.
+
+Each step of a lifecycle ends by appending an entry here. State is the fold of one pure function, `admit`, over
+the lines; what comes before an entry is harmless when lost, what comes after it can be rebuilt.
+"""
+
+from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, read_entry
+from noa_mlops.ledger.heads import split_records
+from noa_mlops.ledger.keystore import KeyRing, KeyStore
+from noa_mlops.ledger.law import DECIDING, Refusal, admit, admit_sealed, head_keys
+from noa_mlops.ledger.ledger import Clock, Ledger
+from noa_mlops.ledger.reader import LedgerReader
+from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
+
+__all__ = [
+    "DECIDING",
+    "Clock",
+    "Draft",
+    "EntryInvalid",
+    "KeyRing",
+    "KeyStore",
+    "Ledger",
+    "LedgerEntry",
+    "LedgerReader",
+    "LedgerState",
+    "LifecycleState",
+    "Refusal",
+    "VersionState",
+    "admit",
+    "admit_sealed",
+    "head_keys",
+    "read_entry",
+    "split_records",
+]

@@ -1,0 +1,132 @@
+"""Private keys: one folder per ledger, outside every project.
+
+Keys are checked when they are loaded, not only when they are used: kind, form, mode, owner, and that each is
+the one that the policy names.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from noa_mlops.errors import NotAuthorised
+from noa_mlops.evidence import ECDSA_P256, ED25519, KeyInvalid, SigningKey, load_signing
+from noa_mlops.files import make_directories, sync_directory, write_durably
+from noa_mlops.records.policy import KeyRecord, Policy, founding_policy
+
+SCHEMES = {"verifier": ED25519, "operator": ED25519, "root": ED25519, "model": ECDSA_P256}
+"""The keys that a new project gets, one per role."""
+
+_MAX_KEY = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """The private keys of one ledger, in ``folder``; each is read and checked when it is asked for."""
+
+    folder: Path
+    policy: Policy
+
+    def signing_key(self, role: str) -> SigningKey:
+        """The key for a role. Raises `NotAuthorised` naming the file and what to do."""
+        path = self.folder / f"{role}.pem"
+        _check_folder(self.folder)
+        key = _load(path)
+        if role not in self.policy.roles or key.public.keyid not in self.policy.roles[role].keys:
+            raise NotAuthorised(
+                f"{path} holds a key that the policy does not give the role {role!r}",
+                hint=f"Put the {role} key of this project in its place.",
+            )
+        return key
+
+
+class KeyStore:
+    """All key folders of a person, by default where the environment says (``NOA_KEYS``)."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = _default_root(os.environ) if root is None else root
+
+    def create(self, name: str) -> KeyRing:
+        """Make the keys of a new project and its first policy. The folder is complete and durable, or absent."""
+        keys = {role: SigningKey.generate(scheme) for role, scheme in SCHEMES.items()}  # type: ignore[arg-type]
+        records = {role: KeyRecord(key.public.keyid, key.public.scheme, key.public.pem) for role, key in keys.items()}
+        policy = founding_policy(name, **records)
+        folder = self.folder(policy)
+        make_directories(self.root)
+        temporary = self.root / f".{folder.name}.{secrets.token_hex(6)}.tmp"
+        try:
+            temporary.mkdir(mode=0o700)
+            for role, key in keys.items():
+                write_durably(temporary / f"{role}.pem", key.private_pem(), mode=0o600)
+            temporary.rename(folder)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        sync_directory(self.root)
+        return KeyRing(folder, policy)
+
+    def find(self, policy: Policy) -> KeyRing:
+        """The keys of the ledger whose policy this is. Raises `NotAuthorised` when they are not here."""
+        folder = self.folder(policy)
+        if not os.path.lexists(folder):
+            raise NotAuthorised(
+                f"the private keys of this project, {folder.name}, are not in {self.root}",
+                hint="Set NOA_KEYS to the folder that holds them; reading and verifying need none.",
+            )
+        return KeyRing(folder, policy)
+
+    def folder(self, policy: Policy) -> Path:
+        """Where the keys of a policy lie: its name and the verifier's key id name the folder."""
+        return self.root / f"{policy.name}-{policy.roles['verifier'].keys[0][:16]}"
+
+
+def _default_root(environment: Mapping[str, str]) -> Path:
+    chosen = environment.get("NOA_KEYS")
+    if chosen:
+        return Path(chosen)
+    config = environment.get("XDG_CONFIG_HOME")
+    return (Path(config) if config else Path.home() / ".config") / "noa" / "keys"
+
+
+def _check_folder(folder: Path) -> None:
+    status = os.lstat(folder)
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotAuthorised(f"{folder} is not a folder", hint="Put the folder itself there, not a link to it.")
+    _check_private(folder, status, "700")
+
+
+def _load(path: Path) -> SigningKey:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise NotAuthorised(
+            f"{path} cannot be read as a key ({error.strerror})",
+            hint="It must be a regular file, not a link, readable by its owner.",
+        ) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotAuthorised(f"{path} is not a regular file", hint="Put the key file itself there.")
+        _check_private(path, status, "600")
+        pem = stream.read(_MAX_KEY)
+    try:
+        return load_signing(pem)
+    except KeyInvalid as error:
+        raise NotAuthorised(f"{path} {error}", hint="Restore the file from your backup of the keys.") from error
+
+
+def _check_private(path: Path, status: os.stat_result, mode: str) -> None:
+    if status.st_uid != os.geteuid():
+        raise NotAuthorised(
+            f"{path} belongs to user {status.st_uid}, not to {os.geteuid()}, who runs this",
+            hint=f"Run as its owner, or: chown {os.geteuid()} {path}",
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise NotAuthorised(
+            f"{path} is open to others (mode {stat.S_IMODE(status.st_mode):04o})", hint=f"chmod {mode} {path}"
+        )

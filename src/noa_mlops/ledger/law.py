@@ -1,0 +1,328 @@
+"""The law of the log: which line may follow which.
+
+`admit` is pure and is the whole law. The writer runs it under the lock, opening runs it on what others wrote,
+verifying runs it on every line. State is the fold of it over the lines, and there is no other truth.
+
+- A line has one form, stands at its place in the chain, and is signed by a key that the policy in force lets
+  sign its type. Genesis holds the first policy and is signed by a key which that policy lets do so.
+- Submitted takes the next number of its lifecycle. TrainingCompleted or TrainingFailed follows it; then
+  EvaluationLogged or EvaluationFailed; then PromotionReady, which without a measurement must say that there
+  is no gate. Nothing follows a failure or a decision. From training on, every entry names the same bytes.
+- A decision names the champion that it replaces. Ready needs a verdict that passes or a declared lack of
+  a gate, and makes the version champion.
+
+A type that is known to the policy but has no rule here is refused: what is not understood is not passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from noa_mlops.errors import PlanInvalid
+from noa_mlops.evidence import (
+    ED25519,
+    KeyInvalid,
+    PublicKey,
+    SignedLine,
+    StatementInvalid,
+    leaf_hash,
+    load_public,
+    signed_by,
+    split_line,
+)
+from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry
+from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState, VersionStatus
+from noa_mlops.records.documents import canonical, is_digest, sha256
+from noa_mlops.records.names import name_problem
+from noa_mlops.records.policy import Policy
+
+TRUST = "noa:trust/v1"
+LIFECYCLE = "noa:lifecycle/v1"
+PROVENANCE = "https://slsa.dev/provenance/v1"
+VERIFICATION_SUMMARY = "https://slsa.dev/verification_summary/v1"
+
+DECISION = "noa:decision"
+"""The member of a verification summary that holds our decision."""
+
+GENESIS_FORMAT = 1
+"""The version of the log's form, as genesis names it."""
+
+DECIDING = frozenset({"Genesis", "PromotionReady"})
+"""Types after which the ledger is sealed before anybody is told."""
+
+REASONS = frozenset({"threshold", "champion", "hygiene", "inconclusive", "drift", "approval", "no_gate"})
+"""Why a decision blocks, or promotes without a gate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a line is not admitted, as the end of a sentence that begins with the line.
+
+    ``authentic`` when it was signed for this very place by a key of the policy: such a line was not torn by a
+    crash but written on purpose, perhaps by a newer version.
+    """
+
+    reason: str
+    authentic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What an entry of a type looks like, and which states of its version it may follow."""
+
+    predicate_type: str
+    follows: frozenset[VersionStatus]
+    statuses: frozenset[str | None] = frozenset({None})
+
+
+_RULES: Mapping[str, _Rule] = {
+    "Submitted": _Rule(LIFECYCLE, frozenset()),
+    "TrainingCompleted": _Rule(PROVENANCE, frozenset({"submitted"})),
+    "TrainingFailed": _Rule(PROVENANCE, frozenset({"submitted"}), frozenset({None, "failed"})),
+    "EvaluationLogged": _Rule(LIFECYCLE, frozenset({"trained"})),
+    "EvaluationFailed": _Rule(LIFECYCLE, frozenset({"trained"}), frozenset({None, "failed"})),
+    "PromotionReady": _Rule(VERIFICATION_SUMMARY, frozenset({"trained", "evaluated"}), frozenset({"ready", "blocked"})),
+}
+
+_BECOMES: Mapping[str, VersionStatus] = {
+    "TrainingCompleted": "trained",
+    "TrainingFailed": "failed",
+    "EvaluationLogged": "evaluated",
+    "EvaluationFailed": "failed",
+}
+
+
+def admit(state: LedgerState, line: bytes) -> LedgerState | Refusal:
+    """The state after ``line`` (without newline), or why it may not follow ``state``."""
+    try:
+        signed = split_line(line)
+    except StatementInvalid as error:
+        return Refusal(str(error))
+    try:
+        entry = read_entry(line, signed)
+    except EntryInvalid as error:
+        return Refusal(str(error), authentic=_signature_problem(state.policy, signed) is None)
+    problem = _chain_problem(state, entry) or _signature_problem(state.policy or _founding(entry), signed)
+    if problem is not None:
+        return Refusal(problem)
+    result = follow(state, entry)
+    return replace(result, authentic=True) if isinstance(result, Refusal) else result
+
+
+def admit_sealed(state: LedgerState, line: bytes) -> LedgerState | Refusal:
+    """Like `admit`, but the signature is not checked: only for lines that a checked checkpoint vouches for.
+
+    The checkpoint is signed by a key that may sign lines, and its root covers every byte of every line.
+    """
+    try:
+        entry = read_entry(line, split_line(line))
+    except (StatementInvalid, EntryInvalid) as error:
+        return Refusal(str(error))
+    return follow(state, entry)
+
+
+def read_authentic(policy: Policy, line: bytes) -> LedgerEntry | Refusal:
+    """The entry in a line that a key of ``policy`` signed; its place in the chain is not asked."""
+    try:
+        signed = split_line(line)
+        entry = read_entry(line, signed)
+    except (StatementInvalid, EntryInvalid) as error:
+        return Refusal(str(error))
+    problem = _signature_problem(policy, signed)
+    return entry if problem is None else Refusal(problem)
+
+
+def follow(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
+    """The state after ``entry``, whose signature has been checked or was just made, or why it may not follow."""
+    problem = _chain_problem(state, entry)
+    if problem is not None:
+        return Refusal(problem)
+    if state.policy is None:
+        return _begin(state, entry)
+    rule = _RULES.get(entry.type)
+    if rule is None:
+        return Refusal(f"has the type {entry.type!r:.40}, which is not known to this version")
+    if not state.policy.allows(entry.keyid, entry.type):
+        return Refusal(f"is signed by a key that may not sign {entry.type}")
+    changed = _apply(state, entry, rule)
+    if isinstance(changed, Refusal):
+        return changed
+    return _extended(state, entry, lifecycles={**state.lifecycles, _lifecycle_id(entry): changed})
+
+
+def head_keys(policy: Policy, what: str) -> tuple[PublicKey, ...]:
+    """The Ed25519 keys that may sign ``what``."""
+    return tuple(load_public(record.public) for record in policy.keys_for(what) if record.scheme == ED25519)
+
+
+def _extended(state: LedgerState, entry: LedgerEntry, **changes: Any) -> LedgerState:
+    return replace(
+        state,
+        size=state.size + 1,
+        head=entry.digest,
+        frontier=state.frontier.push(leaf_hash(entry.line)),
+        decided=entry.seq if entry.type in DECIDING else state.decided,
+        **changes,
+    )
+
+
+def _chain_problem(state: LedgerState, entry: LedgerEntry) -> str | None:
+    if entry.seq != state.size:
+        return f"has the number {entry.seq} in the place of {state.size}"
+    if entry.prev != state.head:
+        return "does not follow the line before it"
+    return None
+
+
+def _signature_problem(policy: Policy | None, signed: SignedLine) -> str | None:
+    """Keys come from the policy alone; the line only says which one to try."""
+    record = None if policy is None else policy.keys.get(signed.keyid)
+    if record is None or record.scheme != ED25519:
+        return f"is signed by an unknown key, {signed.keyid[:16]}"
+    try:
+        key = load_public(record.public)
+    except KeyInvalid as error:
+        return f"is signed by a key that {error}"
+    return None if signed_by(signed, key) else "has a wrong signature"
+
+
+def _founding(entry: LedgerEntry) -> Policy | None:
+    try:
+        return Policy.from_document(entry.predicate.get("policy"))
+    except PlanInvalid:
+        return None
+
+
+def _begin(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
+    """Genesis: the first policy, which lets the key sign that signed it."""
+    if entry.type != "Genesis" or (entry.lifecycle_id, entry.version, entry.status) != (None, None, None):
+        return Refusal("is not a genesis entry, as the first line must be")
+    if entry.predicate_type != TRUST or entry.predicate.get("format") != GENESIS_FORMAT:
+        return Refusal("has a format that is not known to this version")
+    try:
+        policy = Policy.from_document(entry.predicate.get("policy"))
+    except PlanInvalid as error:
+        return Refusal(f"holds a policy that cannot be used: {error}")
+    problem = _policy_problem(policy)
+    verifier = policy.roles.get("verifier")
+    if problem is None and (verifier is None or entry.keyid not in verifier.keys or "Genesis" not in verifier.may):
+        problem = "is signed by a key that its own policy does not let sign it"
+    digest = sha256(canonical(policy.to_document()))
+    if problem is None and entry.checksum != digest:
+        problem = "has a subject that is not its policy"
+    if problem is not None:
+        return Refusal(problem)
+    return _extended(state, entry, origin=f"{policy.name}/{entry.digest}", policy=policy, policy_digest=digest)
+
+
+def _policy_problem(policy: Policy) -> str | None:
+    for record in policy.keys.values():
+        try:
+            key = load_public(record.public)
+        except KeyInvalid as error:
+            return f"holds a policy whose key {record.keyid[:16]} {error}"
+        if (key.keyid, key.scheme) != (record.keyid, record.scheme):
+            return f"holds a policy whose key {record.keyid[:16]} is another one"
+    return None
+
+
+def _lifecycle_id(entry: LedgerEntry) -> str:
+    return entry.lifecycle_id or ""
+
+
+def _apply(state: LedgerState, entry: LedgerEntry, rule: _Rule) -> LifecycleState | Refusal:
+    """The lifecycle of ``entry`` after it."""
+    if entry.lifecycle_id is None or entry.version is None:
+        return Refusal("names no version")
+    if entry.predicate_type != rule.predicate_type or entry.status not in rule.statuses:
+        return Refusal(f"has a predicate type or a status that {entry.type} cannot have")
+    lifecycle = state.lifecycle(entry.lifecycle_id)
+    if entry.type == "Submitted":
+        return _submit(lifecycle, entry, entry.version)
+    version = lifecycle.versions.get(entry.version)
+    if version is None:
+        return Refusal(f"is about version {entry.version}, which was never submitted")
+    if version.status not in rule.follows:
+        return Refusal(f"cannot follow: version {entry.version} is {version.status}")
+    if version.checksum is not None and entry.checksum != version.checksum:
+        return Refusal("is about other bytes than those that were trained")
+    if entry.type == "PromotionReady":
+        return _decide(lifecycle, version, entry)
+    return lifecycle.with_version(_advanced(version, entry, _BECOMES[entry.type]))
+
+
+def _advanced(version: VersionState, entry: LedgerEntry, status: VersionStatus) -> VersionState:
+    checksum = entry.checksum if entry.type == "TrainingCompleted" else version.checksum
+    return replace(version, status=status, checksum=checksum, seqs=(*version.seqs, entry.seq))
+
+
+def _submit(lifecycle: LifecycleState, entry: LedgerEntry, version: int) -> LifecycleState | Refusal:
+    if version != lifecycle.next_version:
+        return Refusal(f"takes the number {version}, but the next is {lifecycle.next_version}")
+    plan, profile, agent_id = (entry.predicate.get(name) for name in ("plan", "profile", "agent_id"))
+    digests = plan.get("digest") if isinstance(plan, dict) else None
+    plan_digest = digests.get("sha256") if isinstance(digests, dict) else None
+    if not is_digest(plan_digest):
+        return Refusal("names no plan by its digest")
+    if not isinstance(profile, str) or name_problem(profile) is not None or not isinstance(agent_id, str):
+        return Refusal("names no profile or no agent")
+    state = VersionState(
+        version=version,
+        status="submitted",
+        profile=profile,
+        agent_id=agent_id,
+        plan_digest=str(plan_digest),
+        checksum=None,
+        seqs=(entry.seq,),
+    )
+    return lifecycle.with_version(state)
+
+
+def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry) -> LifecycleState | Refusal:
+    decision = entry.predicate.get(DECISION)
+    problem = _decision_problem(lifecycle, version, entry, decision if isinstance(decision, dict) else {})
+    if problem is not None:
+        return Refusal(problem)
+    decided = replace(lifecycle, deciding=entry.seq)
+    if entry.status == "blocked":
+        return decided.with_version(_advanced(version, entry, _blocked_as(entry.predicate[DECISION])))
+    if lifecycle.champion is not None:
+        decided = decided.with_version(replace(lifecycle.versions[lifecycle.champion], status="former"))
+    return replace(decided.with_version(_advanced(version, entry, "champion")), champion=version.version)
+
+
+def _decision_problem(
+    lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry, decision: Mapping[str, Any]
+) -> str | None:
+    verdict, reasons = decision.get("verdict"), decision.get("reasons")
+    if verdict not in ("pass", "fail", "inconclusive") or decision.get("status") != entry.status:
+        return "holds no decision, or another than its status says"
+    if not isinstance(reasons, list) or not all(isinstance(reason, str) and reason in REASONS for reason in reasons):
+        return "gives reasons that are not known to this version"
+    if "replaces" not in decision or not _same(decision["replaces"], lifecycle.champion):
+        return f"was decided against another champion than {lifecycle.champion}"
+    if version.status == "trained" and "no_gate" not in reasons:
+        return "decides without a measurement although there is a gate"
+    if entry.predicate.get("verificationResult") == "PASSED" and verdict != "pass":
+        return "says PASSED although the verdict does not pass"
+    if entry.status == "blocked":
+        return None if reasons else "blocks without a reason"
+    if lifecycle.rollout == "blocked":
+        return "promotes although the rollout is blocked"
+    if verdict == "fail" or (verdict == "inconclusive" and "no_gate" not in reasons):
+        return "promotes although the verdict does not pass"
+    return None
+
+
+def _same(replaces: object, champion: int | None) -> bool:
+    return type(replaces) is type(champion) and replaces == champion
+
+
+def _blocked_as(decision: Mapping[str, Any]) -> VersionStatus:
+    if decision["verdict"] == "fail":
+        return "rejected"
+    if decision["verdict"] == "inconclusive" and "no_gate" not in decision["reasons"]:
+        return "inconclusive"
+    return "held"

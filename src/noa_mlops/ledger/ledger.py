@@ -1,0 +1,334 @@
+"""The ledger: what is appended here happened, and what is not here did not.
+
+One writer at a time holds the lock, admits what others wrote since, decides on that state, and writes one line
+with one write and one sync. A deciding entry is sealed by a checkpoint before anybody is told. A line is never
+changed; only what a crash tore off the end is moved aside, to a file that is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
+from noa_mlops.evidence import LogCheckpoint, SigningKey, StatementInvalid, split_line
+from noa_mlops.files import make_directories, sync_directory
+from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, read_entry, timestamp, write_entry
+from noa_mlops.ledger.growing import GrowingFile
+from noa_mlops.ledger.heads import head_record
+from noa_mlops.ledger.keystore import KeyRing, KeyStore
+from noa_mlops.ledger.law import DECIDING, GENESIS_FORMAT, TRUST, Refusal, admit, follow
+from noa_mlops.ledger.lock import locked, refuse_network_file_system
+from noa_mlops.ledger.objects import put_object
+from noa_mlops.ledger.reader import LedgerReader, read_lines, read_only
+from noa_mlops.ledger.state import LedgerState
+from noa_mlops.records.documents import canonical, sha256
+from noa_mlops.records.layout import Layout
+from noa_mlops.records.policy import Policy
+from noa_mlops.version import VERSION
+
+SEAL_EVERY = 1000
+"""Entries after which the ledger is sealed although none of them decides."""
+
+LOCK_TIMEOUT = 30.0
+"""Seconds that a writer waits for another one."""
+
+Clock = Callable[[], datetime]
+"""The time of day, with its zone; entries carry it, nothing depends on it."""
+
+
+def utc_now() -> datetime:
+    """The time of day."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What an open ledger holds: its keys, the one it signs lines with, the lines, the checkpoints."""
+
+    keys: KeyRing
+    key: SigningKey
+    lines: GrowingFile
+    heads: GrowingFile
+
+
+class Ledger(LedgerReader):
+    """A ledger open for appending; use it in a ``with`` block, or `close` it.
+
+    Threads may share one. ``recovered`` names the file to which a torn tail was moved, None when there was none.
+    """
+
+    def __init__(self, layout: Layout, *, clock: Clock, timeout: float) -> None:
+        super().__init__(layout)
+        self.recovered: Path | None = None
+        self._clock = clock
+        self._timeout = timeout
+        self._mutex = threading.Lock()
+        self._files: _Files | None = None
+
+    @property
+    def keys(self) -> KeyRing:
+        """The private keys of this ledger."""
+        return self._opened().keys
+
+    @classmethod
+    def create(
+        cls,
+        layout: Layout,
+        name: str,
+        keystore: KeyStore,
+        *,
+        clock: Clock = utc_now,
+        timeout: float = LOCK_TIMEOUT,
+    ) -> Ledger:
+        """Begin the ledger of a project with new keys; one that exists is opened and keeps its name.
+
+        Raises as `open` does.
+        """
+        make_directories(layout.evidence)
+        ledger = cls(layout, clock=clock, timeout=timeout)
+        with locked(layout.lock, timeout), ledger._closed_on_error():
+            ledger._load()
+            if ledger._state.size:
+                ledger._start(keystore.find(ledger._policy()))
+            else:
+                keys = keystore.create(name)
+                ledger._start(keys)
+                ledger._begin(keys.policy)
+        return ledger
+
+    @classmethod
+    def open(
+        cls, layout: Layout, keystore: KeyStore, *, clock: Clock = utc_now, timeout: float = LOCK_TIMEOUT
+    ) -> Ledger:
+        """Open the ledger of a project for appending; what a crash tore off its end is moved aside.
+
+        Raises `NotFound` when there is none, `LedgerTampered` when it does not verify (then nothing is written),
+        `NotAuthorised` without its keys, `LedgerConflict` when it cannot be locked or written.
+        """
+        if not layout.evidence.is_dir():
+            raise NotFound(f"there is no ledger in {layout.evidence}", hint="'noa init' begins a project.")
+        ledger = cls(layout, clock=clock, timeout=timeout)
+        with locked(layout.lock, timeout), ledger._closed_on_error():
+            ledger._load()
+            if ledger._state.size == 0:
+                raise NotFound(f"there is no ledger in {layout.evidence}", hint="'noa init' begins a project.")
+            ledger._start(keystore.find(ledger._policy()))
+        return ledger
+
+    @staticmethod
+    def read_only(layout: Layout) -> LedgerReader:
+        """The ledger up to its newest checkpoint: no key, no lock. Raises `NotFound` or `LedgerTampered`."""
+        return read_only(layout)
+
+    def append(self, compose: Callable[[LedgerState], Draft]) -> LedgerEntry:
+        """Append what ``compose`` makes of the newest state; when this returns the entry is durable.
+
+        ``compose`` runs under the lock and may raise: then nothing is written. A deciding entry is sealed as
+        well. Raises `LedgerConflict` when the law does not admit the draft or it could not be written.
+        """
+        with self._alone():
+            self._catch_up()
+            return self._write(compose(self._state))
+
+    def refresh(self) -> None:
+        """Admit what other writers have appended since."""
+        with self._alone():
+            self._catch_up()
+
+    def seal(self) -> None:
+        """Sign the head over all entries, durably, unless that has been done."""
+        with self._alone():
+            self._catch_up()
+            self._seal()
+
+    def put_object(self, data: bytes) -> str:
+        """Store bytes that a line will name; durable when this returns their SHA-256. Raises `LedgerConflict`."""
+        return put_object(self._layout.objects, data)
+
+    def close(self) -> None:
+        """Seal what is not sealed and give the files back. A writer that a failure has stopped only gives back."""
+        files = self._files
+        if files is None:
+            return
+        try:
+            if self._sealed < self._state.size and not (files.lines.stopped or files.heads.stopped):
+                self.seal()
+        finally:
+            self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread, no other process."""
+        if not self._mutex.acquire(timeout=self._timeout):
+            raise LedgerConflict("the ledger is in use by another thread of this process")
+        try:
+            files = self._opened()
+            files.lines.check()
+            files.heads.check()
+            with locked(self._layout.lock, self._timeout):
+                yield
+        finally:
+            self._mutex.release()
+
+    @contextlib.contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._release()
+            raise
+
+    def _load(self) -> None:
+        """Fold the whole ledger; nothing is written."""
+        refuse_network_file_system(self._layout.evidence)
+        super().refresh()
+        if self._state.size:
+            self._fold_tail()
+
+    def _start(self, keys: KeyRing) -> None:
+        """Become its writer: the key, the files, and what a crash left."""
+        key = keys.signing_key("verifier")
+        lines = GrowingFile(self._layout.ledger)
+        try:
+            heads = GrowingFile(self._layout.log_checkpoints)
+        except BaseException:
+            lines.close()
+            raise
+        self._files = _Files(keys, key, lines, heads)
+        self._recover()
+
+    def _begin(self, policy: Policy) -> None:
+        """Write genesis, every folder on the way to it durable."""
+        folder = self._layout.evidence
+        for parent in (folder, *folder.parents):
+            if not parent.is_relative_to(self._layout.project):
+                break
+            sync_directory(parent)
+        self._write(self._genesis(policy))
+
+    def _catch_up(self) -> None:
+        """Admit what others wrote since; when the file has not grown, nothing is read."""
+        lines = self._opened().lines
+        if lines.length() == lines.size:
+            return
+        size, start = self._state.size, self._ends[-2]
+        if sha256(lines.read(lines.size - start, start)[:-1]) != self._state.head:
+            raise LedgerTampered(f"{self._layout.ledger}: entry {size - 1} is no longer what it was")
+        super().refresh()
+        self._fold_tail()
+        self._recover()
+
+    def _fold_tail(self) -> None:
+        """Admit the lines that no checkpoint vouches for yet, up to the first that is not admitted."""
+        for line in read_lines(self._layout.ledger, self._ends[-1]):
+            after = admit(self._state, line[:-1]) if line.endswith(b"\n") else Refusal("is torn")
+            if isinstance(after, Refusal):
+                if after.authentic:
+                    raise LedgerTampered(
+                        f"{self._layout.ledger}: entry {self._state.size} {after.reason}, yet it is signed",
+                        hint="A newer version may have written it: use that one. Else run 'noa verify'.",
+                    )
+                return
+            self._advance(after, line)
+
+    def _recover(self) -> None:
+        """Move what was torn aside, make what others left durable, and seal a decision that nobody sealed."""
+        lines = self._opened().lines
+        lines.size = self._ends[-1]
+        self.recovered = lines.set_aside(self._stamp()) or self.recovered
+        self._find_head()
+        if self._sealed < self._state.size:
+            lines.sync()
+        if self._state.decided is not None and self._state.decided >= self._sealed:
+            self._seal()
+
+    def _write(self, draft: Draft) -> LedgerEntry:
+        entry, after = self._admitted(draft)
+        self._opened().lines.append(entry.line + b"\n")
+        self._advance(after, entry.line + b"\n")
+        if entry.type in DECIDING or self._state.size - self._sealed >= SEAL_EVERY:
+            self._seal_entry(entry)
+        return entry
+
+    def _admitted(self, draft: Draft) -> tuple[LedgerEntry, LedgerState]:
+        """The signed entry and the state after it; the law is asked about the very bytes to be written."""
+        try:
+            line = write_entry(draft, self._state, timestamp(self._clock()), self._opened().key)
+            entry = read_entry(line, split_line(line))
+        except (StatementInvalid, EntryInvalid) as error:
+            raise LedgerConflict(f"the entry {draft.type} {error}", hint="Nothing was recorded.") from error
+        after = follow(self._state, entry)
+        if isinstance(after, Refusal):
+            raise LedgerConflict(f"the entry {draft.type} {after.reason}")
+        return entry, after
+
+    def _seal_entry(self, entry: LedgerEntry) -> None:
+        try:
+            self._seal()
+        except LedgerConflict as error:
+            raise LedgerConflict(
+                f"entry {entry.seq} is recorded but not sealed: {error}",
+                hint="Free space or repair the disk; the next command seals it and goes on from there.",
+            ) from error
+
+    def _seal(self) -> None:
+        heads = self._opened().heads
+        if heads.length() != heads.size:
+            self._find_head()
+        if self._sealed >= self._state.size:
+            return
+        head = LogCheckpoint(self.origin, self._state.size, self._state.frontier.root())
+        heads.append(head_record(head, self._opened().key))
+        self._sealed = head.size
+
+    def _find_head(self) -> None:
+        """Learn what others have sealed; a torn record is moved aside."""
+        heads = self._opened().heads
+        newest = self._newest_record()
+        self._fold_to(newest)
+        heads.size = newest.end
+        torn = heads.set_aside(self._stamp())
+        self.recovered = self.recovered or torn
+
+    def _genesis(self, policy: Policy) -> Draft:
+        document = policy.to_document()
+        return Draft(
+            type="Genesis",
+            predicate_type=TRUST,
+            predicate={"format": GENESIS_FORMAT, "policy": document, "created_with": VERSION},
+            subject=[{"name": "policy", "digest": {"sha256": sha256(canonical(document))}}],
+        )
+
+    def _policy(self) -> Policy:
+        if self._state.policy is None:
+            raise NotFound(f"there is no ledger in {self._layout.evidence}", hint="'noa init' begins a project.")
+        return self._state.policy
+
+    def _opened(self) -> _Files:
+        if self._files is None:
+            raise LedgerConflict("the ledger is closed", hint="Open it again.")
+        return self._files
+
+    def _stamp(self) -> str:
+        return self._clock().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+    def _release(self) -> None:
+        files, self._files = self._files, None
+        if files is not None:
+            files.lines.close()
+            files.heads.close()

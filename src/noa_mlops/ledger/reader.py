@@ -1,0 +1,208 @@
+"""Reading the ledger: no key, no lock, nothing written; a writer may append at the same time.
+
+What the newest checkpoint vouches for is folded into the state. What lies beyond it only tells that something
+is going on: it is `pending`.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from noa_mlops.errors import LedgerTampered, NotFound
+from noa_mlops.evidence import MAX_LINE, LogCheckpoint, split_line
+from noa_mlops.files import open_beneath
+from noa_mlops.ledger.entry import LedgerEntry, read_entry
+from noa_mlops.ledger.heads import NewestRecord, checked_head, newest_record
+from noa_mlops.ledger.law import Refusal, admit, admit_sealed, head_keys, read_authentic
+from noa_mlops.ledger.objects import get_object
+from noa_mlops.ledger.state import LedgerState
+from noa_mlops.records.layout import Layout
+from noa_mlops.records.policy import SIGN_HEAD
+
+_REMEMBERED = 256
+"""How many of the newest states are kept, so that reading on from one of them folds nothing again."""
+
+
+class LedgerReader:
+    """A ledger, as far as its newest checkpoint vouches for it."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._state = LedgerState()
+        self._states = deque([self._state], maxlen=_REMEMBERED)
+        self._ends = array("Q", [0])
+        self._sealed = 0
+
+    @property
+    def state(self) -> LedgerState:
+        """The state after the entries read so far."""
+        return self._state
+
+    @property
+    def origin(self) -> str:
+        """The one string where trust starts: ``<name>/<sha256 of the genesis line>``."""
+        if self._state.origin is None:
+            raise NotFound(f"there is no ledger in {self._layout.evidence}")
+        return self._state.origin
+
+    @property
+    def sealed_size(self) -> int:
+        """How many entries the newest checkpoint seen vouches for."""
+        return self._sealed
+
+    @property
+    def pending(self) -> tuple[LedgerEntry, ...]:
+        """Entries beyond the state, each admitted; another process may be writing more."""
+        state, entries = self._state, []
+        for line in read_lines(self._layout.ledger, self._ends[-1]):
+            after = admit(state, line[:-1]) if line.endswith(b"\n") else None
+            if not isinstance(after, LedgerState):
+                break
+            state = after
+            entries.append(_entry(line[:-1]))
+        return tuple(entries)
+
+    def refresh(self) -> None:
+        """Read what has been sealed since. Raises `LedgerTampered`."""
+        newest = self._newest_record()
+        if self._state.size == 0 and not self._read_genesis(newest):
+            return
+        self._fold_to(newest)
+
+    def entries(self, start: int = 0) -> Iterator[tuple[LedgerEntry, LedgerState]]:
+        """Each entry from index ``start`` with the state after it, every signature checked.
+
+        Raises `LedgerTampered` when a line is no longer what it was.
+        """
+        last = self._state
+        state = self._remembered(start)
+        for line in read_lines(self._layout.ledger, self._ends[state.size]):
+            if state.size == last.size:
+                break
+            state = self._demand(admit(state, line.removesuffix(b"\n")), state)
+            if state.size > start:
+                yield _entry(line[:-1]), state
+        if state.size == last.size and state.head != last.head:
+            raise LedgerTampered(f"{self._layout.ledger}: entry {state.size - 1} is no longer what it was")
+        if state.size < last.size:
+            raise LedgerTampered(f"{self._layout.ledger} holds {state.size} entries; {last.size} were known")
+
+    def entry(self, seq: int) -> LedgerEntry:
+        """The entry at an index. Raises `IndexError`, or `LedgerTampered` when its line is not what it was."""
+        policy = self._state.policy
+        if policy is None or not 0 <= seq < self._state.size:
+            raise IndexError(f"the ledger has no entry {seq}")
+        start, end = self._ends[seq], self._ends[seq + 1]
+        with open_beneath(self._layout.evidence, self._layout.ledger.name) as stream:
+            stream.seek(start)
+            line = stream.read(end - start)
+        entry = read_authentic(policy, line[:-1])
+        if isinstance(entry, Refusal) or entry.seq != seq or not line.endswith(b"\n"):
+            raise LedgerTampered(f"{self._layout.ledger}: entry {seq} is no longer what it was")
+        return entry
+
+    def history(self, lifecycle_id: str, version: int) -> tuple[LedgerEntry, ...]:
+        """The entries of one version, in order; none when there is no such version."""
+        state = self._state.version(lifecycle_id, version)
+        return () if state is None else tuple(self.entry(seq) for seq in state.seqs)
+
+    def get_object(self, digest: str) -> bytes:
+        """The object that a line names by ``digest``, its content checked. Raises `LedgerTampered`."""
+        return get_object(self._layout.objects, digest)
+
+    def _remembered(self, size: int) -> LedgerState:
+        """The state after ``size`` entries when it is remembered, else the empty one."""
+        place = size - self._states[0].size
+        return self._states[place] if 0 <= place < len(self._states) else LedgerState()
+
+    def _newest_record(self) -> NewestRecord:
+        try:
+            with open_beneath(self._layout.evidence, self._layout.log_checkpoints.name) as stream:
+                descriptor = stream.fileno()
+                return newest_record(_reading(descriptor), os.fstat(descriptor).st_size)
+        except FileNotFoundError:
+            return NewestRecord(None, 0)
+
+    def _read_genesis(self, newest: NewestRecord) -> bool:
+        """Read the first line, from which origin and policy follow; whether there is one."""
+        lines = read_lines(self._layout.ledger)
+        first, more = next(lines, b""), next(lines, None) is not None
+        after = admit(self._state, first.removesuffix(b"\n"))
+        if isinstance(after, LedgerState) and first.endswith(b"\n"):
+            # Genesis is sealed before anything else is written.
+            if more and newest.note is None and self._newest_record().note is None:
+                raise LedgerTampered(f"{self._layout.log_checkpoints} has lost its checkpoints")
+            self._advance(after, first)
+            return True
+        if more or newest.note is not None or (isinstance(after, Refusal) and after.authentic):
+            reason = after.reason if isinstance(after, Refusal) else "is cut off"
+            raise LedgerTampered(f"{self._layout.ledger}: entry 0 {reason}")
+        return False
+
+    def _fold_to(self, newest: NewestRecord) -> None:
+        """Fold what the newest checkpoint vouches for, and hold the root against it."""
+        policy = self._state.policy
+        if newest.note is None or policy is None:
+            return
+        head = checked_head(newest.note, self.origin, head_keys(policy, SIGN_HEAD))
+        if head.size < self._sealed:
+            raise LedgerTampered(f"{self._layout.log_checkpoints} has lost a checkpoint over {self._sealed} entries")
+        self._fold_sealed(head)
+        self._sealed = head.size
+
+    def _fold_sealed(self, head: LogCheckpoint) -> None:
+        path = self._layout.ledger
+        for line in read_lines(path, self._ends[-1]):
+            if self._state.size >= head.size or not line.endswith(b"\n"):
+                break
+            self._advance(self._demand(admit_sealed(self._state, line[:-1]), self._state), line)
+        if self._state.size < head.size:
+            raise LedgerTampered(f"{path} holds {self._state.size} entries; a checkpoint vouches for {head.size}")
+        if self._state.size == head.size and self._state.frontier.root() != head.root:
+            raise LedgerTampered(f"{path}: the first {head.size} entries are not those that were sealed")
+
+    def _advance(self, state: LedgerState, line: bytes) -> None:
+        self._ends.append(self._ends[-1] + len(line))
+        self._states.append(state)
+        self._state = state
+
+    def _demand(self, result: LedgerState | Refusal, before: LedgerState) -> LedgerState:
+        if isinstance(result, Refusal):
+            raise LedgerTampered(f"{self._layout.ledger}: entry {before.size} {result.reason}")
+        return result
+
+
+def read_only(layout: Layout) -> LedgerReader:
+    """The ledger of a project, up to its newest checkpoint. Raises `NotFound` or `LedgerTampered`."""
+    reader = LedgerReader(layout)
+    reader.refresh()
+    if reader.sealed_size == 0:
+        raise NotFound(f"there is no ledger in {layout.evidence}", hint="'noa init' begins a project.")
+    return reader
+
+
+def read_lines(path: Path, offset: int = 0) -> Iterator[bytes]:
+    """The lines of a ledger from byte ``offset``, with their newlines; a last one may lack it, as may one too long."""
+    try:
+        stream = open_beneath(path.parent, path.name)
+    except FileNotFoundError:
+        return
+    with stream:
+        stream.seek(offset)
+        while line := stream.readline(MAX_LINE + 1):
+            yield line
+
+
+def _reading(descriptor: int) -> Callable[[int, int], bytes]:
+    def read(size: int, offset: int) -> bytes:
+        return os.pread(descriptor, size, offset)
+
+    return read
+
+
+def _entry(line: bytes) -> LedgerEntry:
+    return read_entry(line, split_line(line))

@@ -1,0 +1,122 @@
+"""What the ledger says, folded: versions, champions, rollouts, and the policy in force.
+
+States are values. Each entry makes a new one that shares nearly everything with the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, TypeAlias
+
+from noa_mlops.evidence import Frontier
+from noa_mlops.records.policy import Policy
+
+NO_HEAD: Final = "0" * 64
+"""What genesis names as its predecessor."""
+
+VersionStatus: TypeAlias = Literal[
+    "submitted", "trained", "evaluated", "failed", "rejected", "inconclusive", "held", "champion", "former"
+]
+Rollout: TypeAlias = Literal["ready", "blocked"]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """One version; ``checksum`` is None until it is trained, ``seqs`` are the indexes of its entries in order."""
+
+    version: int
+    status: VersionStatus
+    profile: str
+    agent_id: str
+    plan_digest: str
+    checksum: str | None
+    seqs: tuple[int, ...]
+
+    @property
+    def first_seq(self) -> int:
+        """Index of its Submitted entry."""
+        return self.seqs[0]
+
+    @property
+    def last_seq(self) -> int:
+        """Index of its newest entry."""
+        return self.seqs[-1]
+
+
+class Versions(Mapping[int, VersionState]):
+    """Versions 1 to n of a lifecycle; `put` copies one chunk and the list of chunks, never all of them."""
+
+    __slots__ = ("_chunks", "_count")
+
+    _WIDTH: Final = 128
+
+    def __init__(self, chunks: tuple[tuple[VersionState, ...], ...] = (), count: int = 0) -> None:
+        self._chunks = chunks
+        self._count = count
+
+    def __getitem__(self, version: int) -> VersionState:
+        if not 1 <= version <= self._count:
+            raise KeyError(version)
+        return self._chunks[(version - 1) // self._WIDTH][(version - 1) % self._WIDTH]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(1, self._count + 1))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, state: VersionState) -> Versions:
+        """With ``state`` in the place of its version, which exists or is the next one."""
+        place, within = divmod(state.version - 1, self._WIDTH)
+        chunk = self._chunks[place] if place < len(self._chunks) else ()
+        chunk = (*chunk[:within], state, *chunk[within + 1 :])
+        return Versions((*self._chunks[:place], chunk, *self._chunks[place + 1 :]), max(self._count, state.version))
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleState:
+    """One lifecycle; ``deciding`` is the index of its newest deciding entry, None before the first."""
+
+    champion: int | None = None
+    rollout: Rollout = "ready"
+    deciding: int | None = None
+    versions: Versions = field(default_factory=Versions)
+
+    @property
+    def next_version(self) -> int:
+        """The number that the next submitted run takes."""
+        return len(self.versions) + 1
+
+    def with_version(self, state: VersionState) -> LifecycleState:
+        """With ``state`` in the place of its version."""
+        return replace(self, versions=self.versions.put(state))
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """The fold over the first ``size`` entries.
+
+    ``head`` is the SHA-256, in hex, of the last line; ``decided`` the index of the newest deciding entry. Origin,
+    policy and its digest are None before genesis only.
+    """
+
+    size: int = 0
+    head: str = NO_HEAD
+    frontier: Frontier = field(default_factory=Frontier)
+    origin: str | None = None
+    policy: Policy | None = None
+    policy_digest: str | None = None
+    lifecycles: Mapping[str, LifecycleState] = field(default_factory=dict)
+    decided: int | None = None
+
+    def lifecycle(self, lifecycle_id: str) -> LifecycleState:
+        """The state of a lifecycle; one that has no entry yet is empty."""
+        return self.lifecycles.get(lifecycle_id, _NEW)
+
+    def version(self, lifecycle_id: str, version: int) -> VersionState | None:
+        """The state of a version, None when there is none."""
+        return self.lifecycle(lifecycle_id).versions.get(version)
+
+
+_NEW = LifecycleState()
