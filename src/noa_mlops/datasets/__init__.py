@@ -4,8 +4,25 @@ Data is read whole or refused with its place and the next step; nothing is guess
 followed. What two formats can both say has one representation here, so the fingerprint names the content.
 """
 
+from noa_mlops.datasets.alignment import aligned, check_same_columns
+from noa_mlops.datasets.dataset import Dataset
 from noa_mlops.datasets.fingerprints import fingerprint
-from noa_mlops.datasets.reader import Dataset, DatasetReader
+from noa_mlops.datasets.labels import Labelled, classes_of, features_and_labels, inverse, permutation, reordered
+from noa_mlops.datasets.reader import DatasetReader
 from noa_mlops.datasets.writers import write_csv, write_parquet
 
-__all__ = ["Dataset", "DatasetReader", "fingerprint", "write_csv", "write_parquet"]
+__all__ = [
+    "Dataset",
+    "DatasetReader",
+    "Labelled",
+    "aligned",
+    "check_same_columns",
+    "classes_of",
+    "features_and_labels",
+    "fingerprint",
+    "inverse",
+    "permutation",
+    "reordered",
+    "write_csv",
+    "write_parquet",
+]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from noa_mlops.datasets.dataset import Dataset
 from noa_mlops.datasets.fingerprints import fingerprint
 from noa_mlops.datasets.formats import Format, format_of
 from noa_mlops.datasets.joining import joined
@@ -25,20 +26,6 @@ DEFINITION_SUFFIXES = (".dataset.yaml", ".dataset.yml", ".dataset.json")
 
 MAX_DEFINITION_BYTES = 1 << 20
 """Bytes that a dataset definition may have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """One consistent reading of some data."""
-
-    definition: DatasetDefinition
-    """As read from a ``*.dataset.yaml``; for a data file named directly, one that names just that file."""
-
-    table: pa.Table
-    """All rows and columns in normal form (int64, float64, bool, string, timestamp[us]); missing values are null."""
-
-    identity: DatasetIdentity
-    """What the evidence says about it."""
 
 
 class DatasetReader:

@@ -18,6 +18,7 @@ from noa_mlops.datasets.messages import invalid, shown
 from noa_mlops.errors import DatasetInvalid
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath
 from noa_mlops.records.dataset import FileDigest
+from noa_mlops.records.paths import path_problem
 
 MAX_FILE_BYTES = 64 << 30
 """Apparent size above which a data file is refused unread: 64 GiB."""
@@ -85,7 +86,6 @@ def digest(path: str, stream: BinaryIO) -> FileDigest:
 
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://|[^/]*@)")
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 def _check_spelling(path: str) -> None:
@@ -94,12 +94,8 @@ def _check_spelling(path: str) -> None:
         raise UnsafePath(f"a {scheme[1].lower()}: address is not a data file; nothing is ever fetched", hint=_INSIDE)
     if path.startswith(("\\\\", "//")):
         raise UnsafePath(f"{shown(path)}: a network share is not a data file; nothing is ever fetched", hint=_INSIDE)
-    if _DRIVE.match(path):
-        raise UnsafePath(f"{shown(path)}: a drive letter leaves the project folder", hint=_INSIDE)
-    if not path or "\0" in path:
-        raise UnsafePath(f"{shown(path)}: is not a file name", hint=_INSIDE)
-    if ".." in path.split("/"):
-        raise UnsafePath(f"{shown(path)}: '..' leaves the folder it must stay in", hint=_INSIDE)
+    if problem := path_problem(path):
+        raise UnsafePath(f"{shown(path)}: {problem}", hint=_INSIDE)
 
 
 def _reason(error: UnsafePath, relative: str) -> str:

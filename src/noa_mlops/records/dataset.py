@@ -6,12 +6,16 @@ their fingerprint and files by their digest, so evidence can be shown to people 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from noa_mlops.records.documents import Json
+from noa_mlops.records.fields import Fault, FieldInvalid, Form, Rule, check_fields, instance_of, one_of, shown
+from noa_mlops.records.paths import path_problem
+from noa_mlops.records.values import text_problem
 
 ColumnType: TypeAlias = Literal["text", "int", "float", "bool", "category", "time"]
 """What a column holds: any text; whole numbers of 64 bits; binary64 numbers; true or false; text that names one of
@@ -34,105 +38,194 @@ ENCODINGS = (
 )
 """Encodings that a definition may name, as Python spells them."""
 
+MAX_FILES = 10_000
+"""Data files that a definition may name."""
+
+
+THOUSANDS = (".", ",", "'", "_", " ", "\u00a0", "\u202f")
+"""Marks between groups of three digits; the last two are spaces that do not break a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeFormat:
+    """The type of a column of points in time that are not written as ISO 8601."""
+
+    time: str
+    """How they are written, in the codes of Python's ``strptime``, for example ``%d.%m.%Y``."""
+
+
+def _delimiter(value: Any) -> Iterator[Fault]:
+    if not isinstance(value, str) or len(value) != 1 or value in '"\r\n\0' or ord(value) > 127:
+        yield Fault(f"must be one ASCII character, no quote and no line end, got {shown(value)}")
+
+
+def _thousands(value: Any) -> Iterator[Fault]:
+    if value not in THOUSANDS:
+        yield Fault(f"must be '.', ',', \"'\", '_' or a space, got {shown(value)}")
+
+
+def _encoding(value: Any) -> Iterator[Fault]:
+    if not isinstance(value, str) or value.lower() not in ENCODINGS:
+        near = difflib.get_close_matches(str(value).lower(), ENCODINGS, 1)
+        suggestion = f"did you mean '{near[0]}'?" if near else "utf-8, utf-16, cp1252 and latin-1 are the usual ones"
+        yield Fault(f"must be a known encoding, got {shown(value)}", suggestion=suggestion)
+
+
+def _texts(values: Any) -> Iterator[Fault]:
+    if not isinstance(values, tuple | list):
+        yield Fault(f"must be a list, got {shown(values)}")
+        return
+    for index, value in enumerate(values):
+        yield from (fault.within(index) for fault in _text(value))
+
+
+def _text(value: Any) -> Iterator[Fault]:
+    if not isinstance(value, str):
+        yield Fault(f"must be text, got {shown(value)}", suggestion="put it in quotes to make it text")
+    elif problem := text_problem(value):
+        yield Fault(problem)
+
+
+def _files(values: Any) -> Iterator[Fault]:
+    if not isinstance(values, tuple | list) or not 0 < len(values) <= MAX_FILES:
+        yield Fault(f"must be a list of 1 to {MAX_FILES} data files, got {shown(values)}")
+        return
+    for index, name in enumerate(values):
+        problem = path_problem(name) if isinstance(name, str) else "must be text"
+        if problem is not None:
+            yield Fault(f"{problem}, got {shown(name)}", (index,))
+        elif name in values[:index]:
+            yield Fault(f"names {shown(name)} a second time", (index,))
+
+
+def _types(values: Any) -> Iterator[Fault]:
+    if not isinstance(values, Mapping):
+        yield Fault(f"must be a mapping of columns to types, got {shown(values)}")
+        return
+    for column, kind in values.items():
+        yield from (fault.within(column) for fault in _type(kind))
+
+
+def _type(kind: Any) -> Iterator[Fault]:
+    if isinstance(kind, TimeFormat):
+        yield from _time_format(kind.time)
+    elif kind not in COLUMN_TYPES:
+        near = difflib.get_close_matches(str(kind), COLUMN_TYPES, 1)
+        suggestion = f"did you mean '{near[0]}'?" if near else 'a time in another form is {time: "%d.%m.%Y"}'
+        yield Fault(f"must be one of {', '.join(COLUMN_TYPES)}, got {shown(kind)}", suggestion=suggestion)
+
+
+def _time_format(written: Any) -> Iterator[Fault]:
+    if not isinstance(written, str) or "%" not in written:
+        yield Fault(f'must be a format such as "%d.%m.%Y", got {shown(written)}', ("time",))
+        return
+    try:
+        example = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC).strftime(written)
+        datetime.strptime(example, written)  # noqa: DTZ007 - only the format is on trial
+    except ValueError:
+        yield Fault(f"must be a format that strptime knows, got {shown(written)}", ("time",))
+
+
+def _read_types(written: Any) -> Any:
+    """``{time: FORMAT}`` becomes a `TimeFormat`; everything else stays for the rules."""
+    if not isinstance(written, Mapping):
+        return written
+    kinds = {}
+    for column, kind in written.items():
+        if isinstance(kind, Mapping) and kind.keys() == {"time"}:
+            kinds[column] = TimeFormat(kind["time"])
+        else:
+            kinds[column] = kind
+    FieldInvalid.raise_any(_types(kinds))
+    return kinds
+
+
+def _types_schema() -> Mapping[str, Any]:
+    written = {"type": "object", "properties": {"time": {"type": "string"}}, "required": ["time"]}
+    return {"type": "object", "additionalProperties": {"anyOf": [{"enum": list(COLUMN_TYPES)}, written]}}
+
+
+_TYPES = Form(_read_types, _types_schema)
+
 
 @dataclass(frozen=True, slots=True)
 class TextFormat:
     """How to read the cells of a delimited text file; what is None keeps the default of the format."""
 
-    delimiter: str | None = None
+    delimiter: Annotated[str | None, Rule(_delimiter)] = None
     """One character between cells; a comma by default, a tab for ``.tsv``."""
 
-    decimal: Literal[".", ","] = "."
+    decimal: Annotated[Literal[".", ","], one_of(".", ",")] = "."
     """The mark before the fraction of a number."""
 
-    thousands: str | None = None
-    """One character between groups of three digits (``.``, ``,``, ``'``, ``_``, space); none by default."""
+    thousands: Annotated[str | None, Rule(_thousands)] = None
+    """One of `THOUSANDS` between groups of three digits; none by default."""
 
-    encoding: str = "utf-8"
+    encoding: Annotated[str, Rule(_encoding)] = "utf-8"
     """One of `ENCODINGS`; a byte order mark at the start of UTF-8 and UTF-16 is skipped."""
 
-    missing: tuple[str, ...] | None = None
-    """Cells that mean *no value*; `MISSING` by default in delimited files, none in JSON Lines."""
+    missing: Annotated[tuple[str, ...] | None, Rule(_texts)] = None
+    """Cells that mean *no value*; `MISSING` by default in delimited files, none in other formats."""
 
     def __post_init__(self) -> None:
-        """Refuse marks that contradict each other. Raises `ValueError`."""
-        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
-            raise ValueError(f"delimiter must be one character, not a quote or line end; got {self.delimiter!r}")
-        if self.thousands is not None and self.thousands not in {".", ",", "'", "_", " ", "\u00a0", "\u202f"}:
-            raise ValueError(f"thousands must be one of . , ' _ or a space; got {self.thousands!r}")
+        check_fields(self, self._faults())
+
+    def _faults(self) -> Iterator[Fault]:
         if self.thousands == self.decimal:
-            raise ValueError(f"decimal and thousands are both {self.decimal!r}")
-        if self.encoding.lower() not in ENCODINGS:
-            raise ValueError(f"encoding {self.encoding!r} is not known; use one of {', '.join(ENCODINGS)}")
-
-
-@dataclass(frozen=True, slots=True)
-class TimeFormat:
-    """A column of points in time that are not written as ISO 8601."""
-
-    time: str
-    """How they are written, in the codes of Python's ``strptime``, for example ``%d.%m.%Y``."""
-
-    def __post_init__(self) -> None:
-        """Refuse a format that ``strptime`` does not know. Raises `ValueError`."""
-        try:
-            written = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC).strftime(self.time)
-            datetime.strptime(written, self.time)  # noqa: DTZ007 - only the format is on trial
-        except ValueError as error:
-            raise ValueError(f"time format {self.time!r} is not known: {error}") from error
+            yield Fault(f"must differ from decimal, which is {shown(self.decimal)} too", ("thousands",))
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetDefinition:
     """How to read a dataset and what its columns are for: the content of a ``*.dataset.yaml``."""
 
-    files: tuple[str, ...]
+    files: Annotated[tuple[str, ...], Rule(_files)]
     """Data files of one format with the same columns, in row order; relative to the project folder."""
 
-    format: TextFormat = field(default_factory=TextFormat)
+    format: Annotated[TextFormat, instance_of(TextFormat)] = field(default_factory=TextFormat)
     """How cells are written, for text files."""
 
-    types: Mapping[str, ColumnType | TimeFormat] = field(default_factory=dict)
+    types: Annotated[Mapping[str, ColumnType | TimeFormat], _TYPES, Rule(_types)] = field(
+        default_factory=dict, hash=False
+    )
     """Types by column name; the other columns keep the type of the file, or the one all their cells agree on."""
 
-    target: str | None = None
+    target: Annotated[str | None, Rule(_text)] = None
     """The column to predict, when the plan names none."""
 
-    ignore: tuple[str, ...] = ()
+    ignore: Annotated[tuple[str, ...], Rule(_texts)] = ()
     """Columns that no agent sees; they count in the fingerprint."""
 
-    key: str | None = None
+    key: Annotated[str | None, Rule(_text)] = None
     """The column that identifies a row."""
 
-    time: str | None = None
+    time: Annotated[str | None, Rule(_text)] = None
     """The column that says when a row happened."""
 
-    group: str | None = None
+    group: Annotated[str | None, Rule(_text)] = None
     """The column whose equal values make rows dependent on each other."""
 
-    slices: tuple[str, ...] = ()
+    slices: Annotated[tuple[str, ...], Rule(_texts)] = ()
     """Columns by whose values results are also reported."""
 
     ordered: bool = False
     """Whether the order of rows has a meaning, so that it must not be shuffled."""
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself. Raises `ValueError`."""
-        if not self.files:
-            raise ValueError("files must name at least one data file")
-        if len(set(self.files)) != len(self.files):
-            raise ValueError("files names a data file twice")
-        if self.target is not None and self.target in self.ignore:
-            raise ValueError(f"target {self.target!r} is also ignored")
+        check_fields(self, self._faults())
 
     def named_columns(self) -> tuple[tuple[str, str], ...]:
-        """Every column the definition speaks of, each with the field that names it."""
-        single = ((name, getattr(self, name)) for name in ("target", "key", "time", "group"))
+        """Every column the definition speaks of, each after the field that names it."""
+        single = ((role, getattr(self, role)) for role in ("target", "key", "time", "group"))
         several = (("types", self.types), ("ignore", self.ignore), ("slices", self.slices))
         return (
             *((role, column) for role, column in single if column is not None),
             *((role, column) for role, columns in several for column in columns),
         )
+
+    def _faults(self) -> Iterator[Fault]:
+        if self.target is not None and self.target in self.ignore:
+            yield Fault(f"must not be ignored as well, got {shown(self.target)}", ("target",))
 
 
 @dataclass(frozen=True, slots=True)
