@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from benchmarks import startup
+from benchmarks import startup, transition
 
-ROOMS = {"Start-up": startup.lines}
+ROOMS = {"Start-up": startup.lines, "Ledger": transition.lines}
 
 
 def main() -> int:
