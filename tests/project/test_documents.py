@@ -4,13 +4,16 @@ import ast
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import noa_mlops
 from noa_mlops import errors
+from noa_mlops.ledger import Draft, KeyStore, Ledger
 from noa_mlops.records.dataset import DatasetDefinition
+from noa_mlops.records.layout import Layout
 from noa_mlops.records.metrics import METRICS
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.reading import read_document
@@ -96,6 +99,57 @@ def test_every_decision_is_in_the_index_under_its_title():
     assert index.count("](0") == len(decisions)
     for path, (number, title) in zip(decisions, titles, strict=True):
         assert f"| [{number}]({path.name}) | {title} |" in index
+
+
+def submission(version: int) -> Draft:
+    """A version that was submitted."""
+    digest = {"sha256": "0" * 64}
+    return Draft(
+        type="Submitted",
+        predicate_type="noa:lifecycle/v1",
+        predicate={"plan": {"digest": digest}, "profile": "python", "agent_id": f"churn-{version}"},
+        subject=[{"name": "plan", "digest": digest}],
+        lifecycle_id="churn",
+        version=version,
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """The file of a ledger with four lines, and its origin."""
+    layout = Layout.of(tmp_path / "project")
+    with Ledger.create(layout, "project", KeyStore(tmp_path / "keys")) as ledger:
+        for version in (1, 2, 3):
+            ledger.append(lambda _, version=version: submission(version))
+        return layout.ledger, ledger.origin
+
+
+def check_by_hand(path: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program that the document on evidence shows."""
+    program = block("docs/evidence.md", "python")
+    return subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False)
+
+
+def test_the_program_that_checks_a_ledger_by_hand_finds_it_good(ledger):
+    path, origin = ledger
+    result = check_by_hand(path)
+    assert result.stdout == f"4 lines, genesis {origin.partition('/')[2]}\n"
+
+
+@pytest.mark.parametrize("byte", [100, 900, -100, -3])
+def test_the_program_that_checks_a_ledger_by_hand_finds_a_changed_byte(ledger, byte):
+    path, _ = ledger
+    data = bytearray(path.read_bytes())
+    data[byte] ^= 1
+    path.write_bytes(data)
+    assert check_by_hand(path).returncode != 0
+
+
+def test_the_program_that_checks_a_ledger_by_hand_finds_a_missing_line(ledger):
+    path, _ = ledger
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2] + lines[3:]))
+    assert "line 2 is not in its place" in check_by_hand(path).stderr
 
 
 def test_the_makefile_lists_its_targets_and_refuses_an_old_python(tmp_path):
