@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from noa_mlops.evidence import MAX_LINE, STATEMENT_TYPE, SignedLine, SigningKey, sign_statement
+from noa_mlops.evidence import MAX_LINE, STATEMENT_TYPE, SignedLine, SigningKey, sign_statement, split_line
 from noa_mlops.ledger.state import LedgerState
 from noa_mlops.records.documents import DocumentInvalid, compact, is_digest, parse_object, sha256
 from noa_mlops.records.names import name_problem
@@ -69,8 +69,11 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def write_entry(draft: Draft, state: LedgerState, ts: str, key: SigningKey) -> bytes:
-    """The signed line, without newline, that puts ``draft`` after ``state``. Raises `StatementInvalid`."""
+def write_entry(draft: Draft, state: LedgerState, ts: str, key: SigningKey) -> LedgerEntry:
+    """The signed entry that puts ``draft`` after ``state``, read back from its line as readers will read it.
+
+    Raises `StatementInvalid` or `EntryInvalid` when no reader would accept the line.
+    """
     place = {"v": VERSION, "type": draft.type, "seq": state.size, "prev": state.head, "ts": ts}
     about = {"lifecycle_id": draft.lifecycle_id, "version": draft.version, "status": draft.status}
     statement = {
@@ -80,7 +83,9 @@ def write_entry(draft: Draft, state: LedgerState, ts: str, key: SigningKey) -> b
         "predicate": draft.predicate,
         "subject": draft.subject,
     }
-    return sign_statement(statement, key)
+    line = sign_statement(statement, key)
+    signed = split_line(line)
+    return _entry(_parsed(signed), line, signed)
 
 
 def read_entry(line: bytes, signed: SignedLine) -> LedgerEntry:
@@ -88,14 +93,22 @@ def read_entry(line: bytes, signed: SignedLine) -> LedgerEntry:
 
     Each entry has exactly one form: a line that says the same in other bytes is refused.
     """
-    try:
-        statement = parse_object(signed.payload, limit=MAX_LINE)
-    except DocumentInvalid as error:
-        raise EntryInvalid(str(error)) from error
-    if list(statement) != _MEMBERS or statement["_type"] != STATEMENT_TYPE:
-        raise EntryInvalid("does not have the members of a statement, in their order")
+    statement = _parsed(signed)
     if compact(statement) != signed.payload:
         raise EntryInvalid("is not written in its one form")
+    return _entry(statement, line, signed)
+
+
+def _parsed(signed: SignedLine) -> dict[str, Any]:
+    try:
+        return parse_object(signed.payload, limit=MAX_LINE)
+    except DocumentInvalid as error:
+        raise EntryInvalid(str(error)) from error
+
+
+def _entry(statement: Mapping[str, Any], line: bytes, signed: SignedLine) -> LedgerEntry:
+    if list(statement) != _MEMBERS or statement["_type"] != STATEMENT_TYPE:
+        raise EntryInvalid("does not have the members of a statement, in their order")
     header = _checked_header(statement["noa_entry"])
     _check_body(statement)
     return LedgerEntry(

@@ -24,6 +24,7 @@ class GrowingFile:
         self.path = path
         self.size = 0
         self._stopped: str | None = None
+        self._name = os.fspath(path)
         try:
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             self._descriptor = os.open(path, flags, 0o644)
@@ -48,7 +49,7 @@ class GrowingFile:
         """How long the file is now. Raises `LedgerTampered` when another file has taken its place."""
         mine = os.fstat(self._descriptor)
         try:
-            named = os.stat(self.path, follow_symlinks=False)
+            named = os.stat(self._name, follow_symlinks=False)
         except FileNotFoundError:
             named = None
         if named is None or not os.path.samestat(mine, named):

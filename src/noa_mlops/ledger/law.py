@@ -149,7 +149,7 @@ def follow(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
     changed = _apply(state, entry, rule)
     if isinstance(changed, Refusal):
         return changed
-    return _extended(state, entry, lifecycles={**state.lifecycles, _lifecycle_id(entry): changed})
+    return _extended(state, entry, {**state.lifecycles, entry.lifecycle_id or "": changed})
 
 
 def head_keys(policy: Policy, what: str) -> tuple[PublicKey, ...]:
@@ -157,14 +157,16 @@ def head_keys(policy: Policy, what: str) -> tuple[PublicKey, ...]:
     return tuple(load_public(record.public) for record in policy.keys_for(what) if record.scheme == ED25519)
 
 
-def _extended(state: LedgerState, entry: LedgerEntry, **changes: Any) -> LedgerState:
-    return replace(
-        state,
+def _extended(state: LedgerState, entry: LedgerEntry, lifecycles: Mapping[str, LifecycleState]) -> LedgerState:
+    return LedgerState(
         size=state.size + 1,
         head=entry.digest,
         frontier=state.frontier.push(leaf_hash(entry.line)),
+        origin=state.origin,
+        policy=state.policy,
+        policy_digest=state.policy_digest,
+        lifecycles=lifecycles,
         decided=entry.seq if entry.type in DECIDING else state.decided,
-        **changes,
     )
 
 
@@ -214,7 +216,8 @@ def _begin(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
         problem = "has a subject that is not its policy"
     if problem is not None:
         return Refusal(problem)
-    return _extended(state, entry, origin=f"{policy.name}/{entry.digest}", policy=policy, policy_digest=digest)
+    founded = replace(state, origin=f"{policy.name}/{entry.digest}", policy=policy, policy_digest=digest)
+    return _extended(founded, entry, {})
 
 
 def _policy_problem(policy: Policy) -> str | None:
@@ -226,10 +229,6 @@ def _policy_problem(policy: Policy) -> str | None:
         if (key.keyid, key.scheme) != (record.keyid, record.scheme):
             return f"holds a policy whose key {record.keyid[:16]} is another one"
     return None
-
-
-def _lifecycle_id(entry: LedgerEntry) -> str:
-    return entry.lifecycle_id or ""
 
 
 def _apply(state: LedgerState, entry: LedgerEntry, rule: _Rule) -> LifecycleState | Refusal:

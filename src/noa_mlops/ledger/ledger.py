@@ -17,14 +17,14 @@ from types import TracebackType
 from typing import Self
 
 from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
-from noa_mlops.evidence import LogCheckpoint, SigningKey, StatementInvalid, split_line
+from noa_mlops.evidence import LogCheckpoint, SigningKey, StatementInvalid
 from noa_mlops.files import make_directories, sync_directory
-from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, read_entry, timestamp, write_entry
+from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, timestamp, write_entry
 from noa_mlops.ledger.growing import GrowingFile
 from noa_mlops.ledger.heads import head_record
 from noa_mlops.ledger.keystore import KeyRing, KeyStore
 from noa_mlops.ledger.law import DECIDING, GENESIS_FORMAT, TRUST, Refusal, admit, follow
-from noa_mlops.ledger.lock import locked, refuse_network_file_system
+from noa_mlops.ledger.lock import Lock, refuse_network_file_system
 from noa_mlops.ledger.objects import put_object
 from noa_mlops.ledger.reader import LedgerReader, read_lines, read_only
 from noa_mlops.ledger.state import LedgerState
@@ -70,6 +70,7 @@ class Ledger(LedgerReader):
         self._clock = clock
         self._timeout = timeout
         self._mutex = threading.Lock()
+        self._lock = Lock(layout.lock)
         self._files: _Files | None = None
 
     @property
@@ -93,7 +94,7 @@ class Ledger(LedgerReader):
         """
         make_directories(layout.evidence)
         ledger = cls(layout, clock=clock, timeout=timeout)
-        with locked(layout.lock, timeout), ledger._closed_on_error():
+        with ledger._closed_on_error(), ledger._lock.held(timeout):
             ledger._load()
             if ledger._state.size:
                 ledger._start(keystore.find(ledger._policy()))
@@ -115,7 +116,7 @@ class Ledger(LedgerReader):
         if not layout.evidence.is_dir():
             raise NotFound(f"there is no ledger in {layout.evidence}", hint="'noa init' begins a project.")
         ledger = cls(layout, clock=clock, timeout=timeout)
-        with locked(layout.lock, timeout), ledger._closed_on_error():
+        with ledger._closed_on_error(), ledger._lock.held(timeout):
             ledger._load()
             if ledger._state.size == 0:
                 raise NotFound(f"there is no ledger in {layout.evidence}", hint="'noa init' begins a project.")
@@ -180,7 +181,7 @@ class Ledger(LedgerReader):
             files = self._opened()
             files.lines.check()
             files.heads.check()
-            with locked(self._layout.lock, self._timeout):
+            with self._lock.held(self._timeout):
                 yield
         finally:
             self._mutex.release()
@@ -268,8 +269,7 @@ class Ledger(LedgerReader):
     def _admitted(self, draft: Draft) -> tuple[LedgerEntry, LedgerState]:
         """The signed entry and the state after it; the law is asked about the very bytes to be written."""
         try:
-            line = write_entry(draft, self._state, timestamp(self._clock()), self._opened().key)
-            entry = read_entry(line, split_line(line))
+            entry = write_entry(draft, self._state, timestamp(self._clock()), self._opened().key)
         except (StatementInvalid, EntryInvalid) as error:
             raise LedgerConflict(f"the entry {draft.type} {error}", hint="Nothing was recorded.") from error
         after = follow(self._state, entry)
@@ -332,3 +332,4 @@ class Ledger(LedgerReader):
         if files is not None:
             files.lines.close()
             files.heads.close()
+        self._lock.close()

@@ -23,14 +23,83 @@ _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs
 """File systems on which a lock or a sync may not mean what it says."""
 
 
-@contextlib.contextmanager
-def locked(path: Path, timeout: float) -> Iterator[None]:
-    """Hold the lock at ``path``. Raises `LedgerConflict`, naming the holder, after ``timeout`` seconds."""
-    descriptor = _acquire(path, time.monotonic() + timeout)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+class Lock:
+    """The lock at ``path``. It is not held by a process forked from the holder, nor by another `Lock`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = os.fspath(path)
+        self._descriptor = -1
+        self._process = 0
+
+    @contextlib.contextmanager
+    def held(self, timeout: float) -> Iterator[None]:
+        """Hold the lock. Raises `LedgerConflict`, naming the holder, after ``timeout`` seconds."""
+        try:
+            self._acquire(time.monotonic() + timeout)
+            yield
+        finally:
+            if self._descriptor >= 0:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _acquire(self, deadline: float) -> None:
+        pause = _FIRST_PAUSE
+        while not self._try():
+            if time.monotonic() >= deadline:
+                raise LedgerConflict(f"the ledger is in use by process {self._holder()} ({self._path})")
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _try(self) -> bool:
+        # A forked child shares the descriptor, and with it the lock of its parent: it needs one of its own.
+        if self._descriptor < 0 or self._process != os.getpid():
+            self._open()
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise LedgerConflict(f"{self._path} cannot be locked ({error.strerror})") from error
+        if not self._still_named():
+            self.close()
+            return False
+        self._sign_in()
+        return True
+
+    def _open(self) -> None:
+        self.close()
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        except OSError as error:
+            raise LedgerConflict(
+                f"{self._path} cannot be opened for writing ({error.strerror})",
+                hint="Make the folder writable for the user who runs this.",
+            ) from error
+        self._process = os.getpid()
+
+    def _still_named(self) -> bool:
+        """A lock on a file that has lost its name excludes nobody."""
+        try:
+            named = os.stat(self._path, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(os.fstat(self._descriptor), named)
+
+    def _sign_in(self) -> None:
+        """Leave our process id. It only informs: a full disk must not stop a writer here."""
+        mine = b"%-20d\n" % self._process
+        with contextlib.suppress(OSError):
+            if os.pread(self._descriptor, len(mine), 0) != mine:
+                os.pwrite(self._descriptor, mine, 0)
+
+    def _holder(self) -> str:
+        text = os.pread(self._descriptor, 20, 0).strip()
+        return text.decode() if text.isdigit() else "unknown"
 
 
 def refuse_network_file_system(folder: Path) -> None:
@@ -41,63 +110,6 @@ def refuse_network_file_system(folder: Path) -> None:
             f"{folder} lies on a network file system ({kind}), where a lock cannot be relied on",
             hint="Keep the project on a local disk.",
         )
-
-
-def _acquire(path: Path, deadline: float) -> int:
-    pause = _FIRST_PAUSE
-    while True:
-        descriptor, held, holder = _open(path), False, ""
-        try:
-            held = _try(descriptor, path)
-            holder = "" if held else _holder(descriptor)
-        finally:
-            if not held:
-                os.close(descriptor)
-        if held:
-            return descriptor
-        if time.monotonic() >= deadline:
-            raise LedgerConflict(f"the ledger is in use by process {holder} ({path})")
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    except OSError as error:
-        raise LedgerConflict(
-            f"{path} cannot be opened for writing ({error.strerror})",
-            hint="Make the folder writable for the user who runs this.",
-        ) from error
-
-
-def _try(descriptor: int, path: Path) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise LedgerConflict(f"{path} cannot be locked ({error.strerror})") from error
-    if not _still_there(descriptor, path):
-        return False
-    # The id only informs; a full disk must not stop a writer here, where nothing is recorded yet.
-    with contextlib.suppress(OSError):
-        os.pwrite(descriptor, b"%-20d\n" % os.getpid(), 0)
-    return True
-
-
-def _still_there(descriptor: int, path: Path) -> bool:
-    """A lock on a file that has lost its name excludes nobody."""
-    try:
-        named = os.stat(path, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(os.fstat(descriptor), named)
-
-
-def _holder(descriptor: int) -> str:
-    text = os.pread(descriptor, 20, 0).strip()
-    return text.decode() if text.isdigit() else "unknown"
 
 
 def _file_system(folder: Path) -> str | None:

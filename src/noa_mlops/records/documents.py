@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-Json: TypeAlias = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 """What a JSON document can hold."""
 
 MAX_DEPTH = 64
@@ -37,7 +37,13 @@ def parse(data: bytes, *, limit: int) -> Any:
         raise DocumentInvalid(f"is not UTF-8 at byte {error.start}") from error
     _check_depth(text)
     try:
-        return _DECODER.decode(text)
+        value = _DECODER.decode(text)
+        # UTF-8 cannot hold half of a surrogate pair; an escape can.
+        if "\\u" in text:
+            compact(value)
+        return value
+    except UnicodeEncodeError as error:
+        raise DocumentInvalid("contains half of a surrogate pair") from error
     except RecursionError as error:
         raise DocumentInvalid("is nested too deeply") from error
     except json.JSONDecodeError as error:
@@ -93,26 +99,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise DocumentInvalid(f"has the key {twice!r} twice")
-    for key, value in pairs:
-        _check_text(key)
-        if isinstance(value, str):
-            _check_text(value)
-        elif isinstance(value, list):
-            _check_list(value)
     return result
-
-
-def _check_list(values: list[Any]) -> None:
-    for value in values:
-        if isinstance(value, str):
-            _check_text(value)
-        elif isinstance(value, list):
-            _check_list(value)
-
-
-def _check_text(text: str) -> None:
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise DocumentInvalid("contains half of a surrogate pair")
 
 
 def _float(text: str) -> float:
