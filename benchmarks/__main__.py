@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from benchmarks import startup, transition
+from benchmarks import lifecycle, startup, transition
 
-ROOMS = {"Start-up": startup.lines, "Ledger": transition.lines}
+ROOMS = {"Start-up": startup.lines, "Ledger": transition.lines, "Lifecycle": lifecycle.lines}
 
 
 def main() -> int:
