@@ -9,11 +9,11 @@ what it imports) uses the standard library only, and little of it, because every
 """
 
 from noa_mlops.agents.factory import Agent, AgentFactory
-from noa_mlops.agents.jobs import IsolationFacts, Job, Limits, Outcome
+from noa_mlops.agents.jobs import IsolationFacts, Job, Limits, Outcome, Rung
 from noa_mlops.agents.output import OutputFile, scan_output
 from noa_mlops.agents.profiles import AgentProfile, Hyperparameter
 from noa_mlops.agents.runtime import RuntimeManager, best_isolation
-from noa_mlops.agents.workspace import Workspace
+from noa_mlops.agents.workspace import Workspace, is_owned
 
 __all__ = [
     "Agent",
@@ -25,8 +25,10 @@ __all__ = [
     "Limits",
     "Outcome",
     "OutputFile",
+    "Rung",
     "RuntimeManager",
     "Workspace",
     "best_isolation",
+    "is_owned",
     "scan_output",
 ]

@@ -32,5 +32,5 @@ def seal(kernel: Kernel, grants: Iterable[tuple[int, str]]) -> dict[str, int]:
     landlock.restrict(kernel, version, [*((landlock.DEVICE, path) for path in DEVICES), *grants])
     filtered = seccomp.available()
     if filtered:
-        seccomp.restrict(kernel)
+        seccomp.restrict(kernel, truncate=version >= 3)
     return {"landlock": version, "seccomp": int(filtered)}

@@ -1,7 +1,9 @@
 """Seccomp: which system calls a process and all its descendants may still make.
 
 A classic BPF program compares numbers and gives ``EPERM`` for every socket but a local pair and for calls that
-reach into other processes, the kernel or name spaces. Source: seccomp(2), bpf classic in
+reach into other processes, the kernel or name spaces. Landlock does not guard the modes, owners and times of files;
+calls that change those do nothing and report success, because programs that copy files insist on them. Source:
+seccomp(2), landlock(7) "current limitations", classic BPF in
 ``Documentation/networking/filter.rst``, call numbers in ``arch/x86/entry/syscalls/syscall_64.tbl`` and
 ``include/uapi/asm-generic/unistd.h``.
 """
@@ -18,6 +20,7 @@ _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
+_DENY = _ERRNO | _EPERM
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 _X32 = 0x40000000
 _AF_UNIX = 1
@@ -41,10 +44,33 @@ _AARCH64 = (
     *(224, 225, 142, 89, 60, 116, 170, 112, 194, 190, 186, 180),
 )
 
-# machine -> (audit architecture, socketpair, clone, refused calls)
+# setxattr, lsetxattr, fsetxattr, removexattr, lremovexattr, fremovexattr; then setxattrat, removexattrat, file_setattr.
+_X86_64_ATTRIBUTES = (188, 189, 190, 197, 198, 199)
+_AARCH64_ATTRIBUTES = (5, 6, 7, 14, 15, 16)
+_ATTRIBUTES = (463, 466, 469)
+
+# chmod, fchmod, chown, fchown, lchown, fchownat, fchmodat; utime, utimes, futimesat, utimensat; fchmodat2 on both.
+_X86_64_IDLE = (90, 91, 92, 93, 94, 260, 268, 132, 235, 261, 280, 452)
+_AARCH64_IDLE = (52, 53, 54, 55, 88, 452)
+
+
+class _Machine:
+    """The numbers of one architecture."""
+
+    __slots__ = ("architecture", "clone", "idle", "prlimit", "refused", "socketpair", "truncate")
+
+    def __init__(
+        self, architecture: int, calls: tuple[int, int, int, int], *, refused: tuple[int, ...], idle: tuple[int, ...]
+    ) -> None:
+        self.architecture = architecture
+        self.socketpair, self.clone, self.prlimit, self.truncate = calls
+        self.refused = (*refused, *_EVERYWHERE, *_ATTRIBUTES)
+        self.idle = idle
+
+
 _MACHINES = {
-    "x86_64": (0xC000003E, 53, 56, _X86_64),
-    "aarch64": (0xC00000B7, 199, 220, _AARCH64),
+    "x86_64": _Machine(0xC000003E, (53, 56, 302, 76), refused=(*_X86_64, *_X86_64_ATTRIBUTES), idle=_X86_64_IDLE),
+    "aarch64": _Machine(0xC00000B7, (199, 220, 261, 45), refused=(*_AARCH64, *_AARCH64_ATTRIBUTES), idle=_AARCH64_IDLE),
 }
 
 
@@ -56,40 +82,54 @@ def available() -> bool:
 _ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
 
 
-def restrict(kernel: Kernel) -> None:
-    """Put the filter on this process, for ever; it must have given up new privileges before. Raises `OSError`."""
-    program = _program(os.uname().machine)
+def restrict(kernel: Kernel, *, truncate: bool) -> None:
+    """Put the filter on this process, for ever; it must have given up new privileges before.
+
+    ``truncate`` says whether files may be cut by their path; Landlock guards that from ABI 3. Raises `OSError`.
+    """
+    machine = _MACHINES[os.uname().machine]
+    program = _program(machine, () if truncate else (machine.truncate,))
     instructions = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions))
     holder = ctypes.create_string_buffer(header, len(header))
     kernel.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(holder))
 
 
-def _program(machine: str) -> bytes:
-    architecture, socketpair, clone, refused = _MACHINES[machine]
-    denied = _ERRNO | _EPERM
+def _program(machine: _Machine, more: tuple[int, ...]) -> bytes:
     rows = [
         (_LOAD, 0, 0, _ARCHITECTURE),
-        (_EQUAL, 1, 0, architecture),
-        (_RETURN, 0, 0, denied),
+        (_EQUAL, 1, 0, machine.architecture),
+        (_RETURN, 0, 0, _DENY),
         (_LOAD, 0, 0, _NUMBER),
         (_AT_LEAST, 0, 1, _X32),
-        (_RETURN, 0, 0, denied),
-        (_EQUAL, 0, 1, _CLONE3),
-        (_RETURN, 0, 0, _ERRNO | _ENOSYS),  # its flags lie out of a filter's sight; the C library falls back to clone
+        (_RETURN, 0, 0, _DENY),
+        *_answer(_CLONE3, _ERRNO | _ENOSYS),  # its flags are out of a filter's sight; C libraries fall back to clone
     ]
-    for number in (*refused, *_EVERYWHERE):
-        rows += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, denied)]
-    rows += [
-        (_EQUAL, 0, 4, socketpair),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT),
-        (_EQUAL, 0, 1, _AF_UNIX),
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, denied),
-        (_EQUAL, 0, 3, clone),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT),
-        (_ANY_BIT, 0, 1, _NEW_NAMESPACES),
-        (_RETURN, 0, 0, denied),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
+    for number in (*machine.refused, *more):
+        rows += _answer(number, _DENY)
+    for number in machine.idle:
+        rows += _answer(number, _ERRNO)
+    rows += _unless_first_argument(machine.socketpair, (_EQUAL, 1, 0, _AF_UNIX))
+    rows += _unless_first_argument(machine.prlimit, (_EQUAL, 1, 0, 0))  # 0: the caller itself
+    rows += _unless_first_argument(machine.clone, (_ANY_BIT, 0, 1, _NEW_NAMESPACES))
+    rows.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *row) for row in rows)
+
+
+_Row = tuple[int, int, int, int]
+
+
+def _answer(number: int, answer: int) -> list[_Row]:
+    """When the accumulator holds ``number``, end with ``answer``."""
+    return [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, answer)]
+
+
+def _unless_first_argument(number: int, test: _Row) -> list[_Row]:
+    """For call ``number``: deny it unless ``test`` on its first argument jumps over the denial."""
+    return [
+        (_EQUAL, 0, 4, number),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        test,
+        (_RETURN, 0, 0, _DENY),
+        (_RETURN, 0, 0, _ALLOW),
+    ]

@@ -142,6 +142,18 @@ class Workspace:
         self.release()
 
 
+def is_owned(path: Path) -> bool:
+    """Whether a living process owns the workspace at ``path``; asked of the kernel, nothing is kept."""
+    try:
+        folder = os.open(path, _FOLDER)
+    except OSError:
+        return False
+    try:
+        return not _lock(folder)
+    finally:
+        os.close(folder)
+
+
 def _lock(folder: int) -> bool:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
