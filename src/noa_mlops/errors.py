@@ -9,16 +9,18 @@
     ├── LedgerConflict             exit 5   another writer, or a decision taken on an old state
     ├── RegistryConflict           exit 5   the registry cannot be read or written
     ├── NotAuthorised              exit 5   a key or a permission is missing
-    ├── TrainingFailed             exit 6   the trainer made no usable model
-    └── EvaluationFailed           exit 6   the model could not be measured
+    └── StepFailed                 exit 6   a step that an agent could not do
+        ├── TrainingFailed         exit 6   the trainer made no usable model
+        └── EvaluationFailed       exit 6   the model could not be measured
 
 A verdict of the gate is data, never an exception.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class LifecycleError(Exception):
@@ -115,15 +117,34 @@ class NotAuthorised(LifecycleError):
     hint = "Run 'noa keys list' to see which keys are here and what they may do."
 
 
-class TrainingFailed(LifecycleError):
+class StepFailed(LifecycleError):
+    """A step that an agent could not do.
+
+    ``cause`` is one fixed word for machines; ``facts`` what the runtime saw of the process, as JSON values;
+    ``log`` the end of what it printed.
+    """
+
+    exit_code = 6
+    hint = "Read the logs with 'noa logs', correct the plan or the code, and run the plan again."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cause: str = "unusable",
+        facts: Mapping[str, Any] | None = None,
+        log: str = "",
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.cause = cause
+        self.facts = facts or {}
+        self.log = log
+
+
+class TrainingFailed(StepFailed):
     """The trainer made no usable model."""
 
-    exit_code = 6
-    hint = "Read the logs with 'noa logs', correct the plan or the code, and run the plan again."
 
-
-class EvaluationFailed(LifecycleError):
+class EvaluationFailed(StepFailed):
     """The model could not be measured."""
-
-    exit_code = 6
-    hint = "Read the logs with 'noa logs', correct the plan or the code, and run the plan again."

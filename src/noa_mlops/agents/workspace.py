@@ -11,7 +11,6 @@ import fcntl
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,17 +23,20 @@ from noa_mlops.records.layout import Layout
 OUT, TMP, CHECKPOINT, DATA, CODE = "out", "tmp", "checkpoint", "data", "code"
 PAYLOAD, PROGRESS = "payload.json", "progress.jsonl"
 
+_RELEASED = -1
 _WIPED = (OUT, TMP, DATA, CODE)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
 class Workspace:
     """A workspace that this process owns until `release`."""
 
-    path: Path
-    agent_id: str
-    _folder: int
+    __slots__ = ("_folder", "agent_id", "path")
+
+    def __init__(self, path: Path, agent_id: str, folder: int) -> None:
+        self.path = path
+        self.agent_id = agent_id
+        self._folder = folder
 
     @classmethod
     def claim(cls, layout: Layout, agent_id: str) -> Workspace | None:
@@ -55,9 +57,8 @@ class Workspace:
         if not _lock(folder):
             os.close(folder)
             return None
-        claimed = cls(path, agent_id, folder)
         os.fchmod(folder, 0o700)
-        return claimed
+        return cls(path, agent_id, folder)
 
     @property
     def out(self) -> Path:
@@ -132,8 +133,10 @@ class Workspace:
         return ""
 
     def release(self) -> None:
-        """Give it up; another process may claim it."""
-        os.close(self._folder)
+        """Give it up; another process may claim it. A second call does nothing."""
+        folder, self._folder = self._folder, _RELEASED
+        if folder != _RELEASED:
+            os.close(folder)
 
     def __enter__(self) -> Self:
         return self

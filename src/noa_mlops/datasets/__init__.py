@@ -9,12 +9,14 @@ from noa_mlops.datasets.dataset import Dataset
 from noa_mlops.datasets.fingerprints import fingerprint
 from noa_mlops.datasets.labels import Labelled, classes_of, features_and_labels, inverse, permutation, reordered
 from noa_mlops.datasets.reader import DatasetReader
+from noa_mlops.datasets.sources import Sources
 from noa_mlops.datasets.writers import write_csv, write_parquet
 
 __all__ = [
     "Dataset",
     "DatasetReader",
     "Labelled",
+    "Sources",
     "aligned",
     "check_same_columns",
     "classes_of",

@@ -9,7 +9,9 @@ from noa_mlops.ledger.heads import split_records
 from noa_mlops.ledger.keystore import KeyRing, KeyStore
 from noa_mlops.ledger.law import DECIDING, Refusal, admit, admit_sealed, head_keys
 from noa_mlops.ledger.ledger import Clock, Ledger
-from noa_mlops.ledger.reader import LedgerReader
+from noa_mlops.ledger.objects import get_object
+from noa_mlops.ledger.projection import ledger_lines
+from noa_mlops.ledger.reader import LedgerReader, read_lines
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
 
 __all__ = [
@@ -28,7 +30,10 @@ __all__ = [
     "VersionState",
     "admit",
     "admit_sealed",
+    "get_object",
     "head_keys",
+    "ledger_lines",
     "read_entry",
+    "read_lines",
     "split_records",
 ]

@@ -1,1 +1,10 @@
-"""."""
+"""What this installation can do, and what it decided: ``registry/``, all of it for readers such as CI.
+
+`CapabilityRegistry` keeps our entry in a file that others write too. The mirror is a projection of the ledger
+and can be rebuilt from it byte for byte; no decision is ever read back from it by the runtime.
+"""
+
+from noa_mlops.registry.capabilities import CapabilityRegistry
+from noa_mlops.registry.mirror import CAPABILITY, Mirror, MirrorTampered, project
+
+__all__ = ["CAPABILITY", "CapabilityRegistry", "Mirror", "MirrorTampered", "project"]

@@ -1,0 +1,128 @@
+"""The ``noa`` command: its groups, its manners, and the one place where errors become words and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from types import FrameType
+
+import click
+
+from noa_mlops.cli import output
+from noa_mlops.errors import LifecycleError, PlanInvalid, Problem
+from noa_mlops.version import VERSION
+
+COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Work": {
+        "init": ("init", "Make a project here: folders, policy, keys, the first ledger entry."),
+        "demo": ("demo", "Train, verify and promote on real weather data; then reject a worse model."),
+        "run": ("run", "Train a plan, measure it, decide, promote."),
+        "status": ("status", "Lifecycles: champion, rollout, last runs."),
+        "show": ("show", "One lifecycle or version: metrics, thresholds, evidence."),
+        "logs": ("logs", "What the agents of a version printed."),
+        "watch": ("watch", "Events as they are recorded."),
+    },
+    "Account": {
+        "verify": ("verify", "Check ledger, signatures, promoted bytes and mirror; change nothing."),
+        "doctor": ("doctor", "Say what is wrong and which command mends it."),
+    },
+    "Set up": {
+        "keys": ("keys", "List keys and what they may do; export public keys."),
+        "profiles": ("profiles", "Agent profiles and their hyperparameters."),
+        "schema": ("schema", "JSON Schema of plans and dataset definitions."),
+    },
+}
+"""Every command by group: the module of `noa_mlops.cli` that holds it, and its line in the help."""
+
+EPILOG = "Everything is addressed as LIFECYCLE[@N]. Exit codes: 0 done, 2 usage, 3 rejected or blocked, 4 does not verify, 5 conflict, 6 training failed, 7 not yet."
+
+
+class Commands(click.Group):
+    """The commands, each loaded only when it is called, listed by group."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the help."""
+        return [name for group in COMMANDS.values() for name in group]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command."""
+        for group in COMMANDS.values():
+            if cmd_name in group:
+                module = importlib.import_module(f"noa_mlops.cli.{group[cmd_name][0]}")
+                command: click.Command = getattr(module, cmd_name)
+                return command
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown one is refused with the nearest name."""
+        name = args[0]
+        if not name.startswith("-") and name not in self.list_commands(ctx):
+            raise click.UsageError(f"no command {name!r}{output.did_you_mean(name, self.list_commands(ctx))}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help's list, without loading any command."""
+        for title, group in COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, line) for name, (_, line) in group.items()])
+
+
+@click.group(
+    cls=Commands,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(VERSION, message="noa %(version)s")
+def noa() -> None:
+    """Train in isolation, measure without showing the labels, gate, promote, and keep signed evidence.
+
+    Example: noa init && noa run plans/rainfall.yaml
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        result = noa.main(args=given, prog_name="noa", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (click.Abort, KeyboardInterrupt):
+        return _told(("interrupted", "Run the same command again: it continues where it was.", 130), given)
+    except Exception as error:
+        if "--debug" in given:
+            raise
+        problems = error.problems if isinstance(error, PlanInvalid) else ()
+        return _told(_words(error), given, problems)
+    return result if isinstance(result, int) else 0
+
+
+def _words(error: Exception) -> tuple[str, str, int]:
+    """Message, hint and exit status of an error."""
+    if isinstance(error, LifecycleError):
+        return str(error), error.hint, error.exit_code
+    if isinstance(error, OSError):
+        return output.system_error(error)
+    return f"internal error: {type(error).__name__}: {error}", LifecycleError.hint, 1
+
+
+def _told(words: tuple[str, str, int], given: Sequence[str], problems: tuple[Problem, ...] = ()) -> int:
+    message, hint, status = words
+    output.error(message, hint, status, as_json="--json" in given, problems=problems)
+    return status
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,49 @@
+"""What every command shares: the project folder, ``--json``, ``--debug``, and how LIFECYCLE[@N] is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from noa_mlops.errors import NotFound
+from noa_mlops.records.layout import Layout
+from noa_mlops.records.names import name_problem
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def common(function: _F) -> _F:
+    """The options of every command: ``-C DIR``, ``--json``, ``--debug``."""
+    function = click.option(
+        "-C", "folder", type=click.Path(path_type=Path), default=Path(), metavar="DIR", help="The project folder."
+    )(function)
+    function = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
+    return click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback on errors.")(function)
+
+
+def dry_run(function: _F) -> _F:
+    """The option of every command that writes."""
+    return click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")(function)
+
+
+def project(folder: Path) -> Layout:
+    """The layout of an existing project folder. Raises `NotFound` where there is none."""
+    layout = Layout.of(folder.absolute())
+    if not layout.ledger.exists():
+        raise NotFound(
+            f"{layout.project} is no project: it has no {layout.ledger.relative_to(layout.project)}",
+            hint="Run 'noa init' there, or name the project folder with -C DIR.",
+        )
+    return layout
+
+
+def address(text: str) -> tuple[str, int | None]:
+    """``LIFECYCLE`` or ``LIFECYCLE@N``. Raises `click.BadParameter`."""
+    found = re.fullmatch(r"([^@]+)(?:@([1-9][0-9]{0,9}))?", text)
+    if found is None or name_problem(found[1]) is not None:
+        raise click.BadParameter(f"{text!r} is not LIFECYCLE or LIFECYCLE@N")
+    return found[1], int(found[2]) if found[2] else None

@@ -1,0 +1,127 @@
+"""How the command line speaks: text for people, one JSON document for machines, errors in one or two lines."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from noa_mlops.errors import Problem
+
+LABEL = 11
+"""Width of the column in which labels stand."""
+
+
+def say(text: str = "") -> None:
+    """A line for people, on standard output; control characters of foreign text are made visible."""
+    click.echo(visible(text))
+
+
+def note(text: str) -> None:
+    """A line for people that is not the answer: on standard error."""
+    click.echo(visible(text), err=True)
+
+
+def emit(document: object) -> None:
+    """The answer for machines: one JSON document."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def emit_line(document: object) -> None:
+    """One document of a stream, on one line, at once."""
+    click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+    sys.stdout.flush()
+
+
+def field(label: str, value: object) -> None:
+    """A labelled line."""
+    say(f"{label:<{LABEL}} {value}")
+
+
+def table(rows: Sequence[Sequence[object]], heads: Sequence[str]) -> None:
+    """Columns, left-aligned, two spaces apart."""
+    cells = [tuple(heads), *(tuple(str(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(heads))]
+    for row in cells:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def status(word: str) -> str:
+    """A state, coloured on a terminal."""
+    colours = {"champion": "green", "ready": "green", "rejected": "red", "failed": "red", "blocked": "red"}
+    return click.style(word.upper(), fg=colours.get(word, "yellow"), bold=True)
+
+
+def number(value: float | None) -> str:
+    """A metric as people read it; a dash when it could not be computed."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def visible(text: str) -> str:
+    """Text in which no control character can move the cursor or hide anything; our own colours pass."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in "\n\x1b" else repr(character)[1:-1] for character in text
+    )
+
+
+def foreign(text: str) -> str:
+    """Text that somebody else wrote, with every control character made visible, escape sequences too."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def error(
+    message: str, hint: str | None, code: int, *, as_json: bool = False, problems: Iterable[Problem] = ()
+) -> None:
+    """An error: what, where, what to do next."""
+    listed = tuple(problems)
+    if as_json:
+        emit({"error": message, "hint": hint, "exit": code, "problems": [asdict(problem) for problem in listed]})
+        return
+    if listed:
+        for problem in listed:
+            note(foreign(str(problem)))
+        note(f"{len(listed)} error{'s' if len(listed) != 1 else ''}, nothing was run")
+        return
+    note(foreign(f"noa: {message}"))
+    if hint:
+        note(foreign(f"     {hint}"))
+
+
+def system_error(problem: OSError) -> tuple[str, str, int]:
+    """Message, hint and exit status for an error of the operating system."""
+    where = f" ({problem.filename})" if problem.filename else ""
+    message = f"{problem.strerror or problem}{where}"
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return message, "Free some space and run the same command again: nothing acknowledged is lost.", 5
+    if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return message, f"This process runs as user {os.geteuid()}; 'noa doctor' shows modes and owners.", 5
+    return message, "Run the command again with --debug for the place.", 1
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def metric_rows(metrics: Mapping[str, float | None], thresholds: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Metric, value, threshold: those with a threshold first."""
+    ordered = [*thresholds, *(name for name in metrics if name not in thresholds)]
+    return [(name, number(metrics.get(name)), threshold_text(thresholds.get(name))) for name in ordered]
+
+
+def threshold_text(threshold: Any) -> str:
+    """A threshold as people read it."""
+    if threshold is None:
+        return ""
+    words = {"min": "at least", "max": "at most"}
+    return ", ".join(f"{words.get(side, side)} {bound:g}" for side, bound in threshold.items())

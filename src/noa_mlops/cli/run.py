@@ -1,0 +1,96 @@
+"""``noa run``: carry a plan to its end and say what it came to."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import click
+
+from noa_mlops.cli import options, output
+from noa_mlops.cli.progress import Progress
+from noa_mlops.records.layout import Layout
+from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.report import PipelineReport
+
+
+@click.command(epilog="Example: noa run plans/rainfall.yaml")
+@click.argument("plan", type=click.Path(path_type=Path))
+@options.dry_run
+@options.common
+def run(plan: Path, folder: Path, *, dry_run: bool, as_json: bool) -> int:
+    """Train PLAN, measure the model without showing it the labels, decide, and promote it if it may be."""
+    layout = options.project(folder)
+    loaded = TrainingPlan.load(plan if plan.is_absolute() else folder / plan, project=layout.project)
+    if dry_run:
+        return _check(layout, loaded, as_json=as_json)
+    report = execute(layout, loaded, quiet=as_json)
+    if as_json:
+        output.emit(report.to_document())
+    else:
+        show_report(report)
+    return report.exit_code
+
+
+def execute(layout: Layout, plan: TrainingPlan, *, quiet: bool) -> PipelineReport:
+    """Run a plan with live progress on standard error."""
+    from noa_mlops.agents import AgentFactory, RuntimeManager
+    from noa_mlops.lifecycle import open_orchestrator
+
+    with open_orchestrator(layout, AgentFactory(), RuntimeManager()) as orchestrator:
+        cancel = threading.Event()
+        with Progress(orchestrator.subscribe(), quiet=quiet):
+            return orchestrator.run_plan(plan, cancel)
+
+
+def _check(layout: Layout, plan: TrainingPlan, *, as_json: bool) -> int:
+    from noa_mlops.agents import AgentFactory, RuntimeManager
+    from noa_mlops.lifecycle import open_orchestrator
+
+    with open_orchestrator(layout, AgentFactory(), RuntimeManager()) as orchestrator:
+        submission = orchestrator.check_plan(plan)
+    document = {
+        "lifecycle_id": plan.lifecycle_id,
+        "profile": submission.profile.name,
+        "task": submission.task,
+        "target": submission.target,
+        "positive": submission.positive,
+        "isolation": submission.isolation,
+        "datasets": submission.datasets,
+        "plan_digest": plan.digest,
+    }
+    if as_json:
+        output.emit(document)
+        return 0
+    output.say(f"{plan.lifecycle_id} could run: {submission.profile.name}, {submission.task} of {submission.target!r}")
+    for part, data in submission.datasets.items():
+        output.field(part, f"{output.foreign(str(data['path']))}  {data['rows']} rows  {data['fingerprint'][:12]}")
+    output.field("isolation", submission.isolation)
+    output.say("nothing was run")
+    return 0
+
+
+def show_report(report: PipelineReport) -> None:
+    """A run's outcome for people: state, metrics beside thresholds, reasons, evidence, what to do next."""
+    output.say(f"{output.status(report.state)}  {report.address}   {report.profile}, {report.isolation} agents")
+    if report.failure is not None:
+        output.say()
+        output.field("Cause", f"{report.failure['cause']}: {output.foreign(report.failure['message'])}")
+        output.field("Next", f"noa logs {report.address}")
+    if report.metrics:
+        output.say()
+        output.table(output.metric_rows(report.metrics, report.thresholds), ("metric", "value", "threshold"))
+    if report.status == "blocked":
+        output.say()
+        output.field("Blocked", ", ".join(report.reasons))
+        for violation in report.violations:
+            output.field("", f"{violation['metric']}: {violation['reason']}")
+        if "no_gate" in report.reasons:
+            output.field("Next", "declare evaluation.metric_thresholds in the plan and run it again")
+    output.say()
+    output.field("Champion", f"{report.lifecycle_id}@{report.champion}" if report.champion else "none")
+    if report.artifact is not None:
+        output.field("Artifact", report.artifact)
+    output.field("Evidence", f"entry {report.entry}   noa show {report.address}   exit {report.exit_code}")
+    for text in report.notes:
+        output.note(f"note: {text}")

@@ -1,0 +1,87 @@
+"""``noa show``: a lifecycle, or one version with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from noa_mlops.cli import options, output
+
+
+@click.command(epilog="Example: noa show rainfall@1")
+@click.argument("name", metavar="LIFECYCLE[@N]")
+@options.common
+def show(name: str, folder: Path, *, as_json: bool) -> int:
+    """Show a lifecycle, or one version: metrics beside thresholds, data, agents, entries."""
+    from noa_mlops.audit.views import lifecycle_view, version_view
+    from noa_mlops.ledger import Ledger
+
+    lifecycle_id, version = options.address(name)
+    ledger = Ledger.read_only(options.project(folder))
+    if version is None:
+        view = lifecycle_view(ledger, lifecycle_id)
+        printer = _show_lifecycle
+    else:
+        view = version_view(ledger, lifecycle_id, version)
+        printer = _show_version
+    if as_json:
+        output.emit(view)
+    else:
+        printer(view)
+    return 0
+
+
+def _show_lifecycle(view: Mapping[str, Any]) -> None:
+    champion = view["champion"]
+    output.say(f"{output.status(view['rollout']['status'])}  {view['lifecycle_id']}")
+    output.say()
+    if champion is None:
+        output.field("Champion", "none")
+    else:
+        output.field("Champion", f"@{champion['version']}   {champion['profile']}   sha256 {champion['checksum']}")
+    output.say()
+    rows = [(f"@{version['version']}", version["state"], version["profile"]) for version in view["versions"]]
+    output.table(rows, ("version", "state", "profile"))
+
+
+def _show_version(view: Mapping[str, Any]) -> None:
+    output.say(f"{output.status(view['state'])}  {view['lifecycle_id']}@{view['version']}   {view['profile']}")
+    output.say()
+    submitted = view.get("submitted", {})
+    for part, data in submitted.get("datasets", {}).items():
+        path = output.foreign(str(data["path"]))
+        output.field(part.capitalize(), f"{path}   {data['rows']} rows   fingerprint {data['fingerprint'][:16]}")
+    output.field("Plan", f"sha256 {view['plan_digest']}")
+    if view["checksum"]:
+        output.field("Model", f"sha256 {view['checksum']}")
+    _show_runs(view)
+    if "failure" in view:
+        output.field("Failure", f"{view['failure']['cause']}: {output.foreign(view['failure']['message'])}")
+    decision = view.get("decision")
+    metrics = view.get("evaluation", {}).get("metrics", {})
+    if metrics:
+        output.say()
+        output.table(
+            output.metric_rows(metrics, decision["thresholds"] if decision else {}), ("metric", "value", "threshold")
+        )
+    if decision:
+        output.say()
+        why = f" ({', '.join(decision['reasons'])})" if decision["reasons"] else ""
+        output.field("Verdict", decision["verdict"])
+        output.field("Decision", f"{decision['status']}{why}")
+        output.field("Signed by", view["decided_by"] + ("   solo mode" if decision["solo_mode"] else ""))
+    output.say()
+    output.table([(entry["seq"], entry["type"], entry["ts"]) for entry in view["entries"]], ("entry", "type", "time"))
+
+
+def _show_runs(view: Mapping[str, Any]) -> None:
+    from noa_mlops.records.events import RUN
+
+    for label, facts in (("Trainer", view.get("training")), ("Predictor", view.get("evaluation", {}).get(RUN))):
+        isolation = (facts or {}).get("isolation")
+        if isolation:
+            hidden = ", labels hidden" if isolation.get("labels_hidden") else ", labels not hidden"
+            output.field(label, f"{isolation['rung']} agent{hidden if label == 'Predictor' else ''}")

@@ -1,0 +1,46 @@
+"""``noa watch``: events as they are recorded, whoever records them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from noa_mlops.cli import options, output
+from noa_mlops.records.layout import address
+
+INTERVAL = 0.2
+"""Seconds between two looks at the ledger."""
+
+
+@click.command(epilog="Example: noa watch --since 0 --json")
+@click.option("--since", type=click.IntRange(min=0), default=None, help="Start at this entry instead of the newest.")
+@click.option("--follow/--no-follow", default=True, help="Wait for new entries (the default), or stop at the newest.")
+@options.common
+def watch(since: int | None, folder: Path, *, follow: bool, as_json: bool) -> int:
+    """Print each event once its entry is durable; stop with Ctrl-C."""
+    from noa_mlops.ledger import Ledger
+
+    ledger = Ledger.read_only(options.project(folder))
+    position = ledger.state.size if since is None else since
+    while True:
+        for entry, _ in ledger.entries(position):
+            position = entry.seq + 1
+            document = {
+                "seq": entry.seq,
+                "type": entry.type,
+                "ts": entry.ts,
+                "lifecycle_id": entry.lifecycle_id,
+                "version": entry.version,
+                "status": entry.status,
+            }
+            if as_json:
+                output.emit_line(document)
+            else:
+                name = address(entry.lifecycle_id, entry.version or 0) if entry.lifecycle_id else "-"
+                output.say(f"{entry.ts}  {entry.seq:>6}  {entry.type:<18} {name:<24} {entry.status or ''}".rstrip())
+        if not follow:
+            return 0
+        time.sleep(INTERVAL)
+        ledger = Ledger.read_only(options.project(folder))

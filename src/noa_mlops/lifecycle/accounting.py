@@ -1,0 +1,109 @@
+"""The manifest of a version: every fact about how its bytes came to be, gathered in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from noa_mlops.agents import Outcome
+from noa_mlops.lifecycle import environment, intake
+from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.records.dataset import FileDigest
+from noa_mlops.records.events import EvaluationLogged, TrainingCompleted
+from noa_mlops.records.layout import Layout, agent_id
+from noa_mlops.records.manifest import Manifest
+
+
+def facts_of(outcome: Outcome) -> dict[str, Any]:
+    """What the runtime saw of a process, as JSON values."""
+    isolation = outcome.isolation
+    return {
+        "cause": outcome.cause,
+        "started_at": outcome.started_at,
+        "finished_at": outcome.finished_at,
+        "peak_memory": outcome.peak_memory,
+        "isolation": {
+            "rung": isolation.rung,
+            "landlock_abi": isolation.landlock_abi,
+            "seccomp": isolation.seccomp,
+            "network": isolation.network,
+            "labels_hidden": isolation.labels_hidden,
+        },
+    }
+
+
+def manifest_of(
+    given: Submission,
+    trained: TrainingCompleted,
+    measured: EvaluationLogged | None,
+    layout: Layout,
+    *,
+    files: tuple[FileDigest, ...],
+    code: tuple[FileDigest, ...],
+    when: str,
+) -> Manifest:
+    """The manifest of a version about to be stored; ``when`` is RFC 3339 in UTC."""
+    folder = layout.version(trained.lifecycle_id, given.profile.name, trained.version)
+    train = given.train.identity
+    return Manifest(
+        lifecycle_id=trained.lifecycle_id,
+        profile=given.profile.name,
+        version=trained.version,
+        artifact=_relative(folder, layout),
+        files=files,
+        created_at=when,
+        plan_digest=given.plan.digest,
+        dataset={"path": train.path, "fingerprint": train.fingerprint, "rows": train.rows},
+        evaluation=_evaluation(given, measured),
+        agents=_agents(trained, measured),
+        environment=environment.describe(layout.project),
+        seed=given.plan.seed,
+        predict=predict_contract(given),
+        code_bearing=given.profile.code_bearing,
+        code=code,
+    )
+
+
+def predict_contract(given: Submission) -> dict[str, Any]:
+    """How the model is asked: the features it takes and what its answers mean."""
+    ignored = {given.target, *given.train.definition.ignore}
+    columns = [column for column in given.train.identity.columns if column.name not in ignored]
+    return {
+        "task": given.task,
+        "target": given.target,
+        "classes": list(given.classes) if given.classes is not None else None,
+        "positive": given.positive,
+        "decision_threshold": given.plan.decision_threshold,
+        "features": [{"name": column.name, "type": column.type} for column in columns],
+        "hyperparameters": dict(given.plan.hyperparameters),
+    }
+
+
+def _evaluation(given: Submission, measured: EvaluationLogged | None) -> Mapping[str, Any] | None:
+    if measured is None:
+        return None
+    return {
+        "fingerprint": measured.dataset["fingerprint"],
+        "rows": measured.rows,
+        "metrics": dict(measured.metrics),
+        "thresholds": intake.threshold_document(given.plan),
+        "intervals": {},
+        "slices": {},
+    }
+
+
+def _agents(trained: TrainingCompleted, measured: EvaluationLogged | None) -> Mapping[str, Any]:
+    trainer = agent_id(trained.lifecycle_id, trained.version)
+    agents: dict[str, Any] = {"trainer": trainer, "isolation": trained.run["isolation"]["rung"]}
+    if measured is not None:
+        predictor = measured.run["isolation"]
+        agents |= {"predictor": f"{trainer}.predict", "labels_hidden": predictor["labels_hidden"]}
+    return agents
+
+
+def _relative(folder: Path, layout: Layout) -> str:
+    try:
+        return str(folder.relative_to(layout.project))
+    except ValueError:
+        return str(folder)

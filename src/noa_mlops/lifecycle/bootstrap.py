@@ -1,0 +1,91 @@
+"""The usual orchestrator over a folder: file ledger, file store, file registry, local agents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from noa_mlops.agents import AgentFactory, RuntimeManager
+from noa_mlops.artifacts import FilesystemArtifactStore
+from noa_mlops.ledger import Ledger
+from noa_mlops.lifecycle.clock import now
+from noa_mlops.lifecycle.controller import AgentLifecycleController
+from noa_mlops.lifecycle.founding import found_project
+from noa_mlops.lifecycle.orchestrator import Services, TrainingOrchestrator
+from noa_mlops.records.layout import Layout
+from noa_mlops.registry import CAPABILITY, CapabilityRegistry, Mirror
+from noa_mlops.version import VERSION
+
+
+def bootstrap_default_orchestrator(
+    factory: AgentFactory,
+    runtime: RuntimeManager,
+    storage_root: str | Path,
+    ledger_path: str | Path,
+    registry_manifest: str | Path,
+    capability_id: str = CAPABILITY,
+) -> TrainingOrchestrator:
+    """Open the project that these paths belong to, or create what is missing, and register the capability.
+
+    The project folder, to which the paths in plans are relative, is the parent of ``storage/`` in
+    ``ledger_path`` (without one: the ledger's own folder). ``ml_artifacts.log`` lies beside the registry
+    manifest. Keys are made outside the project when the ledger is. Two orchestrators may share one
+    ``runtime``.
+
+    Raises `RegistryConflict` when the registry cannot be written, `LedgerTampered` when the ledger does not
+    verify, `NotAuthorised` when its keys are not here.
+    """
+    ledger_file = Path(ledger_path).absolute()
+    layout = Layout(
+        project=project_of(ledger_file),
+        artifacts=Path(storage_root).absolute(),
+        ledger=ledger_file,
+        capabilities=Path(registry_manifest).absolute(),
+    )
+    return open_orchestrator(layout, factory, runtime, capability_id)
+
+
+def open_orchestrator(
+    layout: Layout, factory: AgentFactory, runtime: RuntimeManager, capability_id: str = CAPABILITY
+) -> TrainingOrchestrator:
+    """The orchestrator of a project given by its layout; see `bootstrap_default_orchestrator`."""
+    capabilities = CapabilityRegistry(layout.capabilities)
+    capabilities.check_writable()
+    ledger = found_project(layout).ledger
+    mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin)
+    mirror.check_writable()
+    capabilities.ensure(capability_entry(capability_id))
+    services = Services(
+        layout=layout,
+        ledger=ledger,
+        store=FilesystemArtifactStore(layout),
+        capabilities=capabilities,
+        mirror=mirror,
+        mirror_key=ledger.keys.signing_key("verifier"),
+        controller=AgentLifecycleController(factory, runtime, layout, data_roots(layout, ledger)),
+        clock=now,
+    )
+    orchestrator = TrainingOrchestrator(services)
+    orchestrator.prepare()
+    return orchestrator
+
+
+def data_roots(layout: Layout, ledger: Ledger) -> tuple[Path, ...]:
+    """Folders outside the project from which the policy in force lets plans read."""
+    policy = ledger.state.policy
+    return tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()
+
+
+def project_of(ledger: Path) -> Path:
+    """The project folder of a ledger path: the parent of ``storage/``, else the ledger's folder."""
+    return next((parent.parent for parent in ledger.parents if parent.name == "storage"), ledger.parent)
+
+
+def capability_entry(capability_id: str) -> dict[str, object]:
+    """What this package offers and needs, as it stands in the capability manifest."""
+    return {
+        "id": capability_id,
+        "type": "ml",
+        "semver": VERSION,
+        "requires": ["storage.artifacts"],
+        "provides": ["ml.training", "ml.evaluation", "ml.registry"],
+    }

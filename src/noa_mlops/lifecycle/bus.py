@@ -1,0 +1,105 @@
+"""Events, handed to whoever listens, in order, without ever waiting for them.
+
+A subscription is a queue of its own. A slow reader only fills it; a dead one is forgotten with it. Recorded
+events are never dropped; of the unrecorded ones (progress) a full queue drops the newest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+
+from noa_mlops.records.events import LifecycleEvent
+
+MAX_UNRECORDED = 1_000
+"""Progress events are dropped for a subscription that has this many events waiting."""
+
+
+class Subscription:
+    """The events since it was made: an async iterator, or one by one with `get`.
+
+    The iterator ends when the subscription or its orchestrator is closed and all waiting events are read.
+    """
+
+    def __init__(self) -> None:
+        self._events: deque[LifecycleEvent] = deque()
+        self._changed = threading.Condition()
+        self._wake: Callable[[], None] | None = None
+        self._closed = False
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> LifecycleEvent:
+        loop = asyncio.get_running_loop()
+        while True:
+            waiter = loop.create_future()
+            with self._changed:
+                if self._events:
+                    return self._events.popleft()
+                if self._closed:
+                    raise StopAsyncIteration
+                self._wake = lambda waiter=waiter: _wake(loop, waiter)
+            await waiter
+
+    def get(self, timeout: float | None = None) -> LifecycleEvent | None:
+        """The next event, waiting up to ``timeout`` seconds (None: for ever); None when there is none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._events or self._closed, timeout)
+            return self._events.popleft() if self._events else None
+
+    def close(self) -> None:
+        """Take no more events; those already waiting can still be read."""
+        with self._changed:
+            self._closed = True
+            self._notify()
+
+    def offer(self, event: LifecycleEvent) -> None:
+        """Put an event into the queue; never blocks."""
+        with self._changed:
+            if self._closed or (event.seq is None and len(self._events) >= MAX_UNRECORDED):
+                return
+            self._events.append(event)
+            self._notify()
+
+    def _notify(self) -> None:
+        self._changed.notify_all()
+        if self._wake is not None:
+            wake, self._wake = self._wake, None
+            wake()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the reader's loop is closed: it will never ask again
+        loop.call_soon_threadsafe(lambda: None if waiter.done() else waiter.set_result(None))
+
+
+class EventBus:
+    """Hands each published event to every living subscription."""
+
+    def __init__(self) -> None:
+        self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def subscribe(self) -> Subscription:
+        """A new subscription; it sees what is published from now on."""
+        subscription = Subscription()
+        with self._lock:
+            self._subscriptions.add(subscription)
+        return subscription
+
+    def publish(self, event: LifecycleEvent) -> None:
+        """Hand ``event`` to every subscription, in the order of the calls."""
+        with self._lock:
+            for subscription in tuple(self._subscriptions):
+                subscription.offer(event)
+
+    def close(self) -> None:
+        """End every subscription."""
+        with self._lock:
+            for subscription in tuple(self._subscriptions):
+                subscription.close()

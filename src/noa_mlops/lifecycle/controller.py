@@ -1,0 +1,313 @@
+"""What one run needs of agents, data and measures: provision, train, predict, evaluate, check, stage.
+
+The controller gives facts, never entries: it cannot promote. The evaluation labels stay in this process; the
+predictor is handed features only, in an order of our choosing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from noa_mlops.agents import AgentFactory, Job, Outcome, RuntimeManager, Workspace, scan_output
+from noa_mlops.artifacts import Staged
+from noa_mlops.errors import (
+    ArtifactTampered,
+    EvaluationFailed,
+    LedgerConflict,
+    LifecycleError,
+    StepFailed,
+    TrainingFailed,
+)
+from noa_mlops.gate import judge
+from noa_mlops.ledger import KeyStore
+from noa_mlops.lifecycle import handover, intake, measuring
+from noa_mlops.lifecycle.accounting import facts_of, manifest_of
+from noa_mlops.lifecycle.clock import now
+from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.records.dataset import FileDigest
+from noa_mlops.records.events import (
+    AgentProvisioned,
+    EvaluationLogged,
+    LifecycleEvent,
+    Recorded,
+    TrainingCompleted,
+    TrainingProgress,
+)
+from noa_mlops.records.layout import Layout, address, agent_id
+from noa_mlops.records.manifest import Manifest, checksum
+from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.verdict import EvaluationReport, Verdict
+
+OnProgress = Callable[[dict[str, Any]], None]
+"""Takes what a trainer says of itself."""
+
+Publish = Callable[[LifecycleEvent], None]
+"""Takes events that are shown but not recorded."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One version on its way, owned by this process as long as its workspace is locked."""
+
+    submission: Submission
+    version: int
+    workspace: Workspace
+    project: Path
+    history: list[Recorded] = field(default_factory=list)
+
+    @property
+    def lifecycle_id(self) -> str:
+        """The lifecycle that the version belongs to."""
+        return self.submission.plan.lifecycle_id
+
+    @property
+    def address(self) -> str:
+        """``LIFECYCLE@N``."""
+        return address(self.lifecycle_id, self.version)
+
+    def release(self) -> None:
+        """Give the workspace up; another process may continue the run."""
+        self.workspace.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model as the dead trainer left it, and what the runtime saw."""
+
+    files: tuple[FileDigest, ...]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the verifier computed, the digest of the predictions it used, and what the runtime saw."""
+
+    report: EvaluationReport
+    predictions_sha256: str
+    facts: Mapping[str, Any]
+
+
+class AgentLifecycleController:
+    """One run's work with agents: every method does one step and returns facts or raises what stopped it."""
+
+    def __init__(
+        self, factory: AgentFactory, runtime: RuntimeManager, layout: Layout, data_roots: Sequence[Path] = ()
+    ) -> None:
+        self._factory = factory
+        self._runtime = runtime
+        self._layout = layout
+        self._data_roots = tuple(data_roots)
+
+    def accept(self, plan: TrainingPlan) -> Submission:
+        """Check the plan and read what it names; see `intake.accept`."""
+        return intake.accept(plan, self._layout.project, self._data_roots, self._factory)
+
+    def own(self, submission: Submission, version: int) -> Run:
+        """Lock and make the workspace of a version that is about to be submitted. Raises `LedgerConflict`."""
+        agent = agent_id(submission.plan.lifecycle_id, version)
+        workspace = Workspace.claim(self._layout, agent)
+        if workspace is None:
+            raise LedgerConflict(f"the workspace of {agent} is in use by another process")
+        return Run(submission, version, workspace, self._layout.project)
+
+    def claim(self, submission: Submission, history: Sequence[Recorded]) -> Run | None:
+        """Own an unfinished run again, to continue it; None when a living process owns it."""
+        first = history[0]
+        workspace = Workspace.claim(self._layout, agent_id(first.lifecycle_id, first.version))
+        return (
+            None
+            if workspace is None
+            else Run(submission, first.version, workspace, self._layout.project, list(history))
+        )
+
+    def train(self, run: Run, publish: Publish, cancel: threading.Event) -> Trained:
+        """Run the trainer in its workspace; its files, hashed once it and all it started are dead.
+
+        Raises `TrainingFailed` with the cause, `Interrupted` when ``cancel`` was set.
+        """
+        given, workspace = run.submission, run.workspace
+        if changed := intake.changed(given.train, self._layout.project, self._data_roots):
+            raise TrainingFailed(changed, cause="dataset_changed")
+        workspace.prepare()
+        handover.lay_out_training(given, workspace)
+        workspace.write_payload(handover.training_payload(given, run.version, workspace))
+        publish(_provisioned(run, workspace.agent_id))
+        job = handover.job(given, workspace, given.profile.train, hidden=self._hidden())
+        outcome = self._run(job, workspace, run, cancel, lambda said: publish(_progress(run, workspace.agent_id, said)))
+        facts = facts_of(outcome)
+        _raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
+        with _with_facts(TrainingFailed, facts, workspace):
+            workspace.check()
+            files = _files(workspace, given)
+        return Trained(files, facts)
+
+    def evaluate(self, run: Run, trained: TrainingCompleted, cancel: threading.Event) -> Measured:
+        """Let the model predict without labels, then measure with them.
+
+        The predictor sees the model, the features and nothing else; rows come in an order drawn here, unless
+        the dataset is declared as ordered. Raises `EvaluationFailed`, `Interrupted`.
+        """
+        given = run.submission
+        if given.evaluation is None:
+            raise EvaluationFailed("the plan names no evaluation data", cause="no_data")
+        if changed := intake.changed(given.evaluation, self._layout.project, self._data_roots):
+            raise EvaluationFailed(changed, cause="dataset_changed")
+        self._measured_bytes(run, trained)
+        withheld = measuring.withhold(given.evaluation, given.target)
+        with self._predictor(run) as workspace:
+            handover.lay_out_prediction(given, withheld.features, workspace)
+            workspace.write_payload(handover.prediction_payload(given, run.version, run.workspace, workspace))
+            readable = (run.workspace.out, run.workspace.code)
+            job = handover.job(given, workspace, given.profile.predict, hidden=self._hidden(), readable=readable)
+            outcome = self._run(job, workspace, run, cancel)
+            facts = facts_of(outcome)
+            _raise_unless_completed(outcome, EvaluationFailed, workspace, "predictor")
+            with _with_facts(EvaluationFailed, facts, workspace):
+                answered = measuring.read_predictions(workspace.out, len(withheld.order), given.classes)
+                predictions = withheld.restore(answered)
+                report = measuring.measure(predictions, withheld.labels, given)
+        return Measured(report, measuring.keep_predictions(predictions, _predictions(run)), facts)
+
+    def check(self, run: Run, measured: EvaluationLogged | None) -> Verdict:
+        """Hold what was measured against the plan's thresholds."""
+        return judge(intake.thresholds(run.submission.plan), measured.metrics if measured is not None else {})
+
+    def stage(
+        self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None, when: str
+    ) -> tuple[Staged, Manifest]:
+        """The bytes that would be promoted and the manifest that accounts for them. Raises `ArtifactTampered`."""
+        files = self._measured_bytes(run, trained)
+        code = tuple(FileDigest(file.path, len(file.data), file.sha256) for file in run.submission.code)
+        predictions = measured.predictions if measured is not None else None
+        staged = Staged(
+            model=run.workspace.out,
+            files=files,
+            code=run.workspace.code,
+            code_files=code,
+            predictions=_predictions(run) if predictions else None,
+            predictions_sha256=predictions,
+        )
+        manifest = manifest_of(run.submission, trained, measured, self._layout, files=files, code=code, when=when)
+        return staged, manifest
+
+    def _measured_bytes(self, run: Run, trained: TrainingCompleted) -> tuple[FileDigest, ...]:
+        """The model's files, if they are still the ones that the training left. Raises `ArtifactTampered`."""
+        try:
+            files = _files(run.workspace, run.submission)
+        except TrainingFailed as error:
+            raise ArtifactTampered(f"{run.workspace.out}: {error}") from error
+        if checksum(files) != trained.checksum:
+            raise ArtifactTampered(
+                f"{run.workspace.out} no longer holds the files that the trainer of {run.address} left"
+            )
+        return files
+
+    def _predictor(self, run: Run) -> Workspace:
+        """A fresh workspace for the predictor, an agent of its own."""
+        predictor = f"{run.workspace.agent_id}.predict"
+        workspace = Workspace.claim(self._layout, predictor)
+        if workspace is None:
+            raise LedgerConflict(f"the workspace of {predictor} is in use by another process")
+        workspace.prepare()
+        return workspace
+
+    def _run(
+        self, job: Job, workspace: Workspace, run: Run, cancel: threading.Event, tell: OnProgress | None = None
+    ) -> Outcome:
+        agent = self._factory.provision(workspace.agent_id, run.submission.profile.name, self._layout)
+        agent.advance("running")
+        outcome: Outcome | None = None
+        try:
+            outcome = self._runtime.run(job, on_progress=tell, cancel=cancel)
+        finally:
+            agent.advance("ready" if outcome is not None and outcome.completed else "failed")
+        if outcome.cause == "cancelled":
+            raise Interrupted(f"{run.address} was interrupted")
+        return outcome
+
+    def _hidden(self) -> tuple[Path, ...]:
+        """What no sealed agent may see, wherever it lies: the project, the data, the keys."""
+        return (self._layout.project, self._layout.artifacts, self._layout.evidence, *self._data_roots, KeyStore().root)
+
+
+class Interrupted(LifecycleError):
+    """The run was cancelled; nothing is lost, the same plan continues it."""
+
+    exit_code = 130
+    hint = "Run the same plan again: it continues where it was."
+
+
+_WORDS = {
+    "time_limit": "was killed at its time limit",
+    "memory_limit": "ran out of memory and was killed",
+    "disk_limit": "wrote more than its disk limit and was killed",
+    "process_limit": "started too many processes and was killed",
+    "left_processes": "left processes running in the background; they were killed",
+    "lost": "was lost together with its supervisor",
+}
+
+
+def _raise_unless_completed(outcome: Outcome, kind: type[StepFailed], workspace: Workspace, who: str) -> None:
+    if outcome.completed:
+        return
+    if outcome.cause == "exit_status":
+        text = f"exited with status {outcome.exit_status}"
+    elif outcome.cause == "signal":
+        text = f"was killed by signal {outcome.signal}"
+    else:
+        text = _WORDS.get(outcome.cause, outcome.cause)
+    log = workspace.tail()
+    said = f": {last}" if (last := _last_words(log)) and outcome.cause in ("exit_status", "memory_limit") else ""
+    detail = f" ({outcome.detail})" if outcome.detail and outcome.cause not in ("exit_status", "signal") else ""
+    raise kind(f"the {who} {text}{detail}{said}", cause=outcome.cause, facts=facts_of(outcome), log=log)
+
+
+def _last_words(log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""
+
+
+@contextlib.contextmanager
+def _with_facts(kind: type[StepFailed], facts: Mapping[str, Any], workspace: Workspace) -> Iterator[None]:
+    """Give a failure that was found after the process ended what the runtime saw of that process."""
+    try:
+        yield
+    except StepFailed as error:
+        raise kind(str(error), cause=error.cause, facts=facts, log=workspace.tail(), hint=error.hint) from error
+
+
+def _files(workspace: Workspace, given: Submission) -> tuple[FileDigest, ...]:
+    found = scan_output(workspace.out, given.plan.resources.disk)
+    return tuple(FileDigest(file.path, file.size, file.sha256) for file in found)
+
+
+def _predictions(run: Run) -> Path:
+    return run.workspace.path / "predictions.parquet"
+
+
+def _provisioned(run: Run, agent: str) -> AgentProvisioned:
+    return AgentProvisioned(
+        lifecycle_id=run.lifecycle_id,
+        version=run.version,
+        seq=None,
+        timestamp=now(),
+        agent_id=agent,
+        profile=run.submission.profile.name,
+    )
+
+
+def _progress(run: Run, agent: str, values: Mapping[str, Any]) -> TrainingProgress:
+    return TrainingProgress(
+        lifecycle_id=run.lifecycle_id, version=run.version, seq=None, timestamp=now(), agent_id=agent, values=values
+    )

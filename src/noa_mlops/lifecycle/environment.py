@@ -1,0 +1,56 @@
+"""What made the bytes, besides plan and data: interpreter, packages, platform, code revision."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+MAX_PACKAGES = 1_000
+"""Packages named in a record; an installation with more is cut there and says so."""
+
+
+def describe(project: Path) -> Mapping[str, Any]:
+    """The environment as it goes into provenance and manifest: plain JSON values."""
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "platform": platform.platform(),
+        "packages": packages(),
+        "code": revision(project),
+    }
+
+
+@cache
+def packages() -> Mapping[str, str]:
+    """Installed distributions and their versions, by name."""
+    found = {item.metadata["Name"].lower(): item.version for item in metadata.distributions(path=sys.path[:])}
+    return dict(sorted(found.items())[:MAX_PACKAGES])
+
+
+def revision(project: Path) -> Mapping[str, Any] | None:
+    """Commit and dirty state of the project folder, or None when it is in no git checkout or git is absent."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    commit = _git(git, project, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changes = _git(git, project, "status", "--porcelain", "--untracked-files=no")
+    return {"revision": commit, "dirty": changes is None or changes != ""}
+
+
+def _git(git: str, project: Path, *arguments: str) -> str | None:
+    """The output of a git command that runs no hook, filter or pager of the checkout; None when it fails."""
+    command = [git, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(project), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return None
+    return done.stdout.strip()

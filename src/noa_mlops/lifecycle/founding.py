@@ -1,0 +1,56 @@
+"""A new project: folders, settings, policy, keys outside it, and the genesis entry. Nothing is overwritten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from noa_mlops.files import make_directories, write_durably
+from noa_mlops.ledger import KeyStore, Ledger
+from noa_mlops.records.layout import Layout
+from noa_mlops.records.names import as_name
+from noa_mlops.records.policy import Settings, policy_text, settings_text
+
+IGNORED = "/storage/artifacts/workspaces/\n/storage/db/evidence/ledger.lock\n"
+"""What a project's ``.gitignore`` begins with: what is not evidence."""
+
+BINARY = (
+    "storage/db/evidence/** -text -diff\n"
+    "storage/artifacts/** -text -diff\n"
+    "registry/ml_artifacts.log -text -diff\n"
+    "registry/checkpoint -text -diff\n"
+)
+"""A project's ``.gitattributes``: git must not touch a byte of evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A project that is ready: its ledger, and the files that had to be made."""
+
+    ledger: Ledger
+    created: tuple[Path, ...]
+
+
+def found_project(layout: Layout, keystore: KeyStore | None = None) -> Founded:
+    """Open the project, making whatever of it is missing; safe when two processes do it at once."""
+    new = not layout.ledger.exists()
+    for folder in (layout.plans, layout.artifacts, layout.capabilities.parent):
+        make_directories(folder)
+    name = as_name(layout.project.name)
+    ledger = Ledger.create(layout, name, keystore or KeyStore())
+    policy = ledger.state.policy
+    texts = {
+        layout.settings: settings_text(Settings(name)),
+        layout.policy: policy_text(policy) if policy is not None else "",
+        layout.project / ".gitignore": IGNORED,
+        layout.project / ".gitattributes": BINARY,
+    }
+    created = [path for path, text in texts.items() if _write_if_absent(path, text)]
+    return Founded(ledger, (*([layout.ledger] if new else []), *created))
+
+
+def _write_if_absent(path: Path, text: str) -> bool:
+    if path.exists() or path.is_symlink():
+        return False
+    write_durably(path, text.encode())
+    return True

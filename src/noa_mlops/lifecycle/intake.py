@@ -1,0 +1,261 @@
+"""Before anything is written: is this plan runnable here, and on which data exactly?
+
+Every mistake that can be seen without training is found here, so that a plan is refused whole or submitted
+whole. What is read here is what the run will use: a file that changes later is noticed, never silently taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noa_mlops.agents import AgentFactory, AgentProfile, Rung, best_isolation, scan_output
+from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, classes_of
+from noa_mlops.errors import LifecycleError, NotAuthorised, PlanInvalid, TrainingFailed
+from noa_mlops.files import UnsafePath, hash_stream, open_beneath, read_capped
+from noa_mlops.gate import Gate
+from noa_mlops.records.dataset import FileDigest
+from noa_mlops.records.documents import canonical, sha256
+from noa_mlops.records.manifest import checksum
+from noa_mlops.records.metrics import METRICS, Task
+from noa_mlops.records.paths import relative_path_problem
+from noa_mlops.records.plan import Threshold, TrainingPlan
+from noa_mlops.records.verdict import ClassLabel
+
+MAX_CODE = 4 << 20
+"""Largest code file that a plan may name, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFile:
+    """A file of the plan's ``code``, as it was when the plan was submitted."""
+
+    path: str
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the file's bytes."""
+        return sha256(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignModel:
+    """A model made elsewhere: its folder, relative to the project, and its files as they were submitted."""
+
+    path: str
+    folder: Path
+    files: tuple[FileDigest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A plan that can run: its data as read, its code, its profile, and what is predicted.
+
+    ``classes`` are the sorted distinct labels of the training data, None for regression; ``positive`` is the
+    class that binary metrics speak of. ``isolation`` is the rung the agents will run on.
+    """
+
+    plan: TrainingPlan
+    profile: AgentProfile
+    train: Dataset
+    evaluation: Dataset | None
+    target: str
+    task: Task
+    classes: tuple[ClassLabel, ...] | None
+    positive: ClassLabel | None
+    code: tuple[CodeFile, ...]
+    isolation: Rung
+    foreign: ForeignModel | None = None
+
+    @property
+    def datasets(self) -> Mapping[str, Mapping[str, Any]]:
+        """The data as a ledger line names it, by part."""
+        parts = {"train": self.train, "evaluation": self.evaluation}
+        return {part: reference(dataset) for part, dataset in parts.items() if dataset is not None}
+
+    @property
+    def code_digests(self) -> Sequence[Mapping[str, Any]]:
+        """The code as a ledger line names it."""
+        code = [{"path": file.path, "sha256": file.sha256} for file in self.code]
+        if self.foreign is not None:
+            code.append({"path": self.foreign.path, "sha256": checksum(self.foreign.files)})
+        return code
+
+
+def reference(dataset: Dataset) -> Mapping[str, Any]:
+    """A dataset as a ledger line names it: path, fingerprint of the content, rows, digest of the full identity."""
+    identity = dataset.identity
+    return {
+        "path": identity.path,
+        "fingerprint": identity.fingerprint,
+        "rows": identity.rows,
+        "identity": sha256(canonical(identity.to_document())),
+    }
+
+
+def thresholds(plan: TrainingPlan) -> tuple[Threshold, ...]:
+    """The thresholds of a plan; none when it declares no evaluation."""
+    return plan.evaluation.metric_thresholds if plan.evaluation is not None else ()
+
+
+def threshold_document(plan: TrainingPlan) -> dict[str, Any]:
+    """The thresholds by metric, each with its bounds spelled out: what a decision records."""
+    bounds = {t.metric: {"min": t.minimum, "max": t.maximum} for t in thresholds(plan)}
+    return {
+        metric: {side: value for side, value in sides.items() if value is not None} for metric, sides in bounds.items()
+    }
+
+
+def gate(plan: TrainingPlan) -> Gate:
+    """Whether the plan declares thresholds, declares that there is no gate, or says nothing."""
+    if plan.evaluation is not None and plan.evaluation.gate == "none":
+        return "none"
+    return "declared" if thresholds(plan) else "absent"
+
+
+def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factory: AgentFactory) -> Submission:
+    """Read all that the plan names and check that it fits together.
+
+    Raises `PlanInvalid` (or its kinds) for what the plan's author can correct, `NotAuthorised` when this
+    machine cannot isolate agents as the plan asks.
+    """
+    profile = factory.profile(plan.agent_profile)
+    isolation = _isolation(plan)
+    code = tuple(_code(project, path) for path in plan.code)
+    reader = DatasetReader(project, data_roots)
+    train = reader.read(plan.dataset_path)
+    target = _target(plan, train)
+    train.require_column(target)
+    evaluation = _evaluation(plan, reader, train, target)
+    task = _task(plan, profile, train, target)
+    classes = tuple(classes_of(train.table, target)) if task == "classification" else None
+    if classes is not None and len(classes) < 2:
+        raise PlanInvalid(f"{plan.dataset_path}: the target {target!r} has one class only ({classes[0]!r})")
+    return Submission(
+        plan=plan,
+        profile=profile,
+        train=train,
+        evaluation=evaluation,
+        target=target,
+        task=task,
+        classes=classes,
+        positive=_positive(plan, classes),
+        code=code,
+        isolation=isolation,
+        foreign=_foreign(plan, project),
+    )
+
+
+def changed(dataset: Dataset, project: Path, data_roots: Sequence[Path]) -> str | None:
+    """Why the files of a dataset are no longer those that were submitted; None when they are."""
+    for file in dataset.identity.files:
+        try:
+            with Sources(project, tuple(data_roots)).open(file.path) as stream:
+                now = hash_stream(stream)
+        except (OSError, LifecycleError) as error:
+            return f"{file.path} changed after it was submitted: {error}"
+        if now != file.sha256:
+            return f"{file.path} changed after it was submitted: digest changed from {file.sha256[:12]} to {now[:12]}"
+    return None
+
+
+def _isolation(plan: TrainingPlan) -> Rung:
+    best, asked = best_isolation(), plan.resources.isolation
+    if asked == "sealed" and best != "sealed":
+        raise NotAuthorised(
+            f"the plan asks for sealed agents, this machine can only do {best!r}",
+            hint="Run it on a kernel with Landlock (5.13 or newer, enabled), or ask for 'isolation: basic'.",
+        )
+    return asked or best
+
+
+def _code(project: Path, path: str) -> CodeFile:
+    try:
+        with open_beneath(project, path) as stream:
+            data = read_capped(stream, MAX_CODE)
+    except UnsafePath as error:
+        raise PlanInvalid(f"code: {error}", hint=error.hint) from error
+    except OSError as error:
+        raise PlanInvalid(f"code: {path!r} cannot be read ({error.strerror})") from error
+    if data is None:
+        raise PlanInvalid(f"code: {path!r} is larger than {MAX_CODE >> 20} MiB")
+    return CodeFile(path, data)
+
+
+def _foreign(plan: TrainingPlan, project: Path) -> ForeignModel | None:
+    """The folder that a plan of the profile ``import`` names, every file of it hashed."""
+    if plan.agent_profile != "import":
+        return None
+    path = plan.hyperparameters.get("path")
+    problem = relative_path_problem(path) if isinstance(path, str) else "must name the model's folder"
+    if problem is not None or not isinstance(path, str):
+        raise PlanInvalid(f"hyperparameters.path: {problem}")
+    folder = project / path
+    if any((project / part).is_symlink() for part in [path, *map(str, Path(path).parents)][:-1]):
+        raise PlanInvalid(f"hyperparameters.path: {path!r} passes a symbolic link")
+    try:
+        found = scan_output(folder, plan.resources.disk)
+    except TrainingFailed as error:
+        raise PlanInvalid(f"hyperparameters.path: {path!r}: {error}") from error
+    return ForeignModel(path, folder, tuple(FileDigest(file.path, file.size, file.sha256) for file in found))
+
+
+def _target(plan: TrainingPlan, train: Dataset) -> str:
+    target = plan.target or train.identity.target
+    if target is None:
+        raise PlanInvalid("the plan names no 'target', and neither does the dataset definition")
+    return target
+
+
+def _evaluation(plan: TrainingPlan, reader: DatasetReader, train: Dataset, target: str) -> Dataset | None:
+    if plan.evaluation is None or plan.evaluation.dataset_path is None:
+        return None
+    evaluation = reader.read(plan.evaluation.dataset_path)
+    evaluation.require_column(target)
+    if evaluation.identity.fingerprint == train.identity.fingerprint:
+        raise PlanInvalid(
+            f"evaluation.dataset_path holds the very rows of dataset_path ({plan.dataset_path}): "
+            "a model measured on its training data proves nothing",
+            hint="Name data that the trainer does not see.",
+        )
+    return aligned(evaluation, train)
+
+
+def _task(plan: TrainingPlan, profile: AgentProfile, train: Dataset, target: str) -> Task:
+    wanted = [METRICS[threshold.metric].task for threshold in thresholds(plan)]
+    task: Task = profile.task or (wanted[0] if wanted else _task_of(train, target))
+    for threshold in thresholds(plan):
+        needed = METRICS[threshold.metric].task
+        if needed != task:
+            raise PlanInvalid(
+                f"evaluation.metric_thresholds.{threshold.metric} measures {needed}, "
+                f"but {profile.name} on {target!r} is {task}"
+            )
+    return task
+
+
+def _task_of(train: Dataset, target: str) -> Task:
+    kind = next(column.type for column in train.identity.columns if column.name == target)
+    return "regression" if kind == "float" else "classification"
+
+
+def _positive(plan: TrainingPlan, classes: tuple[ClassLabel, ...] | None) -> ClassLabel | None:
+    """The positive class: the one the plan names, else True or the larger number; text has no larger side."""
+    if plan.positive is not None:
+        if classes is None or plan.positive not in classes:
+            shown = "no classes" if classes is None else ", ".join(repr(label) for label in classes[:10])
+            raise PlanInvalid(f"positive: {plan.positive!r} is not a class of the target; it has {shown}")
+        return next(label for label in classes if label == plan.positive)
+    if classes is None or len(classes) != 2:
+        return None
+    if not isinstance(classes[1], str):
+        return classes[1]
+    binary = [threshold.metric for threshold in thresholds(plan) if METRICS[threshold.metric].binary_only]
+    if binary:
+        raise PlanInvalid(
+            f"{binary[0]} needs to know which class counts: add 'positive: {classes[0]}' or 'positive: {classes[1]}'"
+        )
+    return classes[1]

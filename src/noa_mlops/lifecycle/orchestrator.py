@@ -1,0 +1,276 @@
+"""One loop carries a plan to its end: ask `next_step`, do it, append its entry, tell the subscribers.
+
+The ledger is the write-ahead log. What a step makes before its entry is harmless when lost; what follows the
+entry is a projection. So an interrupted run continues by the same code that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Self, TypeAlias, assert_never
+
+from noa_mlops.artifacts import FilesystemArtifactStore
+from noa_mlops.errors import EvaluationFailed, LedgerConflict, LifecycleError, TrainingFailed
+from noa_mlops.evidence import SigningKey
+from noa_mlops.gate import decide
+from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
+from noa_mlops.lifecycle import recording
+from noa_mlops.lifecycle.bus import EventBus, Subscription
+from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted, Run
+from noa_mlops.lifecycle.intake import Submission, gate
+from noa_mlops.lifecycle.reporting import report_of
+from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
+from noa_mlops.records.events import (
+    EvaluationLogged,
+    LifecycleEvent,
+    Recorded,
+    Submitted,
+    TrainingCompleted,
+    decode,
+)
+from noa_mlops.records.layout import Layout
+from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.report import PipelineReport
+from noa_mlops.registry import CapabilityRegistry, Mirror
+
+Clock: TypeAlias = Callable[[], str]
+"""Gives the time as RFC 3339 in UTC."""
+
+
+UNFINISHED = frozenset({"submitted", "trained", "evaluated"})
+"""States of a version that is still on its way."""
+
+
+class _StateMoved(Exception):
+    """The lifecycle has a newer decision than the one this decision was taken on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts an orchestrator works with; `bootstrap_default_orchestrator` puts the usual ones together."""
+
+    layout: Layout
+    ledger: Ledger
+    store: FilesystemArtifactStore
+    capabilities: CapabilityRegistry
+    mirror: Mirror
+    mirror_key: SigningKey
+    controller: AgentLifecycleController
+    clock: Clock
+
+
+class TrainingOrchestrator:
+    """Runs plans: order, ledger, promotion and events. Safe to use from several threads and tasks at once."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._bus = EventBus()
+        self._recording = threading.Lock()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The evidence ledger, for reading."""
+        return self._services.ledger
+
+    @property
+    def layout(self) -> Layout:
+        """Where this project's files lie."""
+        return self._services.layout
+
+    def subscribe(self) -> Subscription:
+        """The events from now on: each recorded one comes after its entry is durable, in ledger order."""
+        return self._bus.subscribe()
+
+    async def execute_plan(self, plan: TrainingPlan) -> PipelineReport:
+        """Run ``plan`` to its end without blocking the event loop; cancelling interrupts the run safely.
+
+        Raises `PlanInvalid`, `RegistryConflict`, `NotAuthorised` before anything is run; `LedgerTampered`,
+        `LedgerConflict` when evidence cannot be written. A failed training, a rejected model and a blocked
+        rollout are reports, not exceptions.
+        """
+        cancel = threading.Event()
+        work = asyncio.get_running_loop().run_in_executor(None, self.run_plan, plan, cancel)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            cancel.set()
+            await asyncio.wait([work])
+            raise
+
+    def run_plan(self, plan: TrainingPlan, cancel: threading.Event | None = None) -> PipelineReport:
+        """Like `execute_plan`, blocking; also usable where an event loop is already running.
+
+        Setting ``cancel`` from another thread stops the agent and raises `Interrupted`.
+        """
+        self.prepare()
+        submission = self._services.controller.accept(plan)
+        with self._claim(submission) as run:
+            return self._carry_out(run, cancel or threading.Event())
+
+    def check_plan(self, plan: TrainingPlan) -> Submission:
+        """Everything that can be checked without running or writing anything; see `execute_plan` for what it raises."""
+        self._services.capabilities.check_writable()
+        self._services.mirror.check_writable()
+        return self._services.controller.accept(plan)
+
+    def prepare(self) -> None:
+        """Check that the registry can be written, and bring its mirror up to the ledger."""
+        self._services.capabilities.check_writable()
+        self._services.mirror.check_writable()
+        self._catch_up()
+
+    def close(self) -> None:
+        """Seal the ledger and end all subscriptions."""
+        self._services.ledger.close()
+        self._bus.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _claim(self, submission: Submission) -> Run:
+        """The newest unfinished run of the same plan, data and code that nobody owns, else a new version."""
+        ledger, controller = self._services.ledger, self._services.controller
+        ledger.refresh()
+        for history in self._unfinished(ledger.state, submission):
+            run = controller.claim(submission, history)
+            if run is not None:
+                return run
+        return self._submit(submission)
+
+    def _unfinished(self, state: LedgerState, submission: Submission) -> Iterator[list[Recorded]]:
+        """The histories of unfinished versions of the same plan, data and code, newest first."""
+        plan = submission.plan
+        versions = state.lifecycle(plan.lifecycle_id).versions
+        for number in range(len(versions), 0, -1):
+            version = versions[number]
+            if version.status in UNFINISHED and version.plan_digest == plan.digest:
+                history = [event_of(entry) for entry in self._services.ledger.history(plan.lifecycle_id, number)]
+                if _same_data(history[0], submission):
+                    yield history
+
+    def _submit(self, submission: Submission) -> Run:
+        """Give the plan the next number of its lifecycle, under the ledger's lock, and own its workspace."""
+        members = recording.submission(self._services.ledger, submission)
+        owned: list[Run] = []
+
+        def compose(state: LedgerState) -> Draft:
+            version, draft = recording.submitted(members, state)
+            owned.append(self._services.controller.own(submission, version))
+            return draft
+
+        try:
+            event = self._record(compose)
+        except BaseException:
+            for run in owned:
+                run.release()
+            raise
+        owned[-1].history.append(event)
+        return owned[-1]
+
+    def _carry_out(self, run: Run, cancel: threading.Event) -> PipelineReport:
+        evaluated = run.submission.evaluation is not None
+        while True:
+            match next_step(run.history, evaluated=evaluated):
+                case Train():
+                    event = self._train(run, cancel)
+                case Evaluate(trained):
+                    event = self._evaluate(run, trained, cancel)
+                case Decide() as step:
+                    event = self._decide(run, step)
+                case Done():
+                    return self._finish(run)
+                case never:
+                    assert_never(never)
+            run.history.append(event)
+            if cancel.is_set() and not isinstance(next_step(run.history, evaluated=evaluated), Done):
+                raise Interrupted(f"{run.address} was interrupted")
+
+    def _train(self, run: Run, cancel: threading.Event) -> Recorded:
+        ledger = self._services.ledger
+        try:
+            draft = recording.trained(ledger, run, self._services.controller.train(run, self._bus.publish, cancel))
+        except TrainingFailed as error:
+            draft = recording.training_failed(ledger, run, error)
+        return self._record(lambda _: draft)
+
+    def _evaluate(self, run: Run, trained: TrainingCompleted, cancel: threading.Event) -> Recorded:
+        try:
+            measured = self._services.controller.evaluate(run, trained, cancel)
+            draft = recording.evaluated(run.submission, trained, measured)
+        except EvaluationFailed as error:
+            draft = recording.evaluation_failed(self._services.ledger, trained, error)
+        return self._record(lambda _: draft)
+
+    def _decide(self, run: Run, step: Decide) -> Recorded:
+        """Judge, make the bytes immutable, and append the decision; again, if a newer one has come between."""
+        services, trained = self._services, step.trained
+        verdict = services.controller.check(run, step.measured)
+        stored: tuple[str, str] | None = None
+        while True:
+            services.ledger.refresh()
+            state = services.ledger.state
+            lifecycle = state.lifecycle(trained.lifecycle_id)
+            decision = decide(verdict, gate=gate(run.submission.plan), rollout=lifecycle.rollout)
+            if stored is None and (verdict.promotes or decision.promotes):
+                stored = self._store(run, trained, step.measured)
+            draft = recording.decided(services.ledger, run, step, decision, state, stored)
+            try:
+                return self._record(partial(_unless_moved, draft, lifecycle.deciding))
+            except _StateMoved:
+                continue
+
+    def _store(self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None) -> tuple[str, str]:
+        """Make the measured bytes an immutable folder that nothing names yet: its path, its manifest's digest."""
+        staged, manifest = self._services.controller.stage(run, trained, measured, self._services.clock())
+        record = self._services.store.stage(staged, manifest)
+        return manifest.artifact, record.manifest_sha256
+
+    def _record(self, compose: Callable[[LedgerState], Draft]) -> Recorded:
+        """Append, then tell; the lock keeps the order of telling that of the ledger."""
+        with self._recording:
+            entry = self._services.ledger.append(compose)
+            event = event_of(entry)
+            self._bus.publish(event)
+        return event
+
+    def _finish(self, run: Run) -> PipelineReport:
+        notes: Sequence[str] = ()
+        try:
+            self._catch_up()
+        except LifecycleError as error:
+            notes = (f"registry mirror pending ({error}): noa doctor --repair",)
+        lifecycle = self._services.ledger.state.lifecycle(run.lifecycle_id)
+        return report_of(run.history, lifecycle, run.submission.isolation, notes)
+
+    def _catch_up(self) -> None:
+        ledger = self._services.ledger
+        self._services.mirror.catch_up(partial(ledger_lines, ledger), self._services.mirror_key)
+
+
+def event_of(entry: LedgerEntry) -> Recorded:
+    """The event of an entry that concerns a version."""
+    about = {"seq": entry.seq, "type": entry.type, "ts": entry.ts, "lifecycle_id": entry.lifecycle_id}
+    header = {**about, "version": entry.version, "status": entry.status}
+    event = decode({"noa_entry": header, "predicate": entry.predicate, "subject": entry.subject})
+    if event is None:
+        raise LedgerConflict(f"entry {entry.seq} ({entry.type}) concerns no version")
+    return event
+
+
+def _same_data(submitted: LifecycleEvent, submission: Submission) -> bool:
+    if not isinstance(submitted, Submitted):
+        return False
+    return submitted.datasets == submission.datasets and list(submitted.code) == list(submission.code_digests)
+
+
+def _unless_moved(draft: Draft, seen: int | None, state: LedgerState) -> Draft:
+    if draft.lifecycle_id is None or state.lifecycle(draft.lifecycle_id).deciding != seen:
+        raise _StateMoved
+    return draft

@@ -1,0 +1,144 @@
+"""From the facts of a step to the draft of its entry; what is too large for a line becomes an object."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from noa_mlops.errors import EvaluationFailed, TrainingFailed
+from noa_mlops.ledger import Draft, Ledger, LedgerState
+from noa_mlops.lifecycle import environment, intake, statements
+from noa_mlops.lifecycle.clock import now
+from noa_mlops.lifecycle.controller import Measured, Run, Trained
+from noa_mlops.lifecycle.intake import Submission, reference
+from noa_mlops.lifecycle.steps import Decide
+from noa_mlops.records.documents import canonical
+from noa_mlops.records.events import RUN, TrainingCompleted
+from noa_mlops.records.layout import agent_id
+from noa_mlops.records.manifest import checksum, file_list
+from noa_mlops.records.verdict import Decision
+
+
+def submission(ledger: Ledger, given: Submission) -> Mapping[str, Any]:
+    """Make what a Submitted entry names durable: plan, identities of the data, code. Its constant members."""
+    plan = given.plan
+    ledger.put_object(canonical(plan.to_document()))
+    for dataset in filter(None, (given.train, given.evaluation)):
+        ledger.put_object(canonical(dataset.identity.to_document()))
+    for file in given.code:
+        ledger.put_object(file.data)
+    return {
+        "lifecycle_id": plan.lifecycle_id,
+        "profile": given.profile.name,
+        "plan_digest": plan.digest,
+        "datasets": given.datasets,
+        "code": given.code_digests,
+    }
+
+
+def submitted(members: Mapping[str, Any], state: LedgerState) -> tuple[int, Draft]:
+    """The next number of the lifecycle in ``state``, and the Submitted entry that takes it."""
+    version = state.lifecycle(members["lifecycle_id"]).next_version
+    agent = agent_id(members["lifecycle_id"], version)
+    return version, statements.submitted(version=version, agent_id=agent, **members)
+
+
+def trained(ledger: Ledger, run: Run, result: Trained) -> Draft:
+    """The entry of a finished training."""
+    ledger.put_object(file_list(result.files))
+    predicate = _provenance(ledger, run, result.facts, {"files": len(result.files)})
+    return statements.trained(run.lifecycle_id, run.version, checksum(result.files), predicate)
+
+
+def training_failed(ledger: Ledger, run: Run, error: TrainingFailed) -> Draft:
+    """The entry of a training that made nothing."""
+    predicate = _provenance(ledger, run, error.facts, _failure(ledger, error))
+    return statements.training_failed(run.lifecycle_id, run.version, run.submission.plan.digest, predicate)
+
+
+def evaluated(given: Submission, entry: TrainingCompleted, result: Measured) -> Draft:
+    """The entry of a measurement."""
+    if given.evaluation is None:
+        raise ValueError("a plan without evaluation data cannot be measured")
+    return statements.evaluated(
+        entry,
+        result.report,
+        dataset=reference(given.evaluation),
+        predictions=result.predictions_sha256,
+        run=result.facts,
+    )
+
+
+def evaluation_failed(ledger: Ledger, entry: TrainingCompleted, error: EvaluationFailed) -> Draft:
+    """The entry of a model that could not be measured."""
+    return statements.evaluation_failed(entry, {**_failure(ledger, error), RUN: error.facts})
+
+
+def decided(
+    ledger: Ledger, run: Run, step: Decide, decision: Decision, state: LedgerState, stored: tuple[str, str] | None
+) -> Draft:
+    """The entry of a decision; ``stored`` is the folder of the version and the digest of its manifest."""
+    plan, entry = run.submission.plan, step.trained
+    judged = statements.judged_by(intake.threshold_document(plan), state.policy_digest or "")
+    ledger.put_object(judged)
+    artifact, manifest_sha256 = stored if stored is not None else (None, None)
+    grounds = statements.Grounds(
+        origin=ledger.origin,
+        when=now(),
+        profile=run.submission.profile.name,
+        gate=intake.gate(plan),
+        thresholds=intake.threshold_document(plan),
+        judged=judged,
+        attestations=_attestations(ledger, run),
+        replaces=state.lifecycle(entry.lifecycle_id).champion,
+        solo_mode=state.policy is not None and state.policy.solo_mode,
+        artifact=artifact,
+        manifest_sha256=manifest_sha256,
+    )
+    return statements.decided(entry, step.measured, decision, grounds)
+
+
+def _provenance(ledger: Ledger, run: Run, facts: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    given, plan = run.submission, run.submission.plan
+    described = canonical(environment.describe(run.project))
+    making = statements.Making(
+        origin=ledger.origin,
+        plan_digest=plan.digest,
+        profile=given.profile.name,
+        seed=plan.seed,
+        dependencies=_dependencies(given),
+        invocation=agent_id(run.lifecycle_id, run.version),
+        environment=ledger.put_object(described),
+        run={**facts, **more},
+    )
+    return statements.provenance(making)
+
+
+def _dependencies(given: Submission) -> list[Mapping[str, Any]]:
+    """Training data and code, as SLSA resource descriptors; the evaluation data is none: nobody trained on it."""
+    train = reference(given.train)
+    data = {
+        "name": "dataset",
+        "uri": train["path"],
+        "digest": {"sha256": train["identity"]},
+        "annotations": {"fingerprint": train["fingerprint"], "rows": train["rows"]},
+    }
+    code = [{"name": "code", "uri": file.path, "digest": {"sha256": file.sha256}} for file in given.code]
+    return [data, *code]
+
+
+def _failure(ledger: Ledger, error: TrainingFailed | EvaluationFailed) -> dict[str, Any]:
+    """Cause and our sentence in the line; what the agent printed is free text, so it is a salted object."""
+    failure: dict[str, Any] = {"cause": error.cause, "message": str(error)}
+    if error.log:
+        failure["log"] = ledger.put_object(canonical({"salt": secrets.token_hex(16), "text": error.log}))
+    return failure
+
+
+def _attestations(ledger: Ledger, run: Run) -> list[Mapping[str, Any]]:
+    """The entries of this version that the decision rests on, each by the digest of its line."""
+    return [
+        {"uri": f"noa:{ledger.origin}/entries/{entry.seq}", "digest": {"sha256": entry.digest}}
+        for entry in ledger.history(run.lifecycle_id, run.version)
+    ]

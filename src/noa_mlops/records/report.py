@@ -1,0 +1,67 @@
+"""What a run of a plan came to, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from noa_mlops.records.layout import address
+
+EXIT_CODES: Mapping[str, int] = {
+    "champion": 0,
+    "former": 0,
+    "rejected": 3,
+    "held": 3,
+    "inconclusive": 7,
+    "failed": 6,
+}
+"""The exit status of ``noa run`` for each state in which a version can end."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineReport:
+    """The end of one run.
+
+    ``state`` is the state of the version: champion, rejected, inconclusive, held or failed. ``entry`` is the
+    ledger index of the entry that ended the run; that entry is durable and sealed, or synced for a failure.
+    ``metrics`` maps each measured metric to its value, None when it could not be computed. ``failure`` holds
+    cause and message when the state is failed.
+    """
+
+    lifecycle_id: str
+    version: int
+    profile: str
+    state: str
+    status: str | None
+    verdict: str | None
+    reasons: tuple[str, ...]
+    metrics: Mapping[str, float | None]
+    thresholds: Mapping[str, Any]
+    violations: Sequence[Mapping[str, Any]]
+    champion: int | None
+    checksum: str | None
+    artifact: str | None
+    entry: int
+    isolation: str | None
+    failure: Mapping[str, str] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def promoted(self) -> bool:
+        """Whether this run's version became the champion."""
+        return self.status == "ready"
+
+    @property
+    def address(self) -> str:
+        """``LIFECYCLE@N``."""
+        return address(self.lifecycle_id, self.version)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit status of the command line for this outcome."""
+        return EXIT_CODES[self.state]
+
+    def to_document(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return asdict(self)
