@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -88,12 +88,45 @@ class Rule:
         return {**handler(schema), **self.schema}
 
 
+def one_of(*choices: str) -> Rule:
+    """The rule of a field that takes one of a few words."""
+    wanted = " or ".join(f"'{choice}'" for choice in choices)
+
+    def faults(value: Any) -> Iterator[Fault]:
+        if value not in choices:
+            yield Fault(f"must be {wanted}, got {shown(value)}")
+
+    return Rule(faults)
+
+
+def instance_of(kind: type[Any]) -> Rule:
+    """The rule of a field that holds another record."""
+
+    def faults(value: Any) -> Iterator[Fault]:
+        if not isinstance(value, kind):
+            yield Fault(f"must be {kind.__name__}, got {shown(value)}")
+
+    return Rule(faults)
+
+
+def whole(least: int, most: int, show: Callable[[int], str | int] = int) -> Rule:
+    """The rule of a whole number from ``least`` to ``most``, both included; ``show`` writes it in messages."""
+
+    def faults(value: Any) -> Iterator[Fault]:
+        if not isinstance(value, int) or isinstance(value, bool):
+            yield Fault(f"must be a whole number, got {shown(value)}")
+        elif not least <= value <= most:
+            yield Fault(f"must be from {show(least)} to {show(most)}, got {shown(show(value))}")
+
+    return Rule(faults, {"minimum": least, "maximum": most})
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """How a field is written in a document, where that differs from its value; ``read`` raises `FieldInvalid`."""
 
     read: Callable[[Any], Any]
-    schema: Mapping[str, Any]
+    schema: Callable[[], Mapping[str, Any]]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Pydantic's hook: read the value ourselves."""
@@ -103,7 +136,7 @@ class Form:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Pydantic's hook: the document's form."""
-        return dict(self.schema)
+        return dict(self.schema())
 
 
 def check_fields(record: Any, *more: Iterable[Fault]) -> None:
@@ -112,7 +145,7 @@ def check_fields(record: Any, *more: Iterable[Fault]) -> None:
     Raises `FieldInvalid` with all of them. The faults across fields may be a generator: it is not
     started before the fields themselves are right.
     """
-    kind = type(record)
+    kind: Any = type(record)
     found = [
         fault.within(name)
         for name, rules in _rules(kind)
@@ -126,7 +159,7 @@ def check_fields(record: Any, *more: Iterable[Fault]) -> None:
 
 
 @functools.cache
-def _rules(kind: type[Any]) -> tuple[tuple[str, tuple[Rule, ...]], ...]:
+def _rules(kind: Any) -> tuple[tuple[str, tuple[Rule, ...]], ...]:
     hints = typing.get_type_hints(kind, include_extras=True)
     metadata = ((f.name, getattr(hints[f.name], "__metadata__", ())) for f in fields(kind))
     return tuple((name, tuple(m for m in found if isinstance(m, Rule))) for name, found in metadata)

@@ -57,8 +57,6 @@ class _Reader:
         if self.seen > MAX_VALUES:
             self.source.stop(f"holds more than {MAX_VALUES} values", self.at)
         match self._next():
-            case "{" | "[" if depth > MAX_DEPTH:
-                self.source.stop(f"is nested more than {MAX_DEPTH} levels deep", self.at)
             case "{":
                 return self._mapping(depth)
             case "[":
@@ -68,7 +66,12 @@ class _Reader:
             case _:
                 return self._word()
 
+    def _check_depth(self, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            self.source.stop(f"is nested more than {MAX_DEPTH} levels deep", self.at)
+
     def _mapping(self, depth: int) -> Node:
+        self._check_depth(depth)
         start = self.at
         children: dict[str | int, Node] = {}
         keys: dict[str, tuple[int, int]] = {}
@@ -91,6 +94,7 @@ class _Reader:
         return Node(value, start, self.at, children, keys)
 
     def _list(self, depth: int) -> Node:
+        self._check_depth(depth)
         start = self.at
         children: dict[str | int, Node] = {}
         self._take("[")

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from noa_mlops.records.documents import Json, canonical, compact, sha256
-from noa_mlops.records.fields import Fault, FieldInvalid, Form, Rule, check_fields, shown
+from noa_mlops.records.fields import Fault, FieldInvalid, Form, Rule, check_fields, instance_of, one_of, shown, whole
 from noa_mlops.records.names import PATTERN, name_problem
 from noa_mlops.records.paths import PATH_SCHEMA, path_problem, relative_path_problem
 from noa_mlops.records.reading import read_document, read_file
-from noa_mlops.records.resources import Resources, whole
+from noa_mlops.records.resources import Resources
 from noa_mlops.records.thresholds import Threshold, mixed_tasks, read_thresholds, thresholds_schema
 from noa_mlops.records.values import mapping_faults, plain, text_problem
 
@@ -63,6 +63,11 @@ def _code(files: Any) -> Iterator[Fault]:
             yield Fault(f"names {shown(name)} a second time", (index,))
 
 
+def _thresholds(value: Any) -> Iterator[Fault]:
+    if not isinstance(value, tuple) or not all(isinstance(threshold, Threshold) for threshold in value):
+        yield Fault("must be a tuple of Threshold", suggestion="write (Threshold.of('roc_auc', 0.8),)")
+
+
 def _positive(value: Any) -> Iterator[Fault]:
     if not isinstance(value, str | int):
         yield Fault(f"must be text, a whole number, or true or false, got {shown(value)}")
@@ -84,8 +89,8 @@ def _read_hyperparameters(written: Any) -> Any:
 
 _NAME = Rule(_name, {"pattern": f"^{PATTERN}$"})
 _FILE = Rule(_path, PATH_SCHEMA)
-_HYPERPARAMETERS = Form(_read_hyperparameters, {"type": "object", "default": {}})
-_THRESHOLDS = Form(read_thresholds, thresholds_schema())
+_HYPERPARAMETERS = Form(_read_hyperparameters, lambda: {"type": "object"})
+_THRESHOLDS = Form(read_thresholds, thresholds_schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +102,20 @@ class EvaluationPlan:
     dataset_path: Annotated[str | None, _FILE] = None
     """Labelled data held back from training: a data file or a dataset definition, relative to the project folder."""
 
-    metric_thresholds: Annotated[tuple[Threshold, ...], _THRESHOLDS] = ()
+    metric_thresholds: Annotated[tuple[Threshold, ...], _THRESHOLDS, Rule(_thresholds)] = ()
     """What each metric must reach: a number, or bounds {min: ..., max: ...}. None at all: nothing is promoted."""
 
     notes: Annotated[str | None, Rule(_text)] = None
     """Free text, kept with the plan."""
 
-    gate: Literal["none"] | None = None
+    gate: Annotated[Literal["none"] | None, one_of("none")] = None
     """Only 'none': promote without measuring. It needs a reason, and is shown wherever the model is."""
 
     reason: Annotated[str | None, Rule(_text)] = None
     """Why there is no gate."""
 
     def __post_init__(self) -> None:
-        check_fields(self, self._threshold_faults(), self._gate_faults())
+        check_fields(self, self._faults())
 
     def to_document(self) -> dict[str, Json]:
         """The normal form, without what stands at its default."""
@@ -123,22 +128,20 @@ class EvaluationPlan:
             document["metric_thresholds"] = {t.metric: t.to_document() for t in self.metric_thresholds}
         return document
 
-    def _threshold_faults(self) -> Iterator[Fault]:
-        if not isinstance(self.metric_thresholds, tuple):
-            yield Fault("must be a tuple of Threshold", ("metric_thresholds",), "Threshold.of('roc_auc', 0.8)")
-            return
+    def _faults(self) -> Iterator[Fault]:
         yield from (fault.within("metric_thresholds") for fault in mixed_tasks(self.metric_thresholds))
+        if self.gate is not None:
+            yield from self._ungated_faults()
+            return
+        if self.reason is not None:
+            yield Fault("is only for 'gate: none'", ("reason",), "use 'notes' for anything else")
         if self.metric_thresholds and self.dataset_path is None:
             yield Fault("is missing", ("dataset_path",), "thresholds need data to measure on")
 
-    def _gate_faults(self) -> Iterator[Fault]:
-        if self.gate not in (None, "none"):
-            yield Fault(f"must be 'none' or absent, got {shown(self.gate)}", ("gate",))
-        elif self.gate is None and self.reason is not None:
-            yield Fault("is only for 'gate: none'", ("reason",), "use 'notes' for anything else")
-        elif self.gate is not None and self.reason is None:
+    def _ungated_faults(self) -> Iterator[Fault]:
+        if self.reason is None:
             yield Fault("is missing", ("reason",), "'gate: none' needs a reason")
-        if self.gate is not None and self.metric_thresholds:
+        if self.metric_thresholds:
             yield Fault("must be absent with 'gate: none'", ("metric_thresholds",))
 
 
@@ -165,7 +168,7 @@ class TrainingPlan:
     )
     """Settings of the trainer, handed over as they are."""
 
-    evaluation: EvaluationPlan | None = None
+    evaluation: Annotated[EvaluationPlan | None, instance_of(EvaluationPlan)] = None
     """How the model is measured and what it must reach; absent: trained and recorded, not promoted."""
 
     positive: Annotated[str | int | bool | None, Rule(_positive)] = None
@@ -177,17 +180,17 @@ class TrainingPlan:
     seed: Annotated[int, whole(0, 2**32 - 1)] = 0
     """Seed of every random choice of the trainer."""
 
-    resources: Resources = field(default_factory=Resources)
+    resources: Annotated[Resources, instance_of(Resources)] = field(default_factory=Resources)
     """Limits of the run."""
 
     code: Annotated[tuple[str, ...], Rule(_code)] = ()
     """Files copied into the workspace and kept with the version, relative to the project folder."""
 
-    executor: Literal["local"] = "local"
+    executor: Annotated[Literal["local"], one_of("local")] = "local"
     """Where agents run; only 'local' in this version."""
 
     def __post_init__(self) -> None:
-        check_fields(self, self._faults())
+        check_fields(self)
         object.__setattr__(self, "hyperparameters", plain(self.hyperparameters))
         object.__setattr__(self, "decision_threshold", float(self.decision_threshold) + 0.0)
         object.__setattr__(self, "code", tuple(self.code))
@@ -234,11 +237,3 @@ class TrainingPlan:
     def digest(self) -> str:
         """SHA-256 of the normal form in canonical JSON, in lower-case hex."""
         return sha256(canonical(self.to_document()))
-
-    def _faults(self) -> Iterator[Fault]:
-        if not isinstance(self.resources, Resources):
-            yield Fault("must be Resources", ("resources",))
-        if not (self.evaluation is None or isinstance(self.evaluation, EvaluationPlan)):
-            yield Fault("must be an EvaluationPlan", ("evaluation",))
-        if self.executor != "local":
-            yield Fault(f"must be 'local', got {shown(self.executor)}", ("executor",))

@@ -20,13 +20,13 @@ SIZES = MappingProxyType(
 DURATIONS = MappingProxyType({"d": 86400, "h": 3600, "m": 60, "s": 1})
 """Units of time in seconds, largest first."""
 
-SIZE_PATTERN = r"[0-9]{1,15}(\.[0-9]{1,6})? ?(TiB|GiB|MiB|KiB|TB|GB|MB|KB|kB|B)"
+SIZE_PATTERN = r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(TiB|GiB|MiB|KiB|TB|GB|MB|KB|kB|B)"
 """A size as text."""
 
 DURATION_PATTERN = r"([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?"
 """A duration as text; at least one part."""
 
-_SIZE = re.compile(rf"(?P<number>[0-9]{{1,15}}(?:\.[0-9]{{1,6}})?) ?(?P<unit>{'|'.join(SIZES)})")
+_SIZE = re.compile(SIZE_PATTERN)
 _DURATION = re.compile(DURATION_PATTERN)
 _PART = re.compile(r"([0-9]+)([dhms])")
 
@@ -36,7 +36,7 @@ def read_size(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    size = Decimal(match["number"]) * SIZES[match["unit"]] if match else None
+    size = Decimal(match[1]) * SIZES[match[2]] if match else None
     if size is None or size != int(size):
         raise FieldInvalid([Fault(f"must be a size, got {shown(value)}", suggestion="write it like 512MiB or 2GiB")])
     return int(size)

@@ -14,7 +14,7 @@ from typing import TypeVar
 from noa_mlops.errors import PlanInvalid, Problem
 from noa_mlops.files import read_capped
 from noa_mlops.records.quantities import read_duration, read_size
-from noa_mlops.records.source import MAX_BYTES, Source, invalid
+from noa_mlops.records.source import MAX_BYTES, Source, invalid, is_json, shown_name
 
 __all__ = ["MAX_BYTES", "read_document", "read_duration", "read_file", "read_size"]
 
@@ -29,10 +29,10 @@ def read_document(data: bytes, *, name: str, kind: type[T]) -> T:
     """
     from noa_mlops.records import json_nodes, typed, yaml_nodes
 
-    source = Source.decode(data, name)
-    root = json_nodes.compose(source) if name.lower().endswith(".json") else yaml_nodes.compose(source)
+    source = Source.decode(data, shown_name(name))
+    root = json_nodes.compose(source) if is_json(name) else yaml_nodes.compose(source)
     if root is None or (root.value is None and not root.broken):
-        raise invalid(*source.problems, Problem(name, "is empty"))
+        raise invalid(*source.problems, Problem(source.name, "is empty"))
     return typed.build(root, kind, source)
 
 
@@ -46,18 +46,19 @@ def read_file(path: Path, *, name: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else str(error)
         raise _unreadable(name, reason) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _unreadable(name, "it is not a regular file")
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _unreadable(name, "it is not a regular file")
         data = read_capped(stream, MAX_BYTES)
     if data is None:
-        raise invalid(Problem(name, f"is larger than {MAX_BYTES} bytes"))
+        raise invalid(Problem(shown_name(name), f"is larger than {MAX_BYTES} bytes"))
     return data
 
 
 def _unreadable(name: str, reason: str) -> PlanInvalid:
     return PlanInvalid(
-        f"cannot read {name}: {reason}",
-        problems=(Problem(name, f"cannot be read: {reason}"),),
+        f"cannot read {shown_name(name)}: {reason}",
+        problems=(Problem(shown_name(name), f"cannot be read: {reason}"),),
         hint="Name a readable plan file; 'ls plans' shows those of the project.",
     )

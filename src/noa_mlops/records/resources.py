@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from noa_mlops.records.documents import Json
-from noa_mlops.records.fields import Fault, Form, Rule, check_fields, shown
+from noa_mlops.records.fields import Fault, Form, Rule, check_fields, one_of, shown, whole
 from noa_mlops.records.quantities import (
     DURATION_PATTERN,
     SIZE_PATTERN,
@@ -21,35 +21,17 @@ KIB, MIB, GIB = 2**10, 2**20, 2**30
 DAY = 86400
 
 
-def whole(least: int, most: int, show: Callable[[int], str | int] = int) -> Rule:
-    """The rule of a whole number from ``least`` to ``most``, both included."""
-
-    def faults(value: Any) -> Iterator[Fault]:
-        if not isinstance(value, int) or isinstance(value, bool):
-            yield Fault(f"must be a whole number, got {shown(value)}")
-        elif not least <= value <= most:
-            yield Fault(f"must be from {show(least)} to {show(most)}, got {shown(show(value))}")
-
-    return Rule(faults, {"minimum": least, "maximum": most})
-
-
 def _no_gpus(value: Any) -> Iterator[Fault]:
     if value != 0 or isinstance(value, bool):
         yield Fault(f"must be 0, got {shown(value)}", suggestion="GPUs are not available in this version")
 
 
-_ISOLATION = ("basic", "sealed")
+def _written(pattern: str, *examples: str) -> dict[str, Any]:
+    return {"type": ["integer", "string"], "pattern": f"^(?=.){pattern}$", "examples": list(examples)}
 
 
-def _isolation(value: Any) -> Iterator[Fault]:
-    if value not in _ISOLATION:
-        yield Fault(f"must be 'basic' or 'sealed', got {shown(value)}")
-
-
-_SIZE = Form(read_size, {"type": ["integer", "string"], "pattern": f"^{SIZE_PATTERN}$", "examples": ["512MiB", "2GiB"]})
-_TIME = Form(
-    read_duration, {"type": ["integer", "string"], "pattern": f"^(?=.){DURATION_PATTERN}$", "examples": ["90s", "10m"]}
-)
+_SIZE = Form(read_size, lambda: _written(SIZE_PATTERN, "512MiB", "2GiB"))
+_TIME = Form(read_duration, lambda: _written(DURATION_PATTERN, "90s", "10m"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +53,7 @@ class Resources:
     gpus: Annotated[int, Rule(_no_gpus, {"const": 0})] = 0
     """Graphics processors; only 0 in this version."""
 
-    isolation: Annotated[Literal["basic", "sealed"] | None, Rule(_isolation)] = None
+    isolation: Annotated[Literal["basic", "sealed"] | None, one_of("basic", "sealed")] = None
     """The rung to insist on; absent: the best this machine has. The run is refused below it."""
 
     def __post_init__(self) -> None:

@@ -36,7 +36,7 @@ class NumberInvalid(ValueError):
     """A number that cannot be kept as written; the message says why."""
 
 
-def plain_value(text: str) -> None | bool | int | float | str:
+def plain_value(text: str) -> bool | int | float | str | None:
     """What an unquoted YAML scalar means. Raises `NumberInvalid`."""
     if text in WORDS:
         return WORDS[text]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,11 @@ MAX_EXCERPT = 160
 """Longest line that is quoted, in characters; a place beyond it is named without a quotation."""
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_NOT_IN_JSON = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f]")
+"""RFC 8259, section 7; the rest of Unicode may stand in a string as it is, and does in canonical documents."""
+
+_NOT_IN_YAML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""YAML 1.2, section 5.1, and what YAML 1.1 took for line ends; a quoted scalar may escape them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +70,16 @@ class Source:
             line = data.count(b"\n", 0, error.start) + 1
             message = f"is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}"
             raise invalid(Problem(name, message, line, suggestion="save it as UTF-8")) from error
-        return cls(text, name)._without_control_characters()
-
-    def _without_control_characters(self) -> Source:
-        if len(self._lines) > MAX_LINES:
-            raise invalid(Problem(self.name, f"has more than {MAX_LINES} lines"))
-        for match in _CONTROL.finditer(self.text):
-            code = ord(match[0])
-            self.add(f"contains the control character U+{code:04X}", match.start(), suggestion="remove it")
-        self.check()
-        return self
+        if len(_LINE_END.findall(text)) >= MAX_LINES:
+            raise invalid(Problem(name, f"has more than {MAX_LINES} lines"))
+        source = cls(text, name)
+        forbidden = _NOT_IN_JSON if is_json(name) else _NOT_IN_YAML
+        for match in itertools.islice(forbidden.finditer(text), MAX_PROBLEMS):
+            source.add(
+                f"contains the control character U+{ord(match[0]):04X}", match.start(), suggestion="remove or escape it"
+            )
+        source.check()
+        return source
 
     def place(self, index: int) -> tuple[int, int]:
         """Line and column of a character, both counted from 1."""
@@ -84,9 +89,9 @@ class Source:
     def add(self, message: str, start: int, end: int | None = None, *, suggestion: str | None = None) -> None:
         """Note a problem at the characters from ``start`` to ``end``."""
         line, column = self.place(start)
-        excerpt = self._excerpt(line) if suggestion and column <= MAX_EXCERPT else None
-        room = len(excerpt or "") - column + 1
-        width = max(1, min((end or start + 1) - start, room))
+        quoted = self._excerpt(line)
+        excerpt = quoted if suggestion and column <= MAX_EXCERPT else None
+        width = max(1, min((end or start + 1) - start, len(quoted) - column + 1))
         self.problems.append(Problem(self.name, message, line, column, excerpt, width, suggestion))
 
     def stop(self, message: str, start: int, end: int | None = None, *, suggestion: str | None = None) -> NoReturn:
@@ -113,6 +118,16 @@ def invalid(*problems: Problem) -> PlanInvalid:
         lines.append(f"and {len(once) - MAX_PROBLEMS} more")
     count = "1 error" if len(once) == 1 else f"{len(once)} errors"
     return PlanInvalid("\n".join([*lines, f"{count}, nothing was run"]), problems=tuple(once))
+
+
+def is_json(name: str) -> bool:
+    """Whether the document called ``name`` is JSON."""
+    return name.lower().endswith(".json")
+
+
+def shown_name(name: str) -> str:
+    """The name of a document as messages show it: on one line, whatever characters it has."""
+    return name if name.isprintable() else ascii(name)
 
 
 def _encoding_problem(data: bytes) -> str | None:

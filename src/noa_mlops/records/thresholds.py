@@ -121,7 +121,6 @@ def thresholds_schema() -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
-        "default": {},
         "properties": {metric.name: _metric_schema(metric) for metric in METRICS.values()},
     }
 

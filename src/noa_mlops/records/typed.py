@@ -38,7 +38,7 @@ WANTED = types.MappingProxyType(
 
 
 @functools.cache
-def adapter(kind: type[T]) -> TypeAdapter[tuple[T]]:
+def adapter(kind: Any) -> TypeAdapter[tuple[Any]]:
     """Pydantic's reader of ``kind``: strict types, no unknown fields.
 
     It reads a list of one, because pydantic takes settings for a stdlib dataclass only from outside of it.
@@ -46,7 +46,7 @@ def adapter(kind: type[T]) -> TypeAdapter[tuple[T]]:
     from pydantic import ConfigDict, TypeAdapter
 
     config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
-    of_one: type[tuple[T]] = types.GenericAlias(tuple, (kind,))  # type: ignore[assignment]
+    of_one: Any = types.GenericAlias(tuple, (kind,))
     return TypeAdapter(of_one, config=config)
 
 
@@ -54,8 +54,10 @@ def build(root: Node, kind: type[T], source: Source) -> T:
     """The record of type ``kind`` that ``root`` describes. Raises `PlanInvalid` with every problem in ``source``."""
     from pydantic import ValidationError
 
+    wanted: Any = kind
+    record: T
     try:
-        (record,) = adapter(kind).validate_json(compact([root.value]))
+        (record,) = adapter(wanted).validate_json(compact([root.value]))
     except ValidationError as error:
         found = [_Finding(e["type"], *_locate(root, e["loc"][1:]), e.get("ctx", {})) for e in error.errors()]
         for finding in found:
@@ -100,7 +102,8 @@ def _note(finding: _Finding, found: Sequence[_Finding], root: Node, kind: type[A
         case "unexpected_keyword_argument" | "extra_forbidden":
             _note_unknown(finding.path, root, kind, source)
         case "literal_error":
-            _note_choice(finding, kind, source)
+            if not _fits_another_branch(finding, found):
+                _note_choice(finding, kind, source)
         case wrong if wrong in WANTED:
             _note_wrong_type(finding, found, source)
         case _:
@@ -151,14 +154,24 @@ def _note_wrong_type(finding: _Finding, found: Sequence[_Finding], source: Sourc
     """Say what is wanted; the branches of a union in one sentence, unless one of them fits and fails deeper inside."""
     node, path = finding.node, finding.path
     here = [other for other in found if other.path == path and other.type in WANTED]
-    deeper = [other for other in found if other.path[: len(path)] == path and other.type not in WANTED]
-    if here[0] is not finding or deeper or any(len(o.path) > len(path) and o.path[: len(path)] == path for o in found):
+    if here[0] is not finding or _fits_another_branch(finding, found):
         return
     wanted = list(dict.fromkeys(WANTED[other.type] for other in here))
     words = wanted[0] if len(wanted) == 1 else f"{', '.join(wanted[:-1])} or {wanted[-1]}"
     message = sentence(f"must be {words}, got {shown(node.value)}", path) if path else f"must be {words} of fields"
     place = _beginning(node) if node.children else (node.start, node.end)
     source.add(message, *place, suggestion=_type_hint(wanted, node.value))
+
+
+def _fits_another_branch(finding: _Finding, found: Sequence[_Finding]) -> bool:
+    """Whether another branch of a union took the value and found fault with something more particular."""
+    path = finding.path
+    particular = {"literal_error"} if finding.type in WANTED else set()
+    return any(
+        len(other.path) > len(path) or other.type == "missing" or other.type in particular
+        for other in found
+        if other.path[: len(path)] == path and other is not finding
+    )
 
 
 def _type_hint(wanted: Sequence[str], value: Any) -> str | None:

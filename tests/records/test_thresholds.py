@@ -1,0 +1,125 @@
+"""Thresholds: read by the table of metrics, met when exactly met."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from noa_mlops.errors import PlanInvalid
+from noa_mlops.records.thresholds import Threshold, read_thresholds
+
+
+def test_reads_a_bare_number_by_the_direction_of_the_metric():
+    assert read_thresholds({"roc_auc": 0.8, "log_loss": 0.6}) == (
+        Threshold("roc_auc", minimum=0.8),
+        Threshold("log_loss", maximum=0.6),
+    )
+    assert Threshold.of("rmse", 3) == Threshold("rmse", maximum=3.0)
+
+
+def test_reads_bounds_as_they_are_named():
+    assert read_thresholds({"roc_auc": {"max": 0.99}, "log_loss": {"min": 0, "max": 2}}) == (
+        Threshold("roc_auc", maximum=0.99),
+        Threshold("log_loss", minimum=0.0, maximum=2.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("threshold", "met", "missed"),
+    [
+        (Threshold("roc_auc", minimum=0.8), 0.8, math.nextafter(0.8, 0)),
+        (Threshold("log_loss", maximum=0.6), 0.6, math.nextafter(0.6, 1)),
+        (Threshold("calibration_slope", 0.8, 1.2), 1.2, math.nextafter(1.2, 2)),
+        (Threshold("calibration_slope", 0.8, 1.2), 0.8, math.nextafter(0.8, 0)),
+    ],
+)
+def test_is_met_exactly_at_its_bound_and_missed_one_step_beyond(threshold, met, missed):
+    assert threshold.clears(met)
+    assert not threshold.clears(missed)
+    assert not threshold.clears(math.nan)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "text", "document"),
+    [
+        (Threshold("roc_auc", minimum=0.8), "roc_auc >= 0.8", 0.8),
+        (Threshold("roc_auc", maximum=0.8), "roc_auc <= 0.8", {"max": 0.8}),
+        (Threshold("log_loss", maximum=1), "log_loss <= 1.0", 1.0),
+        (Threshold("log_loss", 0.1, 1), "log_loss >= 0.1 and <= 1.0", {"min": 0.1, "max": 1.0}),
+        (Threshold("calibration_slope", minimum=1), "calibration_slope >= 1.0", {"min": 1.0}),
+    ],
+)
+def test_is_written_as_people_read_it(threshold, text, document):
+    assert str(threshold) == text
+    assert threshold.to_document() == document
+    assert read_thresholds({threshold.metric: document}) == (threshold,)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({"roc_acu": 0.8}, "unknown metric 'roc_acu'; did you mean 'roc_auc'?"),
+        ({"AUC": 0.8}, "unknown metric 'AUC'; did you mean 'roc_auc'?"),
+        ({"zzz": 0.8}, "unknown metric 'zzz'; the metrics are listed by 'noa schema plan'"),
+        ({"roc_auc": True}, "roc_auc must be a number, got true"),
+        ({"roc_auc": None}, "roc_auc must be a number, got null"),
+        ({"roc_auc": [0.8]}, "roc_auc must be a number, got a list"),
+        ({"roc_auc": "0.8"}, 'roc_auc must be a number, got "0.8"; write 0.8 without quotes'),
+        ({"roc_auc": 80}, "roc_auc must be from 0 to 1, got 80; did you mean 0.8?"),
+        ({"roc_auc": -0.1}, "roc_auc must be from 0 to 1, got -0.1"),
+        ({"rmse": -1}, "rmse must be at least 0, got -1"),
+        ({"r2": 2}, "r2 must be at most 1, got 2"),
+        ({"roc_auc": {}}, "roc_auc must have a min or a max"),
+        ({"roc_auc": {"min": "1"}}, 'roc_auc.min must be a number, got "1"; write 1 without quotes'),
+        ({"roc_auc": {"min": 0.9, "max": 0.1}}, "roc_auc has its minimum 0.9 above its maximum 0.1"),
+        ({"roc_auc": {"minimum": 0.9}}, "unknown field 'roc_auc.minimum'; did you mean 'min'?"),
+        ({"roc_auc": {"least": 0.9}}, "unknown field 'roc_auc.least'; use 'min' or 'max'"),
+        ({"roc_auc": {"min": 0.9, "confidence": 0.9}}, "'roc_auc.confidence' is not available in this version"),
+        ({"roc_auc": {"versus_champion": {}}}, "'roc_auc.versus_champion' is not available in this version"),
+        (
+            {"calibration_slope": 1},
+            (
+                "calibration_slope must say which side it bounds; calibration_slope is best at 1, inside its range: "
+                "write {min: ..., max: ...}"
+            ),
+        ),
+        (["roc_auc"], "must be a mapping, got a list"),
+        ({"roc_auc": 0.8, "rmse": 1}, "'rmse' is a metric of regression, while roc_auc is one of classification"),
+    ],
+)
+def test_refuses_what_bounds_nothing_or_nothing_possible(written, message):
+    with pytest.raises(PlanInvalid, match=f"^{re.escape(message)}$"):
+        read_thresholds(written)
+
+
+def test_names_every_fault_at_once():
+    with pytest.raises(PlanInvalid) as refused:
+        read_thresholds({"f1": "x", "rmse": {"mn": 1}, "nope": 1})
+    assert len(refused.value.problems) == 3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"metric": "roc_auc"},
+        {"metric": "nope", "minimum": 1},
+        {"metric": ["roc_auc"], "minimum": 1},
+        {"metric": "roc_auc", "minimum": math.nan},
+        {"metric": "mae", "maximum": math.inf},
+        {"metric": "roc_auc", "minimum": True},
+        {"metric": "roc_auc", "minimum": "0.8"},
+        {"metric": "roc_auc", "minimum": 1.5},
+        {"metric": "roc_auc", "minimum": 0.9, "maximum": 0.8},
+    ],
+)
+def test_refuses_the_same_in_python(fields):
+    with pytest.raises(PlanInvalid):
+        Threshold(**fields)
+
+
+@pytest.mark.parametrize("bound", [math.nan, math.inf, True, "0.8", None, 80])
+def test_refuses_a_bare_number_that_is_none(bound):
+    with pytest.raises(PlanInvalid):
+        Threshold.of("roc_auc", bound)
