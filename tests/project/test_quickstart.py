@@ -1,0 +1,53 @@
+"""The first minute of a newcomer, as the README tells it, on the demo's data."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import noa_mlops
+
+README = Path(__file__).parents[2].joinpath("README.md").read_text()
+PLAN = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1]
+PYTHON = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+COMMANDS = [line.split("#")[0].split()[2:] for line in README.splitlines() if line.startswith("$ noa ")]
+
+
+@pytest.fixture
+def person(tmp_path):
+    """Runs a Python program in an empty folder of somebody who has data, and no keys yet."""
+    project = tmp_path / "weather"
+    for folder in ("data", "plans"):
+        project.joinpath(folder).mkdir(parents=True)
+    weather = pq.read_table(Path(noa_mlops.__file__).parent / "demo" / "rainfall.parquet")
+    pq.write_table(weather.slice(0, 6000), project / "data" / "train.parquet")
+    pq.write_table(weather.slice(6000, 3000), project / "data" / "holdout.parquet")
+    project.joinpath("plans", "rainfall.yaml").write_text(PLAN)
+    environment = {**os.environ, "NOA_KEYS": str(tmp_path / "keys")}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=project, env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def test_every_command_of_the_quickstart_does_what_it_says(person):
+    assert [command[0] for command in COMMANDS] == ["init", "run", "show", "verify"]
+    for command in COMMANDS:
+        done = person("-m", "noa_mlops", *command)
+        assert done.returncode == 0, f"noa {' '.join(command)}\n{done.stdout}{done.stderr}"
+    shown = json.loads(person("-m", "noa_mlops", "show", "rainfall", "--json").stdout)
+    assert (shown["lifecycle_id"], shown["champion"]["version"]) == ("rainfall", 1)
+
+
+def test_the_program_of_the_readme_promotes_the_same_model(person):
+    done = person("-c", PYTHON)
+    assert done.stdout.startswith("champion "), done.stderr
+    assert person("-m", "noa_mlops", "verify").returncode == 0
