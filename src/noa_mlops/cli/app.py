@@ -115,6 +115,9 @@ def _words(error: Exception) -> tuple[str, str, int]:
         return str(error), error.hint, error.exit_code
     if isinstance(error, OSError):
         return output.system_error(error)
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("noa_mlops"):
+        hint = "Install the extra that trains and measures: pip install 'noa-mlops[tabular]'."
+        return f"this needs the package {error.name!r}, which is not installed", hint, 2
     return f"internal error: {type(error).__name__}: {error}", LifecycleError.hint, 1
 
 

@@ -79,7 +79,10 @@ def show_report(report: PipelineReport) -> None:
         output.field("Next", f"noa logs {report.address}")
     if report.metrics:
         output.say()
-        output.table(output.metric_rows(report.metrics, report.thresholds), ("metric", "value", "threshold"))
+        shown = {name: report.metrics.get(name) for name in report.thresholds} or report.metrics
+        output.table(output.metric_rows(shown, report.thresholds), ("metric", "value", "threshold"))
+        if more := len(report.metrics) - len(shown):
+            output.say(f"{more} more measured: noa show {report.address}")
     if report.status == "blocked":
         output.say()
         output.field("Blocked", ", ".join(report.reasons))

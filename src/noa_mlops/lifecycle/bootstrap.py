@@ -9,7 +9,7 @@ from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.ledger import Ledger
 from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.controller import AgentLifecycleController
-from noa_mlops.lifecycle.founding import found_project
+from noa_mlops.lifecycle.founding import check_policy, found_project
 from noa_mlops.lifecycle.orchestrator import Services, TrainingOrchestrator
 from noa_mlops.records.layout import Layout
 from noa_mlops.registry import CAPABILITY, CapabilityRegistry, Mirror
@@ -51,6 +51,7 @@ def open_orchestrator(
     capabilities = CapabilityRegistry(layout.capabilities)
     capabilities.check_writable()
     ledger = found_project(layout).ledger
+    check_policy(layout, ledger)
     mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin)
     mirror.check_writable()
     capabilities.ensure(capability_entry(capability_id))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from noa_mlops.errors import NotAuthorised
 from noa_mlops.files import make_directories, write_durably
 from noa_mlops.ledger import KeyStore, Ledger
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.names import as_name
-from noa_mlops.records.policy import Settings, policy_text, settings_text
+from noa_mlops.records.policy import Policy, Settings, policy_text, settings_text
+from noa_mlops.records.reading import read_document, read_file
 
 IGNORED = "/storage/artifacts/workspaces/\n/storage/db/evidence/ledger.lock\n"
 """What a project's ``.gitignore`` begins with: what is not evidence."""
@@ -47,6 +49,23 @@ def found_project(layout: Layout, keystore: KeyStore | None = None) -> Founded:
     }
     created = [path for path, text in texts.items() if _write_if_absent(path, text)]
     return Founded(ledger, (*([layout.ledger] if new else []), *created))
+
+
+def check_policy(layout: Layout, ledger: Ledger) -> None:
+    """Raise `NotAuthorised` when ``policy.yaml`` says something else than the policy that was signed."""
+    signed = ledger.state.policy
+    if signed is None or not layout.policy.exists():
+        return
+    edited = Policy.from_document(
+        read_document(read_file(layout.policy, name="policy.yaml"), name="policy.yaml", kind=dict)
+    )
+    before, after = signed.to_document(), edited.to_document()
+    changed = [member for member in before if before[member] != after[member]]
+    if changed:
+        raise NotAuthorised(
+            f"{layout.policy} differs from the policy in force, which is signed, in: {', '.join(changed)}",
+            hint="Undo the edit: this version cannot sign a changed policy. The policy in force is in the ledger.",
+        )
 
 
 def _write_if_absent(path: Path, text: str) -> bool:

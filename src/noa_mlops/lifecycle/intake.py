@@ -6,6 +6,7 @@ whole. What is read here is what the run will use: a file that changes later is 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from noa_mlops.agents import AgentFactory, AgentProfile, Rung, best_isolation, scan_output
 from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, classes_of
-from noa_mlops.errors import LifecycleError, NotAuthorised, PlanInvalid, TrainingFailed
+from noa_mlops.errors import LifecycleError, NotAuthorised, PlanInvalid, Problem, TrainingFailed
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, read_capped
 from noa_mlops.gate import Gate
 from noa_mlops.records.dataset import FileDigest
@@ -23,6 +24,7 @@ from noa_mlops.records.metrics import METRICS, Task
 from noa_mlops.records.paths import relative_path_problem
 from noa_mlops.records.plan import Threshold, TrainingPlan
 from noa_mlops.records.verdict import ClassLabel
+from noa_mlops.trainers.hyperparameters import check_hyperparameters
 
 MAX_CODE = 4 << 20
 """Largest code file that a plan may name, in bytes."""
@@ -123,6 +125,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
     machine cannot isolate agents as the plan asks.
     """
     profile = factory.profile(plan.agent_profile)
+    _check_profile(plan, profile)
     isolation = _isolation(plan)
     code = tuple(_code(project, path) for path in plan.code)
     reader = DatasetReader(project, data_roots)
@@ -160,6 +163,20 @@ def changed(dataset: Dataset, project: Path, data_roots: Sequence[Path]) -> str 
         if now != file.sha256:
             return f"{file.path} changed after it was submitted: digest changed from {file.sha256[:12]} to {now[:12]}"
     return None
+
+
+def _check_profile(plan: TrainingPlan, profile: AgentProfile) -> None:
+    """The profile's hyperparameters, and the packages it needs."""
+    wrong = check_hyperparameters(profile.name, plan.hyperparameters)
+    if wrong:
+        problems = tuple(Problem("hyperparameters", text) for text in wrong)
+        raise PlanInvalid(f"hyperparameters: {'; '.join(wrong)}", problems=problems)
+    missing = [name for name in profile.requires if importlib.util.find_spec(name) is None]
+    if missing:
+        raise PlanInvalid(
+            f"the profile {profile.name!r} needs {', '.join(missing)}, not installed here",
+            hint="Install the extra that trains and measures: pip install 'noa-mlops[tabular]'.",
+        )
 
 
 def _isolation(plan: TrainingPlan) -> Rung:
