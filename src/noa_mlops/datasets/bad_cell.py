@@ -12,27 +12,23 @@ import pyarrow.compute as pc
 class BadCell(Exception):
     """A cell that is not what its column is."""
 
-    def __init__(self, row: int, value: str, wrong: str, *, declared: bool) -> None:
+    def __init__(self, row: int, value: str, wrong: str) -> None:
         super().__init__(wrong)
         self.row = row
         """Counts from 0 over the rows of all files of the dataset."""
         self.value = value
         self.wrong = wrong
         """What is wrong with it, to follow the value in a sentence."""
-        self.declared = declared
-        """Whether the definition demands the type; else all other cells do."""
 
 
-def refuse_first(cells: pa.ChunkedArray, good: pa.ChunkedArray, wrong: str, *, declared: bool = False) -> NoReturn:
+def refuse_first(cells: pa.ChunkedArray, good: pa.ChunkedArray, wrong: str) -> NoReturn:
     """Raise `BadCell` for the first of ``cells`` that is present and not ``good``."""
     bad = pc.and_(pc.is_valid(cells), pc.invert(pc.fill_null(good, True)))  # noqa: FBT003 - a fill value
     row = pc.index(bad, True).as_py()
-    raise BadCell(row, cells[row].as_py(), wrong, declared=declared)
+    raise BadCell(row, cells[row].as_py(), wrong)
 
 
-def refuse_failing(
-    cells: pa.ChunkedArray, convert: Callable[[pa.ChunkedArray], object], wrong: str, *, declared: bool = False
-) -> NoReturn:
+def refuse_failing(cells: pa.ChunkedArray, convert: Callable[[pa.ChunkedArray], object], wrong: str) -> NoReturn:
     """Raise `BadCell` for the first of ``cells`` that ``convert`` fails on, found by halving."""
     start, stop = 0, len(cells)
     while stop - start > 1:
@@ -42,4 +38,4 @@ def refuse_failing(
             start = middle
         except pa.ArrowInvalid:
             stop = middle
-    raise BadCell(start, str(cells[start].as_py()), wrong, declared=declared)
+    raise BadCell(start, str(cells[start].as_py()), wrong)

@@ -109,7 +109,7 @@ def _demanded(
     typed: pa.ChunkedArray | None, cells: pa.ChunkedArray, pattern: re.Pattern[str], wrong: str
 ) -> pa.ChunkedArray:
     if typed is None:
-        refuse_first(cells, pc.match_substring_regex(cells, pattern.pattern), wrong, declared=True)
+        refuse_first(cells, pc.match_substring_regex(cells, pattern.pattern), wrong)
     return typed
 
 
@@ -117,7 +117,7 @@ def _truth(cells: pa.ChunkedArray, true: frozenset[str], false: frozenset[str]) 
     lowered = pc.utf8_lower(cells)
     known = pc.is_in(lowered, value_set=pa.array([*true, *false, None], pa.string()))
     if not pc.all(known).as_py():
-        refuse_first(cells, known, "is not true or false", declared=True)
+        refuse_first(cells, known, "is not true or false")
     truth = pc.is_in(lowered, value_set=pa.array(sorted(true), pa.string()))
     return pc.if_else(pc.is_valid(cells), truth, pa.scalar(None, pa.bool_()))
 

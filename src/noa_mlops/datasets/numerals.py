@@ -53,7 +53,7 @@ def integers(cells: pa.ChunkedArray, style: TextFormat) -> pa.ChunkedArray | Non
     plain = _plain(cells, style)
     whole = _whole_at_once(plain)
     if whole is None:
-        refuse_failing(plain, lambda some: some.cast(pa.int64()), "does not fit 64 bits", declared=True)
+        refuse_failing(plain, lambda some: some.cast(pa.int64()), "does not fit 64 bits")
     return whole
 
 

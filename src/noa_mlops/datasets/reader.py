@@ -19,7 +19,7 @@ from noa_mlops.datasets.sources import Sources, digest, one_version
 from noa_mlops.datasets.typed import BadColumn, columns_of, typed
 from noa_mlops.errors import DatasetInvalid
 from noa_mlops.files import read_capped
-from noa_mlops.records.dataset import DatasetDefinition, DatasetIdentity, FileDigest
+from noa_mlops.records.dataset import MISSING, DatasetDefinition, DatasetIdentity, FileDigest
 
 DEFINITION_SUFFIXES = (".dataset.yaml", ".dataset.yml", ".dataset.json")
 """What the name of a dataset definition ends with."""
@@ -55,6 +55,7 @@ class DatasetReader:
         return Dataset(definition, loaded.table, identity)
 
     def _definition(self, path: str) -> tuple[DatasetDefinition, str | None]:
+        self._sources.place(path)
         if not path.lower().endswith(DEFINITION_SUFFIXES):
             return DatasetDefinition(files=(path,)), None
         from noa_mlops.records.reading import read_document
@@ -101,7 +102,9 @@ class DatasetReader:
             line = kind.line_of(file, stream, definition.format, row)
         place = f"row {row + 1}" if line is None else f"line {line}"
         return invalid(
-            file, f"{place}, column {quoted(bad.name)}: {quoted(bad.cell.value)} {bad.cell.wrong}", _advice(bad)
+            file,
+            f"{place}, column {quoted(bad.name)}: {quoted(bad.cell.value)} {bad.cell.wrong}",
+            _advice(bad, definition),
         )
 
 
@@ -117,11 +120,10 @@ def _check_content(path: str, definition: DatasetDefinition, table: pa.Table) ->
             raise no_such_column(path, role, name, table.column_names)
 
 
-def _advice(bad: BadColumn) -> str:
-    marker = f'format: {{missing: ["", NA, {json.dumps(bad.cell.value)}]}}'
-    if bad.cell.declared:
-        return f"Correct the cell or the type; if it means that there is no value, add {marker} to the definition."
-    return (
-        f"Correct it, or write a definition (*.dataset.yaml): types: {{{json.dumps(bad.name)}: text}} if the column is "
-        f"text, {marker} if the cell means that there is no value."
-    )
+def _advice(bad: BadColumn, definition: DatasetDefinition) -> str:
+    known = MISSING if definition.format.missing is None else definition.format.missing
+    marker = f"format: {{missing: {json.dumps([*known, bad.cell.value])}}}"
+    if bad.name in definition.types:
+        return f"Correct the cell or the declared type; if it means that there is no value, declare {marker}."
+    text = f"types: {{{json.dumps(bad.name)}: text}}"
+    return f"Correct it, or write in a definition (*.dataset.yaml) {text} or, if it means no value, {marker}."

@@ -39,7 +39,7 @@ class Sources:
         Raises `UnsafePath` for what is refused by rule, `DatasetInvalid` for what is missing, unreadable, empty or
         larger than `MAX_FILE_BYTES`.
         """
-        root, relative = self._place(path)
+        root, relative = self.place(path)
         try:
             stream = open_beneath(root, relative)
         except FileNotFoundError as error:
@@ -57,7 +57,8 @@ class Sources:
             raise
         return stream
 
-    def _place(self, path: str) -> tuple[Path, str]:
+    def place(self, path: str) -> tuple[Path, str]:
+        """The folder that ``path`` lies below, and its name there; nothing is opened. Raises `UnsafePath`."""
         _check_spelling(path)
         if not path.startswith("/"):
             return self.project, path

@@ -32,7 +32,7 @@ def read(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
     with_zone = pc.sum(zoned).as_py()
     if with_zone not in {0, len(cells) - cells.null_count}:
         row = pc.index(zoned, with_zone * 2 < len(cells)).as_py()
-        raise BadCell(row, cells[row].as_py(), "mixes times with a zone and times without", declared=False)
+        raise BadCell(row, cells[row].as_py(), "mixes times with a zone and times without")
     whole = pc.replace_substring_regex(cells, r"(\.[0-9]{6})[0-9]+", r"\1")
     return _cast_zoned(whole) if with_zone else _cast_naive(whole)
 
@@ -49,7 +49,7 @@ def read_as(cells: pa.ChunkedArray, written: str) -> pa.ChunkedArray:
             moments.append(_naive(datetime.strptime(cell, written)))  # noqa: DTZ007 - naive means as written
         except ValueError:
             row = pc.index(cells, cell).as_py()
-            raise BadCell(row, cell, f"is not a time written as {written!r}", declared=True) from None
+            raise BadCell(row, cell, f"is not a time written as {written!r}") from None
     where = pc.index_in(cells, value_set=distinct)
     return pc.take(pa.chunked_array([pa.array(moments, TIME)]), where)
 
