@@ -7,15 +7,15 @@ Each step is a signed entry of the ledger, and nothing but a recorded decision p
     import asyncio
     from noa_mlops import AgentFactory, RuntimeManager, TrainingPlan, bootstrap_default_orchestrator
 
-    orchestrator = bootstrap_default_orchestrator(
+    plan = TrainingPlan.load("plans/rainfall.yaml")
+    with bootstrap_default_orchestrator(
         AgentFactory(),
         RuntimeManager(),
         storage_root="storage/artifacts",
         ledger_path="storage/db/evidence/ledger.jsonl",
         registry_manifest="registry/capabilities.json",
-    )
-    plan = TrainingPlan.load("plans/rainfall.yaml")
-    report = asyncio.run(orchestrator.execute_plan(plan))
+    ) as orchestrator:
+        report = asyncio.run(orchestrator.execute_plan(plan))
 
 `TrainingOrchestrator.subscribe` gives the events of a run as they become durable. A rejected model is a report, not an
 exception; what could not be done raises a `LifecycleError` that says what to do next.
