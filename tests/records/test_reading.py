@@ -153,6 +153,17 @@ def test_reads_a_dataset_definition_and_its_own_refusals():
     assert "did you mean 'text'?" in str(refused.value)
 
 
+def test_says_where_a_field_belongs_that_stands_at_the_wrong_level():
+    with pytest.raises(PlanInvalid, match=r"unknown field 'delimiter'(.|\n)*it belongs inside 'format'"):
+        read_document(b"files: [a.csv]\ndelimiter: ','\n", name="d.yaml", kind=DatasetDefinition)
+
+
+def test_stops_reading_after_a_thousand_problems():
+    with pytest.raises(PlanInvalid) as refused:
+        read("name: a\n" + "".join(f"x: &a{n} 1\n" for n in range(5000)))
+    assert len(refused.value.problems) == 1000
+
+
 def test_shows_at_most_fifty_problems_and_counts_them_all():
     with pytest.raises(PlanInvalid) as refused:
         read("name: a\n" + "".join(f"x{n}: 1\n" for n in range(200)))

@@ -13,7 +13,6 @@ from noa_mlops.records.documents import MAX_DEPTH, Json
 from noa_mlops.records.scalars import NumberInvalid, number
 from noa_mlops.records.source import Node, Source
 from noa_mlops.records.values import MAX_VALUES, text_problem
-from noa_mlops.records.yaml_nodes import note_repeated_key
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
@@ -85,7 +84,7 @@ class _Reader:
             self.skip()
             node = self.value(depth + 1)
             if name in keys:
-                note_repeated_key(self.source, name, (key.start, key.end), keys[name])
+                self.source.add_repeated(name, (key.start, key.end), keys[name])
             elif not key.broken:
                 keys[name], children[name] = (key.start, key.end), node
             self._comma("}")

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from noa_mlops.errors import PlanInvalid, Problem
 from noa_mlops.records.documents import Json
+from noa_mlops.records.fields import shown
 
 MAX_BYTES = 1 << 20
 """Largest document that is read, in bytes."""
@@ -20,6 +21,9 @@ MAX_LINES = 20_000
 
 MAX_PROBLEMS = 50
 """Most problems that one message lists."""
+
+MAX_NOTED = 1000
+"""Problems after which a document is not read on."""
 
 MAX_EXCERPT = 160
 """Longest line that is quoted, in characters; a place beyond it is named without a quotation."""
@@ -87,12 +91,19 @@ class Source:
         return line, index - self._lines[line - 1] + 1
 
     def add(self, message: str, start: int, end: int | None = None, *, suggestion: str | None = None) -> None:
-        """Note a problem at the characters from ``start`` to ``end``."""
+        """Note a problem at the characters from ``start`` to ``end``. Raises `PlanInvalid` when there are too many."""
         line, column = self.place(start)
         quoted = self._excerpt(line)
         excerpt = quoted if suggestion and column <= MAX_EXCERPT else None
         width = max(1, min((end or start + 1) - start, len(quoted) - column + 1))
         self.problems.append(Problem(self.name, message, line, column, excerpt, width, suggestion))
+        if len(self.problems) >= MAX_NOTED:
+            raise invalid(*self.problems)
+
+    def add_repeated(self, key: str, place: tuple[int, int], first: tuple[int, int]) -> None:
+        """Note that ``key`` stands a second time in its mapping."""
+        line, _ = self.place(first[0])
+        self.add(f"the key {shown(key)} stands twice", *place, suggestion=f"it stands in line {line} already")
 
     def stop(self, message: str, start: int, end: int | None = None, *, suggestion: str | None = None) -> NoReturn:
         """Note a problem after which nothing can be read. Raises `PlanInvalid` with all found so far."""

@@ -136,8 +136,14 @@ def _note_unknown(path: Path, root: Node, kind: type[Any], source: Source) -> No
         source.add(sentence("{} is not available in this version", path, of_key=True), *parent.keys[key])
         return
     near = difflib.get_close_matches(key, names, 1) or [n for n in names if n == key.lower().replace("-", "_")]
-    suggestion = f"did you mean '{near[0]}'?" if near else None
+    suggestion = f"did you mean '{near[0]}'?" if near else _elsewhere(kind, key)
     source.add(sentence("unknown field {}", path, of_key=True), *parent.keys[key], suggestion=suggestion)
+
+
+def _elsewhere(kind: type[Any], key: str) -> str | None:
+    """Where a field belongs that was written at the wrong level."""
+    places = (name for name in known_fields(kind, ())[0] if key in known_fields(kind, (name,))[0])
+    return next((f"it belongs inside '{place}'" for place in places), None)
 
 
 def _note_choice(finding: _Finding, kind: type[Any], source: Source) -> None:

@@ -190,18 +190,10 @@ class _Builder:
         if key is None:
             return None
         if key in outer.keys:
-            note_repeated_key(self.source, key, (node.start, node.end), outer.keys[key])
+            self.source.add_repeated(key, (node.start, node.end), outer.keys[key])
             return None
         outer.keys[key] = (node.start, node.end)
         return key
-
-
-def note_repeated_key(source: Source, key: str, place: tuple[int, int], first: tuple[int, int]) -> None:
-    """Note that ``key`` stands a second time in its mapping."""
-    from noa_mlops.records.fields import shown
-
-    line, _ = source.place(first[0])
-    source.add(f"the key {shown(key)} stands twice", *place, suggestion=f"it stands in line {line} already")
 
 
 def _span(event: Any) -> tuple[int, int]:
