@@ -12,7 +12,9 @@ import pytest
 
 import noa_mlops
 
-README = Path(__file__).parents[2].joinpath("README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = ROOT.joinpath("README.md").read_text()
+FEATURES = re.search(r"```python\n(.*?)```", ROOT.joinpath("docs/agents.md").read_text(), re.DOTALL)[1]
 PLAN = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1]
 PYTHON = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
 COMMANDS = [line.split("#")[0].split()[2:] for line in README.splitlines() if line.startswith("$ noa ")]
@@ -51,3 +53,24 @@ def test_the_program_of_the_readme_promotes_the_same_model(person):
     done = person("-c", PYTHON)
     assert done.stdout.startswith("champion "), done.stderr
     assert person("-m", "noa_mlops", "verify").returncode == 0
+
+
+def test_the_trainer_of_the_document_on_agents_is_measured(person, tmp_path):
+    project = tmp_path / "weather"
+    for name, rows in (("train", 400), ("holdout", 200)):
+        lines = [f"{row},{('dry', 'wet')[row % 2]},{int(row % 10 < 8) ^ (row % 2 == 0)}" for row in range(rows)]
+        project.joinpath("data", f"{name}.csv").write_text("\n".join(["day,season,rain", *lines, ""]))
+    project.joinpath("features.py").write_text(FEATURES)
+    plan = {
+        "lifecycle_id": "seasons",
+        "agent_profile": "python",
+        "dataset_path": "data/train.csv",
+        "target": "rain",
+        "code": ["features.py"],
+        "evaluation": {"dataset_path": "data/holdout.csv", "metric_thresholds": {"accuracy": 0.75}},
+    }
+    project.joinpath("plans", "seasons.json").write_text(json.dumps(plan))
+    assert person("-m", "noa_mlops", "init").returncode == 0
+    done = person("-m", "noa_mlops", "run", "plans/seasons.json", "--json")
+    report = json.loads(done.stdout)
+    assert report["state"] == "champion", done.stdout + done.stderr
