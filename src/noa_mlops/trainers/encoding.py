@@ -228,6 +228,8 @@ def _cast(values: pa.ChunkedArray, kind: pa.DataType, name: str) -> pa.ChunkedAr
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
         return values.cast(kind, safe=False)
+    except MemoryError:
+        raise
     except pa.ArrowException as error:
         raise JobInvalid(f"column {name!r} cannot be read as {kind}: {error}") from error
 

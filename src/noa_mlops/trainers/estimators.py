@@ -16,6 +16,12 @@ DEFAULT = "hist_gradient_boosting"
 KINDS: Mapping[str, str] = {"sklearn-classifier": "classifier", "sklearn-regressor": "regressor"}
 """Which table belongs to which agent profile."""
 
+BINS = 255
+"""Bins of a histogram gradient boosting that does not say ``max_bins``."""
+
+MOST_CATEGORIES = 1000
+"""Categories that are told apart before the rarest are thrown together; one-hot columns are fewer still."""
+
 MANAGED: Mapping[str, str] = {
     "random_state": "the seed is the plan's own field 'seed'",
     "n_jobs": "the number of processors is 'cpus' under 'resources'",
@@ -41,6 +47,10 @@ class Estimator:
     input: Literal["native", "plain", "scaled"]
     scales_target: bool
     parameters: Mapping[str, str]
+
+    def most_categories(self, values: Mapping[str, Any]) -> int:
+        """Codes that a category column may have, given the hyperparameters: a native estimator needs a bin for each."""
+        return int(values.get("max_bins", BINS)) if self.input == "native" else MOST_CATEGORIES
 
 
 @cache

@@ -14,6 +14,9 @@ from noa_mlops.records.documents import Json
 from noa_mlops.trainers.estimators import DEFAULT, KINDS, MANAGED, Estimator, estimators
 from noa_mlops.trainers.rules import accepts
 
+FORMATS = ("parquet", "csv")
+"""The forms in which a program may ask for its data."""
+
 SHOWN = 80
 """Characters of a wrong value that a message repeats."""
 
@@ -74,11 +77,14 @@ def _check_python(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 def _check_command(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
-    return tuple(
+    problems = [
         f"hyperparameter {name!r} must be a program and its arguments, as a list of texts"
         for name in ("command", "predict")
         if not _is_argument_list(hyperparameters.get(name))
-    )
+    ]
+    if (form := hyperparameters.get("data_format", "parquet")) not in FORMATS:
+        problems.append(f"hyperparameter 'data_format' must be {' or '.join(FORMATS)}, not {_shown(form)}")
+    return tuple(problems)
 
 
 def _check_import(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:

@@ -117,6 +117,11 @@ class Job:
         return self.workspace / self._folders["code"]
 
     @property
+    def code_files(self) -> tuple[str, ...]:
+        """The code files in the order of the plan, relative to `code`; empty when the payload does not list them."""
+        return tuple(self._payload.get("code") or ())
+
+    @property
     def tmp(self) -> Path:
         """For anything that nobody needs afterwards."""
         return self.workspace / self._folders["tmp"]
@@ -124,9 +129,15 @@ class Job:
     @property
     def model(self) -> Path:
         """In a prediction the folder that training filled, read-only. Raises `JobInvalid` in a training."""
-        if not (folder := self._folders.get("model")):
+        if (folder := self.model_or_none) is None:
             raise JobInvalid("a training has no model yet; job.model is there in predict(job)")
-        return self.workspace / folder
+        return folder
+
+    @property
+    def model_or_none(self) -> Path | None:
+        """Like `model`, but None in a training."""
+        folder = self._folders.get("model")
+        return self.workspace / folder if folder else None
 
     @cached_property
     def _table(self) -> pa.Table:

@@ -24,19 +24,11 @@ ONE_HOT = 64
 RARE = 2
 """A category seen in fewer training rows has no one-hot column of its own."""
 
-BINS = 255
-"""Bins, and so categories, of a histogram gradient boosting that does not say ``max_bins``."""
-
 SPARSE = 10
 """Values that a numeric column needs before histogram gradient boosting is given its gaps."""
 
 SPARSE_SHARE = 10_000
 """... and one row of this many, since its bins are made from a sample that may miss rarer values altogether."""
-
-
-def most_categories(estimator: Estimator, values: Mapping[str, Any]) -> int:
-    """Codes that a category column may have: the bins of a native estimator, generous for a one-hot one."""
-    return int(values.get("max_bins", BINS)) if estimator.input == "native" else 4 * BINS
 
 
 def build(

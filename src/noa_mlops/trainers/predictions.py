@@ -6,7 +6,7 @@ a classifier without probabilities, a class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def as_predictions(values: Any, classes: Sequence[Any] | None) -> pa.Table:
     Raises `JobInvalid` when they have a shape or a kind that cannot be one.
     """
     if isinstance(values, pa.Table):
-        return values
+        values = _values_of(values)
     return _of_numbers(values) if classes is None else _of_classes(values, classes)
 
 
@@ -35,6 +35,15 @@ def write_predictions(answer: pa.Table, rows: int, out: Path) -> None:
     if answer.num_rows != rows:
         raise JobInvalid(f"{answer.num_rows} predictions for {rows} rows; give one per row, in their order")
     parquet.write_table(answer, out / FILE)
+
+
+def _values_of(table: pa.Table) -> Any:
+    names = table.column_names
+    if names == ["prediction"]:
+        return table.column("prediction").to_pylist()
+    if names and names == [f"p_{i}" for i in range(len(names))]:
+        return np.column_stack([column.to_numpy() for column in table.columns])
+    raise JobInvalid(f"the predictions have the columns {names[:10]}; give prediction, or p_0, p_1 and so on")
 
 
 def _of_numbers(values: Any) -> pa.Table:
@@ -71,17 +80,19 @@ def _of_probabilities(array: np.ndarray[Any, Any]) -> pa.Table:
         raise JobInvalid(f"probabilities must be numbers: {error}") from error
     if not np.all(np.isfinite(numbers)) or not np.allclose(numbers.sum(axis=1), 1.0, atol=1e-3):
         raise JobInvalid("probabilities must be finite and add up to 1 in each row")
+    if numbers.size and (numbers.min() < 0 or numbers.max() > 1):
+        raise JobInvalid("probabilities must lie between 0 and 1")
     return pa.table({f"p_{i}": numbers[:, i] for i in range(numbers.shape[1])})
 
 
 def _of_labels(labels: Sequence[Any], classes: Sequence[Any]) -> pa.Table:
     known = {value: value for value in classes}
-    unknown = next((label for label in labels if label not in known), None)
-    if unknown is not None or None in labels:
-        raise JobInvalid(
-            f"the prediction {unknown!r} is none of the classes {list(classes)[:10]}; for probabilities give an array "
-            f"(n, {len(classes)}) in the order of job.classes"
-        )
+    for label in labels:
+        if not isinstance(label, Hashable) or label not in known:
+            raise JobInvalid(
+                f"the prediction {label!r} is none of the classes {list(classes)[:10]}; for probabilities give an array "
+                f"(n, {len(classes)}) in the order of job.classes"
+            )
     return pa.table({"prediction": pa.array([known[label] for label in labels])})
 
 

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 
 from noa_mlops.records.documents import Json
+
+LARGEST = sys.float_info.max
+"""Numbers beyond this one are refused; no estimator can hold them."""
 
 _INTERVAL = re.compile(r"(integer|number) ([\[(])(\S+), (\S+)([\])])")
 
@@ -50,7 +54,7 @@ def _lies_within(interval: str, value: object) -> bool:
     kind, opening, low, high, closing = parts.groups()
     if isinstance(value, bool) or not isinstance(value, int if kind == "integer" else (int, float)):
         return False
-    if not math.isfinite(value):
+    if abs(value) > LARGEST or not math.isfinite(value):
         return False
     above = value >= float(low) if opening == "[" else value > float(low)
     below = value <= float(high) if closing == "]" else value < float(high)

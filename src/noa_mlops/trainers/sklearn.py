@@ -1,13 +1,13 @@
 """The profiles sklearn-classifier and sklearn-regressor.
 
 ``out/model.skops`` holds the fitted pipeline, ``out/model.json`` how columns become its input. Neither can run code
-when it is read: skops constructs only types that it or `noa_mlops.trainers.model_files` lists.
+when it is read: skops constructs only types that it or `noa_mlops.trainers.model_archive` lists.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,16 @@ from noa_mlops.trainers.contract import JobInvalid
 from noa_mlops.trainers.estimators import KINDS, Estimator
 from noa_mlops.trainers.hyperparameters import check_hyperparameters, chosen_estimator
 from noa_mlops.trainers.job import Job
-from noa_mlops.trainers.launch import Stages, launch, say
+from noa_mlops.trainers.launch import Stages, launch
 
 if TYPE_CHECKING:
     import numpy as np
     from sklearn.base import BaseEstimator
 
     from noa_mlops.trainers.encoding import Encoding, Matrix
+
+FIT_ERRORS = (ValueError, TypeError, ArithmeticError)
+"""What scikit-learn raises for data or values that an estimator cannot take."""
 
 STAGES = ("read", "prepare", "fit", "save", "done")
 """What a training reports."""
@@ -32,21 +35,24 @@ def train(job: Job) -> None:
     estimator, values = _chosen(job)
     stages = Stages(job, STAGES)
     stages.begin("read")
-    from noa_mlops.trainers import encoding, model_files, pipelines, targets
+    from noa_mlops.trainers import encoding, targets
 
     wanted = targets.of_classes if estimator.kind == "classifier" else targets.of_numbers
     rows, y = wanted(job.table(), job.target, job.classes)
     stages.begin("prepare", f"{rows.num_rows} rows")
-    encodings = encoding.learn(rows, job.features, pipelines.most_categories(estimator, values))
+    encodings = encoding.learn(rows, job.features, estimator.most_categories(values))
     features = encoding.features(encodings)
     matrix = encoding.encode(rows, encodings)
     if estimator.kind == "classifier":
         values = targets.with_class_weights(values, job.classes)
+    from noa_mlops.trainers import model_archive, model_facts, pipelines
+
     model = pipelines.build(estimator, values, features, rows=len(y), seed=job.seed, cpus=job.cpus)
     stages.begin("fit", "; ".join((f"{estimator.name}, {len(features)} features", *encoding.notes(encodings))))
     _fit(model, matrix, y, estimator)
     stages.begin("save")
-    model_files.save(job.out, model, _facts(job, estimator, encodings, len(y)))
+    model_archive.save(job.out, model)
+    model_facts.save(job.out, _facts(job, estimator, encodings, len(y)))
     stages.begin("done")
 
 
@@ -57,18 +63,23 @@ def predict(job: Job) -> None:
 
 def predict_with(job: Job, folder: Path) -> None:
     """Answer with the model in ``folder``, which a training of this module filled. Raises `JobInvalid`."""
-    from noa_mlops.trainers import encoding, model_files
+    from noa_mlops.trainers import encoding, model_facts
 
-    model, facts = model_files.load(folder)
+    facts = model_facts.load(folder)
     if facts["task"] != job.task:
         raise JobInvalid(f"the model is for {facts['task']}, the plan asks for {job.task}")
-    _warn_of_other_versions(facts["libraries"], model_files.libraries())
     try:
         encodings = encoding.from_document(facts["columns"])
     except (LookupError, TypeError) as error:
         raise JobInvalid(f"model.json describes no columns: {error!r}") from error
     matrix = encoding.encode(job.table(), encodings)
-    job.write_predictions(_answers(model, matrix, facts["classes"], job.classes))
+    from noa_mlops.trainers import model_archive
+
+    model = model_archive.load(folder, facts)
+    try:
+        job.write_predictions(_answers(model, matrix, facts["classes"], job.classes))
+    except FIT_ERRORS as error:
+        raise JobInvalid(f"the model cannot predict: {error}") from error
 
 
 def _chosen(job: Job) -> tuple[Estimator, dict[str, Any]]:
@@ -86,7 +97,7 @@ def _chosen(job: Job) -> tuple[Estimator, dict[str, Any]]:
 def _fit(model: BaseEstimator, matrix: Matrix, y: np.ndarray[Any, Any], estimator: Estimator) -> None:
     try:
         model.fit(matrix, y)
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except FIT_ERRORS as error:
         raise JobInvalid(f"{estimator.name} cannot be fitted: {error}") from error
 
 
@@ -127,12 +138,6 @@ def _answers(
     if len(matrix):
         probabilities[:, model.classes_] = model.predict_proba(matrix)
     return probabilities
-
-
-def _warn_of_other_versions(made_with: Mapping[str, str], here: Mapping[str, str]) -> None:
-    if differing := sorted(name for name in here if here[name] != made_with.get(name)):
-        listed = ", ".join(f"{name} {made_with.get(name)}, here {here[name]}" for name in differing)
-        say(f"the model was made with other versions: {listed}")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ def read_table(path: Path, data_format: str, columns: Sequence[Column]) -> pa.Ta
                 return _read_csv(path, columns)
             case other:
                 raise JobInvalid(f"data format {other!r} is not known; it is parquet or csv")
+    except MemoryError:
+        raise
     except (OSError, pa.ArrowException) as error:
         raise JobInvalid(f"the data file {path.name} cannot be read: {error}") from error
 

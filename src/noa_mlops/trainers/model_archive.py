@@ -1,4 +1,4 @@
-"""The files of a model made here: ``model.skops``, the fitted pipeline, and ``model.json``, everything else.
+"""``model.skops``: the fitted pipeline of a model of the sklearn profiles, in a format that holds no code.
 
 Equal models give equal bytes: skops names the parts of an archive after addresses in memory and stamps them with the
 time, so they are renamed in order of appearance and given one date before they are written.
@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import io
 import json
-import platform
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skops import io as skops
 
 from noa_mlops.files import open_beneath
-from noa_mlops.records import documents
 from noa_mlops.trainers.contract import JobInvalid
+from noa_mlops.trainers.launch import say
+from noa_mlops.trainers.model_facts import differences
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-MODEL, FACTS = "model.skops", "model.json"
-FORMAT = 1
-"""Version of the two files together."""
-
-FACTS_LIMIT = 64 << 20
-"""Bytes of the largest model.json that is read; the categories of all columns are listed in it."""
+FILE = "model.skops"
+"""The name of the file, in the folder of the model."""
 
 TRUSTED = frozenset(
     {
@@ -54,53 +49,31 @@ TRUSTED = frozenset(
 A partial only calls a function that is itself trusted: skops checks the function and the arguments on their own.
 """
 
-LIBRARIES = ("numpy", "pyarrow", "scikit-learn", "skops")
-
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date of every part of an archive, the first that the format has."""
 
 
-def save(folder: Path, model: BaseEstimator, facts: Mapping[str, Any]) -> None:
-    """Write a fitted model and its facts into ``folder``. Raises `JobInvalid` if it could not be loaded again."""
+def save(folder: Path, model: BaseEstimator) -> None:
+    """Write a fitted model into ``folder``. Raises `JobInvalid` if it could not be loaded again."""
     archive = reproducible(skops.dumps(model))
     _check_types(skops.get_untrusted_types(data=archive))
-    (folder / MODEL).write_bytes(archive)
-    document = {"format": FORMAT, **facts, "libraries": libraries()}
-    (folder / FACTS).write_bytes(json.dumps(document, indent=1, allow_nan=False).encode() + b"\n")
+    (folder / FILE).write_bytes(archive)
 
 
-def load(folder: Path) -> tuple[BaseEstimator, dict[str, Any]]:
-    """The model and the facts in ``folder``. Raises `JobInvalid` when they are missing, damaged or not ours."""
-    facts = load_facts(folder)
+def load(folder: Path, facts: Mapping[str, Any]) -> BaseEstimator:
+    """The model in ``folder``; ``facts`` lie beside it. Raises `JobInvalid` when it is missing, damaged or not ours.
+
+    Says so when it was made with other versions of the libraries: what it answers may differ.
+    """
+    if differing := differences(facts):
+        say(f"the model was made with other versions: {differing}")
     try:
-        with open_beneath(folder, MODEL) as stream:
+        with open_beneath(folder, FILE) as stream:
             archive = stream.read()
         _check_types(skops.get_untrusted_types(data=archive))
-        return skops.loads(archive, trusted=sorted(TRUSTED)), facts
+        return skops.loads(archive, trusted=sorted(TRUSTED))
     except (OSError, zipfile.BadZipFile, ImportError, AttributeError, LookupError, TypeError, ValueError) as error:
-        made_with = f"it was made with {facts['libraries']}, here are {libraries()}"
-        raise JobInvalid(f"{MODEL} cannot be loaded: {error}; {made_with}") from error
-
-
-def load_facts(folder: Path) -> dict[str, Any]:
-    """The facts beside a model. Raises `JobInvalid` when they are missing, damaged or of another format."""
-    try:
-        with open_beneath(folder, FACTS) as stream:
-            facts = documents.parse_object(stream.read(FACTS_LIMIT + 1), limit=FACTS_LIMIT)
-    except OSError as error:
-        raise JobInvalid(f"{FACTS} cannot be read: {error.strerror}") from error
-    except documents.DocumentInvalid as error:
-        raise JobInvalid(f"{FACTS} {error}") from error
-    if facts.get("format") != FORMAT:
-        raise JobInvalid(f"{FACTS} has the format {facts.get('format')!r}; this version reads {FORMAT}")
-    if missing := {"task", "classes", "columns", "libraries"} - facts.keys():
-        raise JobInvalid(f"{FACTS} lacks {', '.join(sorted(missing))}")
-    return facts
-
-
-def libraries() -> dict[str, str]:
-    """The versions of what a model depends on."""
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
+        raise JobInvalid(f"{FILE} is damaged or of another version: {error}") from error
 
 
 def reproducible(archive: bytes) -> bytes:
@@ -144,4 +117,4 @@ def _zip(parts: Mapping[str, bytes]) -> bytes:
 
 def _check_types(untrusted: list[str]) -> None:
     if strangers := sorted(set(untrusted) - TRUSTED):
-        raise JobInvalid(f"{MODEL} holds types that are not trusted: {', '.join(strangers)}")
+        raise JobInvalid(f"{FILE} holds types that are not trusted: {', '.join(strangers)}")

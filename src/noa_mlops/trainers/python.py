@@ -1,0 +1,146 @@
+"""The profile python: ``train(job)`` and ``predict(job)`` of a module that the plan names as code.
+
+The module is loaded from its file; files beside it can be imported by name. What the user's code raises ends in one
+line that names the place, after its traceback.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from noa_mlops.errors import LifecycleError
+from noa_mlops.trainers.contract import JobInvalid
+from noa_mlops.trainers.hyperparameters import check_hyperparameters
+from noa_mlops.trainers.job import Job
+from noa_mlops.trainers.launch import launch, say
+
+ANSWERS = ("predictions.parquet", "predictions.csv")
+"""What ``predict`` may write itself, in ``job.out``."""
+
+
+class UserCodeFailed(LifecycleError):
+    """The code that the plan names raised an error; its traceback is printed before."""
+
+    exit_code = 1
+    hint = "Correct the code and run the plan again."
+
+
+def train(job: Job) -> None:
+    """Call ``train(job)``; it must leave at least one file in ``job.out``. Raises `JobInvalid`, `UserCodeFailed`."""
+    _check(job)
+    source = find_source(job, (job.code,))
+    returned = _call(source, "train", job)
+    if not any(path.is_file() for path in job.out.rglob("*")):
+        kept = "" if returned is None else "; what it returns is not kept"
+        raise JobInvalid(f"train(job) of {source.name} wrote no file into job.out{kept}")
+
+
+def predict(job: Job) -> None:
+    """Call ``predict(job)`` and write what it returns. Raises `JobInvalid`, `UserCodeFailed`."""
+    _check(job)
+    predict_with(job, find_source(job, (job.code,)))
+
+
+def predict_with(job: Job, source: Path) -> None:
+    """Call ``predict(job)`` of the file ``source``. Raises `JobInvalid`, `UserCodeFailed`."""
+    returned = _call(source, "predict", job)
+    if returned is not None:
+        job.write_predictions(returned)
+    elif not any((job.out / name).is_file() for name in ANSWERS):
+        raise JobInvalid(f"predict(job) of {source.name} returned nothing and wrote no {ANSWERS[0]} into job.out")
+
+
+def find_source(job: Job, folders: Sequence[Path]) -> Path:
+    """The file that the hyperparameter ``module`` names, else the only or the first of the code files.
+
+    The first folder that has it wins. Raises `JobInvalid` when there is none or the choice is not clear.
+    """
+    sources = [path for folder in folders for path in sorted(folder.rglob("*.py")) if path.is_file()]
+    names = ", ".join(path.name for path in sources) or "none"
+    wanted = job.params.get("module")
+    if wanted is None:
+        return _first(job, sources, names)
+    found = [path for path in sources if path.stem == str(wanted).removesuffix(".py")]
+    if not found:
+        raise JobInvalid(f"module {wanted!r} is not among the code files: {names}")
+    return found[0]
+
+
+def _first(job: Job, sources: Sequence[Path], names: str) -> Path:
+    listed = [job.code / path for path in job.code_files if path.endswith(".py")]
+    if found := [path for path in listed if path in sources] or sources[:1]:
+        if listed or len(sources) == 1:
+            return found[0]
+        raise JobInvalid(f"there are several code files, {names}; name one with the hyperparameter 'module'")
+    raise JobInvalid("the plan names no Python file under 'code'")
+
+
+def _check(job: Job) -> None:
+    if problems := check_hyperparameters("python", job.params):
+        raise JobInvalid("; ".join(problems))
+
+
+def _call(source: Path, name: str, job: Job) -> Any:
+    with _border(f"{source.name} cannot be imported", source):
+        module = _load(source, job)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise JobInvalid(f"{source.name} has no function {name}(job)")
+    with _border(f"{name}(job) of {source.name} failed", source):
+        return function(job)
+
+
+def _load(source: Path, job: Job) -> ModuleType:
+    sys.dont_write_bytecode = True
+    sys.path[:0] = list(dict.fromkeys((str(source.parent), str(job.code))))
+    name = source.stem if source.stem not in sys.modules else f"user_{source.stem}"
+    spec = importlib.util.spec_from_file_location(name, source)
+    if spec is None or spec.loader is None:
+        raise JobInvalid(f"{source.name} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _border(failure: str, source: Path) -> Iterator[None]:
+    """Where the user's code begins: whatever it raises becomes `UserCodeFailed`."""
+    try:
+        yield
+    except (LifecycleError, MemoryError):
+        raise
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            raise UserCodeFailed(f"{failure}: it called sys.exit({error.code!r})") from error
+        say(f"{source.name} called sys.exit()")
+        sys.exit(0)
+    except Exception as error:
+        traceback.print_exception(type(error), error, _from(error, source.parent))
+        reason = traceback.format_exception_only(error)[-1].strip()
+        raise UserCodeFailed(f"{failure}{_place(error, source.parent)}: {reason}") from error
+
+
+def _from(error: BaseException, folder: Path) -> Any:
+    """The traceback from the first line of the user's own files on, or all of it when it never got there."""
+    trace = error.__traceback__
+    while trace is not None and not Path(trace.tb_frame.f_code.co_filename).is_relative_to(folder):
+        trace = trace.tb_next
+    return trace or error.__traceback__
+
+
+def _place(error: BaseException, folder: Path) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
+    return f" at line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
+
+
+if __name__ == "__main__":
+    sys.exit(launch(train, predict))
