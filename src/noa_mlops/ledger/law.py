@@ -7,7 +7,8 @@ verifying runs it on every line. State is the fold of it over the lines, and the
   sign its type. Genesis holds the first policy and is signed by a key which that policy lets do so.
 - Submitted takes the next number of its lifecycle. TrainingCompleted or TrainingFailed follows it; then
   EvaluationLogged or EvaluationFailed; then PromotionReady, which without a measurement must say that there
-  is no gate. Nothing follows a failure or a decision. From training on, every entry names the same bytes.
+  is no gate, or EvaluationFailed when the measured bytes are gone. Nothing follows a failure or a decision.
+  From training on, every entry names the same bytes.
 - A decision names the champion that it replaces. Ready needs a verdict that passes or a declared lack of
   a gate, and makes the version champion.
 
@@ -82,7 +83,7 @@ _RULES: Mapping[str, _Rule] = {
     "TrainingCompleted": _Rule(PROVENANCE, frozenset({"submitted"})),
     "TrainingFailed": _Rule(PROVENANCE, frozenset({"submitted"}), frozenset({None, "failed"})),
     "EvaluationLogged": _Rule(LIFECYCLE, frozenset({"trained"})),
-    "EvaluationFailed": _Rule(LIFECYCLE, frozenset({"trained"}), frozenset({None, "failed"})),
+    "EvaluationFailed": _Rule(LIFECYCLE, frozenset({"trained", "evaluated"}), frozenset({None, "failed"})),
     "PromotionReady": _Rule(VERIFICATION_SUMMARY, frozenset({"trained", "evaluated"}), frozenset({"ready", "blocked"})),
 }
 

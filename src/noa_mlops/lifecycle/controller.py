@@ -7,6 +7,7 @@ predictor is handed features only, in an order of our choosing.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from typing import Any, Self
 from noa_mlops.agents import AgentFactory, Job, Outcome, RuntimeManager, Workspace, scan_output
 from noa_mlops.artifacts import Staged
 from noa_mlops.errors import (
-    ArtifactTampered,
     EvaluationFailed,
     LedgerConflict,
     LifecycleError,
@@ -41,7 +41,7 @@ from noa_mlops.records.events import (
 from noa_mlops.records.layout import Layout, address, agent_id
 from noa_mlops.records.manifest import Manifest, checksum
 from noa_mlops.records.plan import TrainingPlan
-from noa_mlops.records.verdict import EvaluationReport, Verdict
+from noa_mlops.records.verdict import Estimate, EvaluationReport, Verdict
 
 OnProgress = Callable[[dict[str, Any]], None]
 """Takes what a trainer says of itself."""
@@ -52,13 +52,17 @@ Publish = Callable[[LifecycleEvent], None]
 
 @dataclass(slots=True)
 class Run:
-    """One version on its way, owned by this process as long as its workspace is locked."""
+    """One version on its way, owned by this process as long as its workspace is locked.
+
+    ``files`` are the model's, once this process has hashed them; a continued run hashes them again.
+    """
 
     submission: Submission
     version: int
     workspace: Workspace
     project: Path
     history: list[Recorded] = field(default_factory=list)
+    files: tuple[FileDigest, ...] | None = None
 
     @property
     def lifecycle_id(self) -> str:
@@ -143,14 +147,16 @@ class AgentLifecycleController:
         handover.lay_out_training(given, workspace)
         workspace.write_payload(handover.training_payload(given, run.version, workspace))
         publish(_provisioned(run, workspace.agent_id))
+        if given.evaluation is not None:
+            threading.Thread(target=importlib.import_module, args=("sklearn.metrics",)).start()  # ready when needed
         job = handover.job(given, workspace, given.profile.train, hidden=self._hidden())
         outcome = self._run(job, workspace, run, cancel, lambda said: publish(_progress(run, workspace.agent_id, said)))
         facts = facts_of(outcome)
         _raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
         with _with_facts(TrainingFailed, facts, workspace):
             workspace.check()
-            files = _files(workspace, given)
-        return Trained(files, facts)
+            run.files = _files(workspace, given)
+        return Trained(run.files, facts)
 
     def evaluate(self, run: Run, trained: TrainingCompleted, cancel: threading.Event) -> Measured:
         """Let the model predict without labels, then measure with them.
@@ -163,7 +169,7 @@ class AgentLifecycleController:
             raise EvaluationFailed("the plan names no evaluation data", cause="no_data")
         if changed := intake.changed(given.evaluation, self._layout.project, self._data_roots):
             raise EvaluationFailed(changed, cause="dataset_changed")
-        self._measured_bytes(run, trained)
+        self._model_of(run, trained)
         withheld = measuring.withhold(given.evaluation, given.target)
         with self._predictor(run) as workspace:
             handover.lay_out_prediction(given, withheld.features, workspace)
@@ -181,13 +187,13 @@ class AgentLifecycleController:
 
     def check(self, run: Run, measured: EvaluationLogged | None) -> Verdict:
         """Hold what was measured against the plan's thresholds."""
-        return judge(intake.thresholds(run.submission.plan), measured.metrics if measured is not None else {})
+        return judge(intake.thresholds(run.submission.plan), _estimates(measured) if measured is not None else {})
 
     def stage(
         self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None, when: str
     ) -> tuple[Staged, Manifest]:
-        """The bytes that would be promoted and the manifest that accounts for them. Raises `ArtifactTampered`."""
-        files = self._measured_bytes(run, trained)
+        """The bytes that would be promoted and the manifest that accounts for them. Raises `EvaluationFailed`."""
+        files = self._model_of(run, trained)
         code = tuple(FileDigest(file.path, len(file.data), file.sha256) for file in run.submission.code)
         predictions = measured.predictions if measured is not None else None
         staged = Staged(
@@ -201,17 +207,19 @@ class AgentLifecycleController:
         manifest = manifest_of(run.submission, trained, measured, self._layout, files=files, code=code, when=when)
         return staged, manifest
 
-    def _measured_bytes(self, run: Run, trained: TrainingCompleted) -> tuple[FileDigest, ...]:
-        """The model's files, if they are still the ones that the training left. Raises `ArtifactTampered`."""
-        try:
-            files = _files(run.workspace, run.submission)
-        except TrainingFailed as error:
-            raise ArtifactTampered(f"{run.workspace.out}: {error}") from error
-        if checksum(files) != trained.checksum:
-            raise ArtifactTampered(
-                f"{run.workspace.out} no longer holds the files that the trainer of {run.address} left"
-            )
-        return files
+    def _model_of(self, run: Run, trained: TrainingCompleted) -> tuple[FileDigest, ...]:
+        """The model's files as the training left them. Raises `EvaluationFailed` when they are other ones now."""
+        if run.files is None:
+            try:
+                found = _files(run.workspace, run.submission)
+            except TrainingFailed as error:
+                raise EvaluationFailed(str(error), cause="model_changed") from error
+            if checksum(found) != trained.checksum:
+                raise EvaluationFailed(
+                    f"the model of {run.address} is not the one that was trained", cause="model_changed"
+                )
+            run.files = found
+        return run.files
 
     def _predictor(self, run: Run) -> Workspace:
         """A fresh workspace for the predictor, an agent of its own."""
@@ -290,6 +298,14 @@ def _with_facts(kind: type[StepFailed], facts: Mapping[str, Any], workspace: Wor
 def _files(workspace: Workspace, given: Submission) -> tuple[FileDigest, ...]:
     found = scan_output(workspace.out, given.plan.resources.disk)
     return tuple(FileDigest(file.path, file.size, file.sha256) for file in found)
+
+
+def _estimates(measured: EvaluationLogged) -> dict[str, Estimate]:
+    """The recorded measurements as the gate takes them."""
+    return {
+        name: Estimate(value, measured.rows, None if value is not None else measured.not_computed.get(name, "no value"))
+        for name, value in measured.metrics.items()
+    }
 
 
 def _predictions(run: Run) -> Path:

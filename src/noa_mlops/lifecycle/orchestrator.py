@@ -14,7 +14,7 @@ from functools import partial
 from typing import Self, TypeAlias, assert_never
 
 from noa_mlops.artifacts import FilesystemArtifactStore
-from noa_mlops.errors import EvaluationFailed, LedgerConflict, LifecycleError, TrainingFailed
+from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LedgerConflict, LifecycleError, TrainingFailed
 from noa_mlops.evidence import SigningKey
 from noa_mlops.gate import decide
 from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
@@ -203,9 +203,9 @@ class TrainingOrchestrator:
     def _evaluate(self, run: Run, trained: TrainingCompleted, cancel: threading.Event) -> Recorded:
         try:
             measured = self._services.controller.evaluate(run, trained, cancel)
-            draft = recording.evaluated(run.submission, trained, measured)
         except EvaluationFailed as error:
-            draft = recording.evaluation_failed(self._services.ledger, trained, error)
+            return self._unmeasured(trained, error)
+        draft = recording.evaluated(run.submission, trained, measured)
         return self._record(lambda _: draft)
 
     def _decide(self, run: Run, step: Decide) -> Recorded:
@@ -219,7 +219,10 @@ class TrainingOrchestrator:
             lifecycle = state.lifecycle(trained.lifecycle_id)
             decision = decide(verdict, gate=gate(run.submission.plan), rollout=lifecycle.rollout)
             if stored is None and (verdict.promotes or decision.promotes):
-                stored = self._store(run, trained, step.measured)
+                try:
+                    stored = self._store(run, trained, step.measured)
+                except EvaluationFailed as error:
+                    return self._unmeasured(trained, error)
             draft = recording.decided(services.ledger, run, step, decision, state, stored)
             try:
                 return self._record(partial(_unless_moved, draft, lifecycle.deciding))
@@ -228,9 +231,17 @@ class TrainingOrchestrator:
 
     def _store(self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None) -> tuple[str, str]:
         """Make the measured bytes an immutable folder that nothing names yet: its path, its manifest's digest."""
-        staged, manifest = self._services.controller.stage(run, trained, measured, self._services.clock())
-        record = self._services.store.stage(staged, manifest)
+        services = self._services
+        staged, manifest = services.controller.stage(run, trained, measured, services.clock())
+        try:
+            record = services.store.stage(staged, manifest)
+        except ArtifactTampered as error:
+            raise EvaluationFailed(str(error), cause="model_changed") from error
         return manifest.artifact, record.manifest_sha256
+
+    def _unmeasured(self, trained: TrainingCompleted, error: EvaluationFailed) -> Recorded:
+        draft = recording.evaluation_failed(self._services.ledger, trained, error)
+        return self._record(lambda _: draft)
 
     def _record(self, compose: Callable[[LedgerState], Draft]) -> Recorded:
         """Append, then tell; the lock keeps the order of telling that of the ledger."""

@@ -89,10 +89,11 @@ class TrainingFailed(LifecycleEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationLogged(LifecycleEvent):
-    """The verifier measured the model; a metric is None when it could not be computed."""
+    """The verifier measured the model; a metric is None when it could not be computed, ``not_computed`` says why."""
 
     checksum: str
     metrics: Mapping[str, float | None]
+    not_computed: Mapping[str, str]
     rows: int
     dataset: Mapping[str, Any]
     predictions: str | None
@@ -166,6 +167,7 @@ def decode(statement: Mapping[str, Any]) -> Recorded | None:
                 **common,
                 checksum=_checksum(statement),
                 metrics=predicate["metrics"],
+                not_computed=predicate["not_computed"],
                 rows=predicate["rows"],
                 dataset=predicate["dataset"],
                 predictions=predicate.get("predictions"),
