@@ -12,12 +12,11 @@ class Assignment:
     A plain class: the supervisor must start without the modules that dataclasses need.
     """
 
-    __slots__ = ("argv", "cwd", "environment", "grants", "isolation", "limits", "parent", "writable")
+    __slots__ = ("argv", "cwd", "environment", "grants", "isolation", "limits", "writable")
 
     def __init__(self) -> None:
         self.argv: list[str] = []
         self.cwd = ""
-        self.parent = 0
         self.isolation = BASIC
         self.environment: dict[str, str] = {}
         self.grants: list[tuple[int, str]] = []
@@ -39,8 +38,6 @@ class Assignment:
                 self.argv.append(value)
             case "cwd":
                 self.cwd = value
-            case "parent":
-                self.parent = int(value)
             case "isolation":
                 self.isolation = value
             case "environment":

@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import select
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,20 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from noa_mlops.agents import landlock, reach, wire
+from noa_mlops.agents import landlock, reach
 from noa_mlops.agents.jobs import Cause, IsolationFacts, Job, Outcome, Rung
 from noa_mlops.agents.kernel import Kernel
 from noa_mlops.agents.processes import end_marked
 from noa_mlops.agents.progress import ProgressTail
+from noa_mlops.agents.supervisors import Fields, Line, Supervisors
 from noa_mlops.errors import TrainingFailed
 
-_SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
-_LOOK = 0.05
-_PATIENCE = 60.0
-
-Fields = list[tuple[str, str]]
 OnProgress = Callable[[dict[str, Any]], None]
 
 
@@ -39,7 +32,14 @@ def best_isolation() -> Rung:
 
 
 class RuntimeManager:
-    """Runs jobs, each in a process tree of its own. Holds no state: threads and orchestrators may share one."""
+    """Runs jobs, each in a process tree of its own; threads and orchestrators may share one."""
+
+    def __init__(self) -> None:
+        self._supervisors = Supervisors()
+
+    def warm(self) -> None:
+        """Prepare for the first job without waiting; it then starts sooner."""
+        self._supervisors.warm()
 
     def run(self, job: Job, *, on_progress: OnProgress | None = None, cancel: threading.Event | None = None) -> Outcome:
         """Run ``job`` to its end and return when every process it started is dead.
@@ -58,45 +58,23 @@ class RuntimeManager:
             return cancel is not None and cancel.is_set()
 
         try:
-            with _supervisor(job) as process:
-                report = _converse(process, order, look)
+            with self._line(job) as line:
+                report = line.carry_out(order, look, job.limits.time)
             look()
         finally:
             tail.close()
         return _outcome(dict(report)) if report is not None else _lost(job)
 
-
-@contextlib.contextmanager
-def _supervisor(job: Job) -> Iterator[subprocess.Popen[bytes]]:
-    """A supervisor that is gone, with all it started, when the block is left."""
-    with _journal(job.cwd) as journal:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SUPERVISOR)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=journal,
-            bufsize=0,
-            env={},
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        _let_end(process)
-        if process.returncode != 0:
-            end_marked(_mark(job))
-
-
-def _let_end(process: subprocess.Popen[bytes]) -> None:
-    """Closing the pipe makes the supervisor kill its tree and end; one that cannot any more is killed."""
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
-    try:
-        process.wait(timeout=_PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    @contextlib.contextmanager
+    def _line(self, job: Job) -> Iterator[Line]:
+        """A line to a supervisor; when it did not report, whatever is left of its tree is found and killed."""
+        line = None
+        try:
+            with _journal(job.cwd) as journal, self._supervisors.engage(journal) as line:
+                yield line
+        finally:
+            if line is not None and not line.reported:
+                end_marked(_mark(job))
 
 
 @contextlib.contextmanager
@@ -109,23 +87,6 @@ def _journal(workspace: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _converse(process: subprocess.Popen[bytes], order: Fields, look: Callable[[], bool]) -> Fields | None:
-    """Give the order and wait for the report; None when there will be none."""
-    control, reports = cast("Any", process.stdin).fileno(), cast("Any", process.stdout).fileno()
-    deadline = time.monotonic() + float(dict(order)["limit.time"]) + _PATIENCE
-    cancelled = False
-    with contextlib.suppress(BrokenPipeError):  # the supervisor ended early: what it reported is in the other pipe
-        wire.send(control, order)
-        while not select.select([reports], [], [], _LOOK)[0]:
-            if time.monotonic() > deadline:
-                process.kill()
-                return None
-            if look() and not cancelled:
-                os.write(control, b"c")
-                cancelled = True
-    return wire.receive(reports)
-
-
 def _order(job: Job) -> Fields:
     """The job as the fields of an assignment."""
     if job.isolation == "sealed" and best_isolation() != "sealed":
@@ -134,7 +95,7 @@ def _order(job: Job) -> Fields:
             hint="Use Linux 5.13 or newer with Landlock enabled, or ask for isolation: basic.",
         )
     fields = [("argv", argument) for argument in job.argv]
-    fields += [("cwd", str(job.cwd)), ("parent", str(os.getpid())), ("isolation", job.isolation)]
+    fields += [("cwd", str(job.cwd)), ("isolation", job.isolation)]
     fields += [(f"environment.{name}", value) for name, value in _environment(job).items()]
     fields += [("writable", str(path)) for path in job.writable]
     limits = job.limits

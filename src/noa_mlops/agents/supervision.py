@@ -15,7 +15,7 @@ from noa_mlops.agents import wire
 from noa_mlops.agents.assignment import Assignment
 from noa_mlops.agents.capture import Capture
 from noa_mlops.agents.consumption import Breach, Meter
-from noa_mlops.agents.kernel import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, Kernel
+from noa_mlops.agents.kernel import PR_SET_CHILD_SUBREAPER, Kernel
 from noa_mlops.agents.launch import Launched, LaunchFailed, launch
 from noa_mlops.agents.processes import Tree
 
@@ -24,24 +24,24 @@ _LOOK = 0.05
 _LOOK_AT_DISK = 0.5
 _GRACE = 1.0
 _ENDING = 0.005
-_IGNORE, _ENDING_SIGNALS = 1, (1, 2, 15)
 _SIGXCPU, _SIGXFSZ = 24, 25
 _OUT_OF_MEMORY = (b"MemoryError", b"std::bad_alloc", b"Cannot allocate memory")
 
 
-def supervise() -> None:
-    """Read an assignment from the control pipe, carry it out, report."""
+def supervise(kernel: Kernel, runtime: int) -> None:
+    """Read an assignment from the control pipe, carry it out, report.
+
+    ``runtime`` is a descriptor of the process (pidfd) that asks for it.
+    """
+    wire.send(_REPORT, [("supervisor", str(os.getpid()))])
     fields = wire.receive(_CONTROL)
     if fields is None:
         return
     assignment = Assignment.of(fields)
-    kernel = Kernel()
     kernel.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    kernel.prctl(PR_SET_DUMPABLE, 0)
-    kernel.set_signals(_IGNORE, _ENDING_SIGNALS)
     started = time.time()
     try:
-        fields = _carry_out(kernel, assignment)
+        fields = _carry_out(kernel, assignment, runtime)
     except LaunchFailed as error:
         note(str(error))
         fields = [("cause", "exit_status"), ("exit_status", "127"), ("detail", str(error))]
@@ -51,13 +51,10 @@ def supervise() -> None:
         wire.send(_REPORT, [*fields, ("started", repr(started)), ("finished", repr(time.time()))])
 
 
-def _carry_out(kernel: Kernel, assignment: Assignment) -> list[tuple[str, str]]:
-    parent = os.pidfd_open(assignment.parent)
-    if os.getppid() != assignment.parent:
-        raise LaunchFailed("the runtime is gone")
+def _carry_out(kernel: Kernel, assignment: Assignment, runtime: int) -> list[tuple[str, str]]:
     launched = launch(kernel, assignment)
     note(f"started process {launched.pid}: {os.path.basename(assignment.argv[0])}, {assignment.isolation}")
-    watch = Watch(assignment, launched, parent)
+    watch = Watch(assignment, launched, runtime)
     return [*watch.until_the_end(), *((f"fact.{name}", str(value)) for name, value in launched.facts.items())]
 
 
@@ -72,9 +69,9 @@ def note(text: str) -> None:
 class Watch:
     """Waits on everything at once; looks at memory, processes and disk in between."""
 
-    def __init__(self, assignment: Assignment, launched: Launched, parent: int) -> None:
+    def __init__(self, assignment: Assignment, launched: Launched, runtime: int) -> None:
         self._main = launched.pid
-        self._parent = parent
+        self._runtime = runtime
         self._limits = assignment.limits
         self._tree = Tree()
         self._meter = Meter(assignment.limits, assignment.writable)
@@ -87,7 +84,7 @@ class Watch:
         self._stderr = Capture(launched.stderr, f"{assignment.cwd}/stderr.log", cap)
         self._captures = {capture.source: capture for capture in (self._stdout, self._stderr)}
         self._poll = select.poll()
-        for descriptor in (_CONTROL, parent, os.pidfd_open(self._main), *self._captures):
+        for descriptor in (_CONTROL, runtime, os.pidfd_open(self._main), *self._captures):
             self._poll.register(descriptor, select.POLLIN)
 
     def until_the_end(self) -> list[tuple[str, str]]:
@@ -123,7 +120,7 @@ class Watch:
         for descriptor, _ in self._poll.poll(max(0, int(pause * 1000) + 1)):
             if descriptor == _CONTROL:
                 breach = _order()
-            elif descriptor == self._parent:
+            elif descriptor == self._runtime:
                 breach = Breach("lost", "the runtime is gone")
             elif descriptor not in self._captures or not self._captures[descriptor].pump():
                 self._poll.unregister(descriptor)

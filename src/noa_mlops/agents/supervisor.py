@@ -1,8 +1,7 @@
-"""The program that stands between the runtime and one agent: ``python -I -S supervisor.py``.
+"""The program that stands between the runtime and its agents: ``python -I -S supervisor.py``.
 
-It speaks through its standard streams (see `wire`): the job and later orders come in, a report goes out, and what it
-does is written to the error stream, which is the agent's ``controller.log``. It starts without ``site`` and without
-the package's own start-up; its neighbours use the standard library only.
+One is started for each `noa_mlops.agents.RuntimeManager`; it forks a supervisor for every job. It starts without
+``site`` and without the package's own start-up; its neighbours use the standard library only.
 """
 
 from __future__ import annotations
@@ -22,6 +21,6 @@ def _name_the_neighbours() -> None:
 
 if __name__ == "__main__":
     _name_the_neighbours()
-    from noa_mlops.agents.supervision import supervise
+    from noa_mlops.agents.zygote import serve
 
-    supervise()
+    serve()
