@@ -26,7 +26,7 @@ class Line:
         ratio = self.ours / self.floor
         kept = "ok " if ratio <= self.goal else "MISSED"
         numbers = f"{self.ours:9.2f} ms  {ratio:6.2f}x of {self.floor:8.2f} ms {self.floor_name}"
-        return f"  {self.what:<34}{numbers}   goal {self.goal:g}x  {kept} {self.note}".rstrip()
+        return f"  {self.what:<34}{numbers}   goal {self.goal:.1f}x  {kept} {self.note}".rstrip()
 
 
 def medians(candidates: Mapping[str, Candidate], *, rounds: int, warm_up: int = 2) -> dict[str, float]:
