@@ -1,0 +1,24 @@
+"""A project folder, its keys outside it, and an open ledger."""
+
+from __future__ import annotations
+
+import pytest
+
+from noa_mlops.ledger import KeyStore, Ledger
+from noa_mlops.records.layout import Layout
+
+
+@pytest.fixture
+def layout(tmp_path):
+    return Layout.of(tmp_path / "project")
+
+
+@pytest.fixture
+def keystore(tmp_path):
+    return KeyStore(tmp_path / "keys")
+
+
+@pytest.fixture
+def ledger(layout, keystore):
+    with Ledger.create(layout, "demo", keystore) as ledger:
+        yield ledger
