@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from noa_mlops.datasets import cells
 from noa_mlops.datasets.columnar import read_arrow, read_parquet
-from noa_mlops.datasets.delimited import line_of_row, read_cells
+from noa_mlops.datasets.delimited import read_cells
+from noa_mlops.datasets.delimited_faults import line_of_row
 from noa_mlops.datasets.jsonlines import line_of_object, read_objects
 from noa_mlops.datasets.messages import invalid
 from noa_mlops.datasets.npz import read_npz

@@ -87,7 +87,11 @@ class DatasetReader:
 
     def _read_file(self, file: str, kind: Format, definition: DatasetDefinition) -> tuple[pa.Table, FileDigest]:
         with self._sources.open(file) as stream, one_version(file, stream):
-            part = kind.read(file, stream, definition.format)
+            try:
+                part = kind.read(file, stream, definition.format)
+            except MemoryError as error:
+                hint = "Thin it out; if it is small, it is damaged: write it again."
+                raise invalid(file, "does not fit into the memory of this machine", hint) from error
             if part.num_rows == 0:
                 raise invalid(file, "has no rows", "Write at least one row of data below the header.")
             return part, digest(file, stream)
