@@ -17,7 +17,6 @@ from pyarrow import parquet
 from noa_mlops.datasets import (
     DatasetReader,
     aligned,
-    check_same_columns,
     classes_of,
     features_and_labels,
     inverse,
@@ -170,7 +169,6 @@ def test_brings_evaluation_data_into_the_form_of_the_training_data(datasets):
         {"y": [0.0, None], "s": pa.nulls(2), "n": [1.0, 2.0], "x": [1, 2], "id": ["left", "out"]},
         ignore="id",
     )
-    check_same_columns(train, evaluation)
     same = aligned(evaluation, train)
     assert same.table.schema == train.table.drop_columns(["id"]).schema
     assert same.table.to_pydict() == {"x": [1.0, 2.0], "n": [1, 2], "s": [None, None], "y": [0, None]}
@@ -191,7 +189,7 @@ def test_brings_evaluation_data_into_the_form_of_the_training_data(datasets):
 def test_lists_every_difference_of_evaluation_data(datasets, evaluation, difference):
     train, other = datasets({"x": [1.5], "y": [1]}, evaluation)
     with pytest.raises(DatasetInvalid, match=difference) as refused:
-        check_same_columns(train, other)
+        aligned(other, train)
     assert str(refused.value).startswith(
         "eval.parquet: has not the columns of the training data train.dataset.yaml: it "
     )

@@ -4,7 +4,7 @@ Data is read whole or refused with its place and the next step; nothing is guess
 followed. What two formats can both say has one representation here, so the fingerprint names the content.
 """
 
-from noa_mlops.datasets.alignment import aligned, check_same_columns
+from noa_mlops.datasets.alignment import aligned
 from noa_mlops.datasets.dataset import Dataset
 from noa_mlops.datasets.fingerprints import fingerprint
 from noa_mlops.datasets.labels import Labelled, classes_of, features_and_labels, inverse, permutation, reordered
@@ -18,7 +18,6 @@ __all__ = [
     "Labelled",
     "Sources",
     "aligned",
-    "check_same_columns",
     "classes_of",
     "features_and_labels",
     "fingerprint",

@@ -13,14 +13,6 @@ from noa_mlops.datasets.typed import TYPES
 from noa_mlops.errors import DatasetInvalid
 
 
-def check_same_columns(train: Dataset, evaluation: Dataset) -> None:
-    """Refuse evaluation data that `aligned` could not bring into the form of the training data.
-
-    Raises `DatasetInvalid` listing every column that lacks, is unknown to the model, or has another type.
-    """
-    aligned(evaluation, train)
-
-
 def aligned(evaluation: Dataset, train: Dataset) -> Dataset:
     """The evaluation data with exactly the columns that agents saw in training: order and types as there.
 

@@ -1,12 +1,12 @@
 """Tables on their way to an agent: Parquet, which every language reads with its types, or CSV.
 
-Both appear whole or not at all, and replace a file of the same name.
+Both appear whole or not at all, and replace a file of the same name. Nothing is synced: a workspace that a power cut
+harms is laid out anew.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
-
-from noa_mlops.files import sync_directory
 
 ROW_GROUP = 1 << 18
 """Rows in a row group, so that a reader can work in pieces."""
@@ -54,11 +52,8 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         with temporary.open("xb") as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    sync_directory(path.parent)
