@@ -21,7 +21,7 @@ from noa_mlops.records.report import PipelineReport
 def run(plan: Path, folder: Path, *, dry_run: bool, as_json: bool) -> int:
     """Train PLAN, measure the model without showing it the labels, decide, and promote it if it may be."""
     layout = options.project(folder)
-    loaded = TrainingPlan.load(plan if plan.is_absolute() else folder / plan, project=layout.project)
+    loaded = TrainingPlan.load(plan, project=layout.project)
     if dry_run:
         return _check(layout, loaded, as_json=as_json)
     report = execute(layout, loaded, quiet=as_json)
