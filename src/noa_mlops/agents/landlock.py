@@ -6,11 +6,9 @@ left out, so each kernel gives what it can; the ABI number says how much that wa
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import struct
-from collections.abc import Iterable
 
 from noa_mlops.agents.kernel import Kernel
 
@@ -47,7 +45,7 @@ def abi(kernel: Kernel) -> int:
         return 0
 
 
-def restrict(kernel: Kernel, version: int, grants: Iterable[tuple[int, str]]) -> None:
+def restrict(kernel: Kernel, version: int, grants: list[tuple[int, str]]) -> None:
     """Leave this process, for ever, only the granted paths, no TCP (ABI 4) and signals to its own kind (ABI 6).
 
     ``grants`` pairs one of `LIST`, `READ`, `DEVICE`, `WRITE` with a path; a path that does not exist grants nothing.
@@ -57,8 +55,7 @@ def restrict(kernel: Kernel, version: int, grants: Iterable[tuple[int, str]]) ->
     ruleset = kernel.syscall(_CREATE, *_attributes(version, handled), 0)
     try:
         for rights, path in grants:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                _allow(kernel, ruleset, rights & handled, path)
+            _allow(kernel, ruleset, rights & handled, path)
         kernel.syscall(_RESTRICT, ruleset, 0)
     finally:
         os.close(ruleset)
@@ -75,7 +72,10 @@ def _attributes(version: int, handled: int) -> tuple[bytes, int]:
 
 
 def _allow(kernel: Kernel, ruleset: int, rights: int, path: str) -> None:
-    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return
     try:
         if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
             rights &= _OF_FILES

@@ -6,7 +6,6 @@ child (prctl(2), PR_SET_CHILD_SUBREAPER), so no double fork and no new session l
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
@@ -117,9 +116,13 @@ def _read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+def _signal(pid: int, number: int) -> bool:
+    """Send a signal; whether there was somebody to take it."""
+    try:
         os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _listed_children(pid: int) -> list[int]:

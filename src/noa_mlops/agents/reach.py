@@ -6,9 +6,10 @@ A name inside such a folder may still be listed, its content cannot be read.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from noa_mlops.agents import landlock
@@ -39,33 +40,50 @@ Grant = tuple[int, str]
 def grants(readable: Iterable[Path], writable: Iterable[Path], hidden: Iterable[Path]) -> list[Grant]:
     """Rights and paths for `landlock.restrict`. Raises `TrainingFailed` when the hidden cannot be kept out."""
     own = [*((landlock.READ, _real(path)) for path in readable), *((landlock.WRITE, _real(path)) for path in writable)]
-    secrets = _Hidden([*hidden, _package() / "demo"])
-    found = [*own, (landlock.LIST, str(_package().parent))]
+    return [*own, *_foundation(tuple(sorted(_real(path) for path in hidden)))]
+
+
+@functools.lru_cache(maxsize=64)
+def _foundation(hidden: tuple[str, ...]) -> tuple[Grant, ...]:
+    """What every program needs. Remembered: a folder that appears later is not granted, which is the safe side."""
+    secrets = _Hidden((*hidden, str(_package() / "demo")))
+    found: list[Grant] = [(landlock.LIST, str(_package().parent))]
     for path in SYSTEM:
         found += secrets.around(path)
     for path in interpreter():
         found += secrets.around(path, needed=True)
+    for path in _added_to_the_path():
+        found += secrets.around(path)
     if len(found) > _MOST_GRANTS:
         raise TrainingFailed(
             "this installation cannot be sealed: too many folders lie around the project",
             hint="Move the project out of the folder of the Python installation, or ask for isolation: basic.",
         )
-    return found
+    return _without_repetition(found)
 
 
 def interpreter() -> list[str]:
     """The parts of the running Python that its programs need: installation, environment, this package."""
     prefixes = dict.fromkeys((sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix))
     parts = [os.path.join(prefix, name) for prefix in prefixes for name in _OF_AN_INTERPRETER]
-    return list(dict.fromkeys(_real(Path(path)) for path in (*parts, *_modules()) if os.path.exists(path)))
+    return [*(path for path in parts if os.path.exists(path)), str(_package())]
 
 
-def _modules() -> Iterator[str]:
-    """This package, and the folders that modules are found in by every program of this environment."""
-    yield str(_package())
-    for path in sys.path[1:]:
-        if path and Path(path).name in ("site-packages", "dist-packages"):
-            yield path
+def _added_to_the_path() -> list[str]:
+    """Folders of modules that lie elsewhere (``.pth`` files); none that holds somebody's home."""
+    home = os.path.realpath(os.path.expanduser("~"))
+    folders = [os.path.realpath(path) for path in sys.path[1:] if path and os.path.isdir(path)]
+    return [path for path in folders if path != home and not _is_beneath(home, path) and path != str(_package().parent)]
+
+
+def _without_repetition(found: list[Grant]) -> tuple[Grant, ...]:
+    """The grants that exist and do not lie inside another one."""
+    whole = {path for rights, path in found if rights == landlock.READ}
+    return tuple(
+        (rights, path)
+        for rights, path in dict.fromkeys(found)
+        if os.path.exists(path) and not any(str(parent) in whole for parent in Path(path).parents)
+    )
 
 
 def _package() -> Path:
@@ -79,8 +97,8 @@ def _real(path: Path) -> str:
 class _Hidden:
     """Paths that must not be granted."""
 
-    def __init__(self, paths: Iterable[Path]) -> None:
-        self._paths = {_real(path) for path in paths if os.path.exists(path)}
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = frozenset(paths)
 
     def around(self, path: str, *, needed: bool = False) -> list[Grant]:
         """Grants for all of ``path`` but what is hidden.

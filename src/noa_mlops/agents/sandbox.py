@@ -6,8 +6,6 @@ and returns what is in force. Everything here holds for all descendants and cann
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from noa_mlops.agents import landlock, seccomp
 from noa_mlops.agents.kernel import PR_SET_NO_NEW_PRIVS, Kernel
 
@@ -20,7 +18,7 @@ def confine(kernel: Kernel) -> None:
     kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
-def seal(kernel: Kernel, grants: Iterable[tuple[int, str]]) -> dict[str, int]:
+def seal(kernel: Kernel, grants: list[tuple[int, str]]) -> dict[str, int]:
     """The upper rung, over `confine`: only the granted paths, no network, no power over other processes.
 
     Returns ``landlock`` (its ABI) and ``seccomp`` (0 or 1). Raises `OSError` where the kernel has no Landlock.

@@ -6,7 +6,6 @@ every case all descendants are killed before the report is written.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import time
@@ -33,9 +32,7 @@ def supervise(kernel: Kernel, runtime: int) -> None:
 
     ``runtime`` is a descriptor of the process (pidfd) that asks for it.
     """
-    wire.send(_REPORT, [("supervisor", str(os.getpid()))])
-    fields = wire.receive(_CONTROL)
-    if fields is None:
+    if not _tell([("supervisor", str(os.getpid()))]) or (fields := wire.receive(_CONTROL)) is None:
         return
     assignment = Assignment.of(fields)
     kernel.prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -47,8 +44,16 @@ def supervise(kernel: Kernel, runtime: int) -> None:
         fields = [("cause", "exit_status"), ("exit_status", "127"), ("detail", str(error))]
     finally:
         Tree().end()
-    with contextlib.suppress(BrokenPipeError):  # nobody is left to be told
-        wire.send(_REPORT, [*fields, ("started", repr(started)), ("finished", repr(time.time()))])
+    _tell([*fields, ("started", repr(started)), ("finished", repr(time.time()))])
+
+
+def _tell(fields: list[tuple[str, str]]) -> bool:
+    """Send a message to the runtime; whether it was there to take it."""
+    try:
+        wire.send(_REPORT, fields)
+    except BrokenPipeError:
+        return False
+    return True
 
 
 def _carry_out(kernel: Kernel, assignment: Assignment, runtime: int) -> list[tuple[str, str]]:
@@ -58,12 +63,15 @@ def _carry_out(kernel: Kernel, assignment: Assignment, runtime: int) -> list[tup
     return [*watch.until_the_end(), *((f"fact.{name}", str(value)) for name, value in launched.facts.items())]
 
 
-def note(text: str) -> None:
-    """Add a line to ``controller.log``."""
+def note(text: str) -> bool:
+    """Add a line to ``controller.log``; whether it could be written."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     line = "".join(character if character.isprintable() else "?" for character in text)
-    with contextlib.suppress(OSError):
+    try:
         os.write(_JOURNAL, f"{moment} {line}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        return False
+    return True
 
 
 class Watch:

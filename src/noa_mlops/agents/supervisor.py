@@ -24,3 +24,4 @@ if __name__ == "__main__":
     from noa_mlops.agents.zygote import serve
 
     serve()
+    os._exit(0)  # nothing is left to be tidied up

@@ -7,13 +7,12 @@ a JSON parser would cost a supervisor more time than the rest of its start.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 
 HEADER = 10
 """Bytes of the decimal length in front of a message."""
 
 
-def pack(fields: Iterable[tuple[str, str]]) -> bytes:
+def pack(fields: list[tuple[str, str]]) -> bytes:
     """One message of pairs, in their order. Raises `ValueError` for a NUL inside a name or a value."""
     texts = [text for pair in fields for text in pair]
     if any("\0" in text for text in texts):
@@ -46,7 +45,7 @@ def _read_exactly(descriptor: int, size: int) -> bytes | None:
     return b"".join(parts)
 
 
-def send(descriptor: int, fields: Iterable[tuple[str, str]]) -> None:
+def send(descriptor: int, fields: list[tuple[str, str]]) -> None:
     """Write one message whole."""
     data = memoryview(pack(fields))
     while data:
