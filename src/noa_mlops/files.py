@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -89,6 +89,17 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_files(folder: Path, names: Iterable[str]) -> None:
+    """Make files below ``folder`` durable, with the folders on the way to them; no link is followed."""
+    folders = {folder}
+    for name in names:
+        with open_beneath(folder, name) as stream:
+            os.fsync(stream.fileno())
+        folders.update(folder / parent for parent in PurePosixPath(name).parents)
+    for path in sorted(folders, reverse=True):
+        sync_directory(path)
 
 
 def make_directories(path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from noa_mlops.agents.removal import remove
 from noa_mlops.errors import LedgerConflict, TrainingFailed
-from noa_mlops.files import make_directories, open_beneath, write_durably
+from noa_mlops.files import make_directories, open_beneath
 from noa_mlops.records.documents import compact
 from noa_mlops.records.layout import Layout
 
@@ -114,8 +114,11 @@ class Workspace:
         os.close(os.open(PROGRESS, flags, 0o600, dir_fd=self._folder))
 
     def write_payload(self, document: Mapping[str, Any]) -> None:
-        """Write what the agent is asked to do, a JSON object."""
-        write_durably(self.payload, compact(document), mode=0o600)
+        """Write what the agent is asked to do, a JSON object; not synced, as it is written again for each attempt."""
+        remove(self._folder, PAYLOAD)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(PAYLOAD, flags, 0o600, dir_fd=self._folder), "wb") as stream:
+            stream.write(compact(document))
 
     def check(self) -> None:
         """Raise `TrainingFailed` when the path leads to another folder than the one that was claimed."""

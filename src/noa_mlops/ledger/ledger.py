@@ -72,6 +72,7 @@ class Ledger(LedgerReader):
         self._mutex = threading.Lock()
         self._lock = Lock(layout.lock)
         self._files: _Files | None = None
+        self._durable: set[str] = set()
 
     @property
     def keys(self) -> KeyRing:
@@ -151,7 +152,9 @@ class Ledger(LedgerReader):
 
     def put_object(self, data: bytes) -> str:
         """Store bytes that a line will name; durable when this returns their SHA-256. Raises `LedgerConflict`."""
-        return put_object(self._layout.objects, data)
+        digest = put_object(self._layout.objects, data, self._durable)
+        self._durable.add(digest)
+        return digest
 
     def close(self) -> None:
         """Seal what is not sealed and give the files back. A writer that a failure has stopped only gives back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 from noa_mlops.errors import LedgerConflict, LedgerTampered
@@ -12,17 +13,21 @@ MAX_OBJECT = 1 << 28
 """Largest object, in bytes."""
 
 
-def put_object(folder: Path, data: bytes) -> str:
-    """Store ``data`` durably under its SHA-256, which is returned. Raises `LedgerConflict`."""
+def put_object(folder: Path, data: bytes, durable: Container[str] = ()) -> str:
+    """Store ``data`` durably under its SHA-256, which is returned. Raises `LedgerConflict`.
+
+    An object that is there is synced again, for another process may have written it just now, unless it is known to
+    be ``durable``.
+    """
     if len(data) > MAX_OBJECT:
         raise LedgerConflict(f"an object of {len(data)} bytes is over the limit of {MAX_OBJECT}")
     digest = sha256(data)
     try:
-        make_directories(folder)
-        if _holds(folder, digest, data):
-            sync_directory(folder)
-        else:
+        if not _holds(folder, digest, data):
+            make_directories(folder)
             write_durably(folder / digest, data)
+        elif digest not in durable:
+            sync_directory(folder)
     except OSError as error:
         raise LedgerConflict(
             f"{folder / digest} could not be written ({error.strerror})",

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from noa_mlops.agents import Outcome
-from noa_mlops.lifecycle import environment, intake
+from noa_mlops.lifecycle import intake
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.events import EvaluationLogged, TrainingCompleted
 from noa_mlops.records.layout import Layout, agent_id
 from noa_mlops.records.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The bytes of a version: the model's files and its code; ``when`` is the time of storing, RFC 3339 in UTC."""
+
+    files: tuple[FileDigest, ...]
+    code: tuple[FileDigest, ...]
+    when: str
 
 
 def facts_of(outcome: Outcome) -> dict[str, Any]:
@@ -38,12 +48,9 @@ def manifest_of(
     trained: TrainingCompleted,
     measured: EvaluationLogged | None,
     layout: Layout,
-    *,
-    files: tuple[FileDigest, ...],
-    code: tuple[FileDigest, ...],
-    when: str,
+    held: Held,
 ) -> Manifest:
-    """The manifest of a version about to be stored; ``when`` is RFC 3339 in UTC."""
+    """The manifest of a version about to be stored."""
     folder = layout.version(trained.lifecycle_id, given.profile.name, trained.version)
     train = given.train.identity
     return Manifest(
@@ -51,17 +58,17 @@ def manifest_of(
         profile=given.profile.name,
         version=trained.version,
         artifact=_relative(folder, layout),
-        files=files,
-        created_at=when,
+        files=held.files,
+        created_at=held.when,
         plan_digest=given.plan.digest,
         dataset={"path": train.path, "fingerprint": train.fingerprint, "rows": train.rows},
         evaluation=_evaluation(given, measured),
         agents=_agents(trained, measured),
-        environment=environment.describe(layout.project),
+        environment=given.environment,
         seed=given.plan.seed,
         predict=predict_contract(given),
         code_bearing=given.profile.code_bearing,
-        code=code,
+        code=held.code,
     )
 
 

@@ -23,10 +23,11 @@ from noa_mlops.errors import (
     StepFailed,
     TrainingFailed,
 )
+from noa_mlops.files import sync_files
 from noa_mlops.gate import judge
 from noa_mlops.ledger import KeyStore
 from noa_mlops.lifecycle import handover, intake, measuring
-from noa_mlops.lifecycle.accounting import facts_of, manifest_of
+from noa_mlops.lifecycle.accounting import Held, facts_of, manifest_of
 from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.dataset import FileDigest
@@ -60,7 +61,6 @@ class Run:
     submission: Submission
     version: int
     workspace: Workspace
-    project: Path
     history: list[Recorded] = field(default_factory=list)
     files: tuple[FileDigest, ...] | None = None
 
@@ -123,17 +123,13 @@ class AgentLifecycleController:
         workspace = Workspace.claim(self._layout, agent)
         if workspace is None:
             raise LedgerConflict(f"the workspace of {agent} is in use by another process")
-        return Run(submission, version, workspace, self._layout.project)
+        return Run(submission, version, workspace)
 
     def claim(self, submission: Submission, history: Sequence[Recorded]) -> Run | None:
         """Own an unfinished run again, to continue it; None when a living process owns it."""
         first = history[0]
         workspace = Workspace.claim(self._layout, agent_id(first.lifecycle_id, first.version))
-        return (
-            None
-            if workspace is None
-            else Run(submission, first.version, workspace, self._layout.project, list(history))
-        )
+        return None if workspace is None else Run(submission, first.version, workspace, list(history))
 
     def train(self, run: Run, publish: Publish, cancel: threading.Event) -> Trained:
         """Run the trainer in its workspace; its files, hashed once it and all it started are dead.
@@ -156,6 +152,7 @@ class AgentLifecycleController:
         with _with_facts(TrainingFailed, facts, workspace):
             workspace.check()
             run.files = _files(workspace, given)
+            sync_files(workspace.out, (file.path for file in run.files))
         return Trained(run.files, facts)
 
     def evaluate(self, run: Run, trained: TrainingCompleted, cancel: threading.Event) -> Measured:
@@ -204,7 +201,7 @@ class AgentLifecycleController:
             predictions=_predictions(run) if predictions else None,
             predictions_sha256=predictions,
         )
-        manifest = manifest_of(run.submission, trained, measured, self._layout, files=files, code=code, when=when)
+        manifest = manifest_of(run.submission, trained, measured, self._layout, Held(files, code, when))
         return staged, manifest
 
     def _model_of(self, run: Run, trained: TrainingCompleted) -> tuple[FileDigest, ...]:

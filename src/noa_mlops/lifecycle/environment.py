@@ -35,22 +35,29 @@ def packages() -> Mapping[str, str]:
 
 
 def revision(project: Path) -> Mapping[str, Any] | None:
-    """Commit and dirty state of the project folder, or None when it is in no git checkout or git is absent."""
+    """Commit and dirty state of the project folder, or None when it is in no git checkout or git is absent.
+
+    Untracked files do not make a checkout dirty: a project's own evidence may be among them.
+    """
     git = shutil.which("git")
-    if git is None:
+    if git is None or not any((folder / ".git").exists() for folder in (project, *project.parents)):
         return None
-    commit = _git(git, project, "rev-parse", "HEAD")
+    told = _git(git, project, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    lines = told.splitlines() if told is not None else []
+    commit = next((line.removeprefix(_COMMIT) for line in lines if line.startswith(_COMMIT)), None)
     if commit is None:
         return None
-    changes = _git(git, project, "status", "--porcelain", "--untracked-files=no")
-    return {"revision": commit, "dirty": changes is None or changes != ""}
+    return {"revision": commit, "dirty": any(not line.startswith("#") for line in lines)}
+
+
+_COMMIT = "# branch.oid "
 
 
 def _git(git: str, project: Path, *arguments: str) -> str | None:
-    """The output of a git command that runs no hook, filter or pager of the checkout; None when it fails."""
+    """The output of a git command that runs no hook or monitor of the checkout; None when it fails."""
     command = [git, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(project), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
-    return done.stdout.strip()
+    return done.stdout

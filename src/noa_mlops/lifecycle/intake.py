@@ -17,6 +17,7 @@ from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, classes
 from noa_mlops.errors import LifecycleError, NotAuthorised, PlanInvalid, Problem, TrainingFailed
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, read_capped
 from noa_mlops.gate import Gate
+from noa_mlops.lifecycle import environment
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.documents import canonical, sha256
 from noa_mlops.records.manifest import checksum
@@ -70,6 +71,7 @@ class Submission:
     positive: ClassLabel | None
     code: tuple[CodeFile, ...]
     isolation: Rung
+    environment: Mapping[str, Any]
     foreign: ForeignModel | None = None
 
     @property
@@ -148,6 +150,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
         positive=_positive(plan, classes),
         code=code,
         isolation=isolation,
+        environment=environment.describe(project),
         foreign=_foreign(plan, project),
     )
 

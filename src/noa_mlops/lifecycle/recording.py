@@ -8,7 +8,7 @@ from typing import Any
 
 from noa_mlops.errors import EvaluationFailed, TrainingFailed
 from noa_mlops.ledger import Draft, Ledger, LedgerState
-from noa_mlops.lifecycle import environment, intake, statements
+from noa_mlops.lifecycle import intake, statements
 from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.controller import Measured, Run, Trained
 from noa_mlops.lifecycle.intake import Submission, reference
@@ -101,7 +101,7 @@ def decided(
 
 def _provenance(ledger: Ledger, run: Run, facts: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     given, plan = run.submission, run.submission.plan
-    described = canonical(environment.describe(run.project))
+    described = canonical(given.environment)
     making = statements.Making(
         origin=ledger.origin,
         plan_digest=plan.digest,
