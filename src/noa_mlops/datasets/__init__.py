@@ -7,7 +7,7 @@ followed. What two formats can both say has one representation here, so the fing
 from noa_mlops.datasets.alignment import aligned
 from noa_mlops.datasets.dataset import Dataset
 from noa_mlops.datasets.fingerprints import fingerprint
-from noa_mlops.datasets.labels import Labelled, classes_of, features_and_labels, inverse, permutation, reordered
+from noa_mlops.datasets.labels import classes_of, inverse, permutation, reordered
 from noa_mlops.datasets.reader import DatasetReader
 from noa_mlops.datasets.sources import Sources
 from noa_mlops.datasets.writers import write_csv, write_parquet
@@ -15,11 +15,9 @@ from noa_mlops.datasets.writers import write_csv, write_parquet
 __all__ = [
     "Dataset",
     "DatasetReader",
-    "Labelled",
     "Sources",
     "aligned",
     "classes_of",
-    "features_and_labels",
     "fingerprint",
     "inverse",
     "permutation",

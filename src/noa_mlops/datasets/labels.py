@@ -1,14 +1,10 @@
-"""Features and labels, kept apart: who sees the one need not see the other."""
+"""Labels as classes, and rows in an order that tells nothing."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from noa_mlops.datasets.messages import no_such_column, quoted
 from noa_mlops.errors import DatasetInvalid
@@ -19,30 +15,6 @@ MAX_CLASSES = 1000
 
 Order = npt.NDArray[np.int64]
 """Row numbers, each once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """The rows of a dataset that have a label, taken apart; both parts have the same order."""
-
-    features: pa.Table
-    labels: pa.ChunkedArray
-    unlabelled: int
-    """Rows that were left out because their target is missing; for the report, never silent."""
-
-
-def features_and_labels(table: pa.Table, target: str, *, ignore: Iterable[str] = ()) -> Labelled:
-    """Split off the target and leave out ignored columns and rows without a label.
-
-    A row without a label can neither be learned from nor measured, in training as in evaluation, so the same rule
-    holds for both. Raises `DatasetInvalid` when the target is no column, or has no value at all.
-    """
-    labels = _target(table, target)
-    if labels.null_count:
-        table = table.filter(pc.is_valid(labels))
-    dropped = {target, *ignore}
-    features = table.select([name for name in table.column_names if name not in dropped])
-    return Labelled(features, table.column(target), labels.null_count)
 
 
 def classes_of(table: pa.Table, target: str) -> list[ClassLabel]:

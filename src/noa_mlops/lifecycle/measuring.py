@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from noa_mlops.datasets import Dataset
+from noa_mlops.datasets import Dataset, inverse, permutation, reordered
 from noa_mlops.errors import EvaluationFailed
 from noa_mlops.evaluation import evaluate
 from noa_mlops.files import UnsafePath, open_beneath, read_capped, write_durably
@@ -48,7 +48,7 @@ class Withheld:
     def restore(self, predictions: pa.Table) -> pa.Table:
         """Predictions in the order of the labels. Raises `EvaluationFailed` when their number is wrong."""
         check_rows(predictions.num_rows, len(self.order))
-        return predictions.take(pa.array(np.argsort(self.order, kind="stable")))
+        return reordered(predictions, inverse(self.order))
 
 
 def withhold(dataset: Dataset, target: str) -> Withheld:
@@ -58,11 +58,10 @@ def withhold(dataset: Dataset, target: str) -> Withheld:
     computed in the dataset's own order.
     """
     rows = dataset.table.num_rows
-    order = np.arange(rows, dtype=np.int64)
-    if not dataset.definition.ordered:
-        np.random.default_rng(secrets.randbits(128)).shuffle(order)
+    ordered = dataset.definition.ordered
+    order = np.arange(rows, dtype=np.int64) if ordered else permutation(rows, secrets.randbits(128))
     features = dataset.table.drop_columns([target, *(name for name in dataset.definition.ignore if name != target)])
-    return Withheld(features.take(pa.array(order)), dataset.table.column(target), order)
+    return Withheld(reordered(features, order), dataset.table.column(target), order)
 
 
 def read_predictions(folder: Path, rows: int, classes: Sequence[ClassLabel] | None) -> pa.Table:
