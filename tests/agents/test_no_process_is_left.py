@@ -7,6 +7,8 @@ import sys
 import textwrap
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -161,6 +163,42 @@ def test_cleans_up_behind_a_supervisor_that_was_killed(bench, mark, still_alive)
     outcome = bench.run(start(mark, body))
     assert outcome.cause == "lost"
     assert not still_alive(mark)
+
+
+def zygote_of(pid):
+    """The parent of a supervisor."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_running_job_survives_the_loss_of_the_zygote_and_the_next_one_starts(bench):
+    runtime = RuntimeManager()
+    source = "import os, time\nprint(os.getppid(), flush=True)\nwhile not os.path.exists('tmp/go'): time.sleep(0.01)"
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(runtime.run, bench.job(source))
+        assert until(lambda: (bench.workspace.path / "stdout.log").exists() and bench.printed().endswith("\n"))
+        os.kill(zygote_of(int(bench.printed())), signal.SIGKILL)
+        (bench.workspace.tmp / "go").touch()
+        assert running.result().cause == "completed"
+    assert runtime.run(bench.job("pass")).cause == "completed"
+
+
+def test_a_forked_process_runs_jobs_of_its_own(bench):
+    runtime = RuntimeManager()
+    assert runtime.run(bench.job("pass")).completed
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if runtime.run(bench.job("pass")).completed else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert runtime.run(bench.job("pass")).completed
+
+
+def test_the_zygote_ends_with_its_runtime(bench):
+    runtime = RuntimeManager()
+    runtime.run(bench.job("import os; print(os.getppid())"))
+    zygote = [int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()]
+    assert len(zygote) == 1
+    del runtime
+    assert until(lambda: not Path(f"/proc/{zygote[0]}").exists())
 
 
 def test_a_supervisor_ignores_polite_signals(bench, mark):

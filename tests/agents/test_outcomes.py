@@ -73,6 +73,15 @@ def test_says_memory_when_one_huge_allocation_is_refused(bench):
     assert "MemoryError" in bench.printed("stderr.log")
 
 
+def test_processes_that_hide_from_inspection_count_in_full(bench):
+    source = (
+        "import ctypes, os, time\nfor _ in range(4):\n if not os.fork():\n"
+        "  held = bytearray(b'x') * (80 << 20); ctypes.CDLL(None).prctl(4, 0); time.sleep(60)\n"
+        "time.sleep(60)"
+    )
+    assert bench.run(source, memory=256 << 20, time=30).cause == "memory_limit"
+
+
 def test_ends_a_program_that_fills_the_disk(bench):
     source = (
         "import os\nblock = os.urandom(1 << 20)\nfor n in range(100000):\n"
@@ -99,7 +108,7 @@ def test_stops_a_program_that_is_cancelled(bench):
     assert RuntimeManager().run(bench.job(HOUR), cancel=cancel).cause == "cancelled"
 
 
-def test_runs_nothing_that_was_cancelled_before(bench):
+def test_ends_at_once_what_was_cancelled_before(bench):
     cancel = threading.Event()
     cancel.set()
     assert RuntimeManager().run(bench.job(HOUR), cancel=cancel).cause == "cancelled"

@@ -277,6 +277,24 @@ def test_keeps_hidden_folders_out_of_trees_that_are_granted(tmp_path, monkeypatc
     assert inside == {"tools", "deep/other"}
 
 
+def test_hides_a_project_that_lies_in_a_readable_tree(bench, tmp_path, monkeypatch):
+    tree = tmp_path / "opt"
+    for name in ("tools", "project/data"):
+        (tree / name).mkdir(parents=True)
+        (tree / name / "file").write_text(name)
+    monkeypatch.setattr(reach, "SYSTEM", (*reach.SYSTEM, str(tree)))
+    source = f"""
+for name in ("tools", "project/data"):
+    try:
+        print(open({str(tree)!r} + "/" + name + "/file").read())
+    except PermissionError:
+        print("hidden")
+"""
+    job = replace(bench.job(source, isolation="sealed"), hidden=(tree / "project",))
+    assert RuntimeManager().run(job).completed, bench.workspace.tail()
+    assert bench.printed().split() == ["tools", "hidden"]
+
+
 def test_grants_nothing_inside_what_is_hidden_but_what_is_named(tmp_path, monkeypatch):
     (tmp_path / "project" / "usr").mkdir(parents=True)
     monkeypatch.setattr(reach, "SYSTEM", (str(tmp_path / "project" / "usr"),))

@@ -11,14 +11,18 @@ _TAIL = 8192
 class Capture:
     """One stream of a program; memory use is bounded however long its lines are."""
 
-    def __init__(self, source: int, path: str, cap: int) -> None:
-        self.source = source
+    def __init__(self, path: str, cap: int) -> None:
+        self.source = -1
         self.tail = b""
         self._left = cap
         self._notice = b"\n[noa: capped at %d bytes, the rest was discarded]\n" % cap
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         self._log = os.open(path, flags, 0o600)
+
+    def follow(self, source: int) -> None:
+        """Take what comes through the pipe ``source``."""
         os.set_blocking(source, False)
+        self.source = source
 
     def pump(self) -> bool:
         """Take what is there to read; whether the stream may bring more."""

@@ -35,7 +35,7 @@ class Meter:
             return Breach("process_limit", f"{len(pids)} processes; the limit is {most}")
         used, limit = memory(pids), self._limits["memory"]
         if used > limit and len(pids) > 1:
-            used = fair_memory(pids) or used
+            used = fair_memory(pids)
         self.peak_memory = max(self.peak_memory, used)
         return Breach("memory_limit", f"{used} bytes of memory; the limit is {limit}") if used > limit else None
 

@@ -11,6 +11,7 @@ import resource
 
 from noa_mlops.agents import sandbox, wire
 from noa_mlops.agents.assignment import SEALED, Assignment
+from noa_mlops.agents.capture import Capture
 from noa_mlops.agents.kernel import LAST_SIGNAL, PR_SET_PDEATHSIG, SIGKILL, Kernel
 
 _OPEN_FILES = 4096
@@ -22,11 +23,11 @@ class LaunchFailed(Exception):
 
 
 class Launched:
-    """A started program: its process, the reading ends of its output, and the facts about its isolation."""
+    """A started program: its process, what it prints, and the facts about its isolation."""
 
     __slots__ = ("facts", "pid", "stderr", "stdout")
 
-    def __init__(self, pid: int, stdout: int, stderr: int, facts: dict[str, int]) -> None:
+    def __init__(self, pid: int, stdout: Capture, stderr: Capture, facts: dict[str, int]) -> None:
         self.pid = pid
         self.stdout = stdout
         self.stderr = stderr
@@ -35,6 +36,7 @@ class Launched:
 
 def launch(kernel: Kernel, assignment: Assignment) -> Launched:
     """Start the program of ``assignment``. Raises `LaunchFailed`."""
+    printed, complained = _logs(assignment)
     stdout, stderr, report = os.pipe(), os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -42,7 +44,17 @@ def launch(kernel: Kernel, assignment: Assignment) -> Launched:
     for _, writing in (stdout, stderr, report):
         os.close(writing)
     facts = _receive_facts(report[0])
-    return Launched(pid, stdout[0], stderr[0], facts)
+    printed.follow(stdout[0])
+    complained.follow(stderr[0])
+    return Launched(pid, printed, complained, facts)
+
+
+def _logs(assignment: Assignment) -> list[Capture]:
+    """The logs of both output streams, opened before the program can touch their names."""
+    try:
+        return [Capture(f"{assignment.cwd}/{name}", assignment.limits["log"]) for name in ("stdout.log", "stderr.log")]
+    except OSError as error:
+        raise LaunchFailed(f"the logs cannot be written: {error}") from error
 
 
 def _receive_facts(report: int) -> dict[str, int]:

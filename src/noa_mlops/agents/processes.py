@@ -91,12 +91,23 @@ def _all() -> list[int]:
 
 def memory(pids: list[int]) -> int:
     """Bytes of memory that the processes hold for themselves: anonymous and shared, without mapped files."""
-    return sum(_kilobytes(f"/proc/{pid}/status", (b"RssAnon:", b"RssShmem:")) for pid in pids) * 1024
+    return sum(map(_resident, pids)) * 1024
 
 
 def fair_memory(pids: list[int]) -> int:
-    """Like `memory`, but a page that several processes share counts once; slower, 0 for unreadable processes."""
-    return sum(_kilobytes(f"/proc/{pid}/smaps_rollup", (b"Pss_Anon:", b"Pss_Shmem:")) for pid in pids) * 1024
+    """Like `memory`, but a page that several processes share counts once; slower.
+
+    A process that does not let itself be read so closely counts in full.
+    """
+    return sum(_proportional(pid) or _resident(pid) for pid in pids) * 1024
+
+
+def _resident(pid: int) -> int:
+    return _kilobytes(f"/proc/{pid}/status", (b"RssAnon:", b"RssShmem:"))
+
+
+def _proportional(pid: int) -> int:
+    return _kilobytes(f"/proc/{pid}/smaps_rollup", (b"Pss_Anon:", b"Pss_Shmem:"))
 
 
 def _kilobytes(path: str, names: tuple[bytes, ...]) -> int:

@@ -63,7 +63,7 @@ class RuntimeManager:
             look()
         finally:
             tail.close()
-        return _outcome(dict(report)) if report is not None else _lost(job)
+        return _outcome(dict(report)) if report is not None else _lost()
 
     @contextlib.contextmanager
     def _line(self, job: Job) -> Iterator[Line]:
@@ -141,9 +141,9 @@ def _outcome(report: dict[str, str]) -> Outcome:
     )
 
 
-def _lost(job: Job) -> Outcome:
+def _lost() -> Outcome:
     now = _moment(time.time())
-    facts = IsolationFacts.of(job.isolation, 0, seccomp=False)
+    facts = IsolationFacts("basic")
     detail = "the supervisor of the job ended without a report; controller.log may say more"
     return Outcome("lost", None, None, now, now, 0, facts, detail=detail)
 

@@ -12,7 +12,6 @@ import time
 
 from noa_mlops.agents import wire
 from noa_mlops.agents.assignment import Assignment
-from noa_mlops.agents.capture import Capture
 from noa_mlops.agents.consumption import Breach, Meter
 from noa_mlops.agents.kernel import PR_SET_CHILD_SUBREAPER, Kernel
 from noa_mlops.agents.launch import Launched, LaunchFailed, launch
@@ -87,9 +86,7 @@ class Watch:
         self._deadline = time.monotonic() + assignment.limits["time"]
         self._next_look = time.monotonic() + _LOOK
         self._next_disk = time.monotonic() + _LOOK_AT_DISK
-        cap = assignment.limits["log"]
-        self._stdout = Capture(launched.stdout, f"{assignment.cwd}/stdout.log", cap)
-        self._stderr = Capture(launched.stderr, f"{assignment.cwd}/stderr.log", cap)
+        self._stdout, self._stderr = launched.stdout, launched.stderr
         self._captures = {capture.source: capture for capture in (self._stdout, self._stderr)}
         self._poll = select.poll()
         for descriptor in (_CONTROL, runtime, os.pidfd_open(self._main), *self._captures):

@@ -20,6 +20,7 @@ from noa_mlops.agents import wire
 _PROGRAM = Path(__file__).with_name("supervisor.py")
 _LOOK = 0.05
 _PATIENCE = 60.0
+_FAREWELL = 1.0
 
 Fields = list[tuple[str, str]]
 
@@ -99,6 +100,8 @@ class Line:
     def __init__(self, orders: int, reports: int) -> None:
         self._orders = orders
         self._reports = reports
+        self._poll = select.poll()
+        self._poll.register(reports, select.POLLIN)
         self._supervisor: int | None = None
         self.reported = False
 
@@ -123,21 +126,29 @@ class Line:
         return report
 
     def close(self) -> None:
-        """Without its line a supervisor kills what it started and ends; one that cannot any more is killed."""
+        """Without its line a supervisor kills what it started and ends; one that cannot any more is killed.
+
+        A supervisor that has reported has nothing left to do: only the end of its process is waited for, and not for long.
+        """
         os.close(self._orders)
-        deadline = time.monotonic() + _PATIENCE
-        while not self._reports_within(deadline - time.monotonic()) or os.read(self._reports, 1 << 16):
-            if time.monotonic() > deadline:
-                self._kill()
-                break
+        if not self._hung_up(_FAREWELL if self.reported else _PATIENCE) and not self.reported:
+            self._kill()
         os.close(self._reports)
+
+    def _hung_up(self, seconds: float) -> bool:
+        """Wait until the other end of the reports is closed; whether it was in time."""
+        deadline = time.monotonic() + seconds
+        while self._reports_within(deadline - time.monotonic()):
+            if not os.read(self._reports, 1 << 16):
+                return True
+        return False
 
     def _greet(self) -> None:
         greeting = wire.receive(self._reports)
         self._supervisor = int(dict(greeting)["supervisor"]) if greeting else None
 
     def _reports_within(self, seconds: float) -> bool:
-        return bool(select.select([self._reports], [], [], max(0.0, seconds))[0])
+        return bool(self._poll.poll(max(0.0, seconds) * 1000))
 
     def _kill(self) -> None:
         if self._supervisor is not None:
