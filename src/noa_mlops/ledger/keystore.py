@@ -7,7 +7,6 @@ the one that the policy names.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Mapping
@@ -15,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noa_mlops.errors import NotAuthorised
-from noa_mlops.evidence import ECDSA_P256, ED25519, KeyInvalid, SigningKey, load_signing
+from noa_mlops.evidence import ECDSA_P256, ED25519, KeyInvalid, Scheme, SigningKey, load_signing
 from noa_mlops.files import make_directories, sync_directory, write_durably
 from noa_mlops.records.policy import KeyRecord, Policy, founding_policy
 
-SCHEMES = {"verifier": ED25519, "operator": ED25519, "root": ED25519, "model": ECDSA_P256}
+SCHEMES: Mapping[str, Scheme] = {"verifier": ED25519, "operator": ED25519, "root": ED25519, "model": ECDSA_P256}
 """The keys that a new project gets, one per role."""
 
 _MAX_KEY = 1 << 14
@@ -52,22 +51,26 @@ class KeyStore:
         self.root = _default_root(os.environ) if root is None else root
 
     def create(self, name: str) -> KeyRing:
-        """Make the keys of a new project and its first policy. The folder is complete and durable, or absent."""
-        keys = {role: SigningKey.generate(scheme) for role, scheme in SCHEMES.items()}  # type: ignore[arg-type]
+        """Make the keys of a new project and its first policy, durably.
+
+        The verifier's key id names the folder, so one that a crash left half made is never taken for another.
+        """
+        keys = {role: SigningKey.generate(scheme) for role, scheme in SCHEMES.items()}
         records = {role: KeyRecord(key.public.keyid, key.public.scheme, key.public.pem) for role, key in keys.items()}
         policy = founding_policy(name, **records)
         folder = self.folder(policy)
-        make_directories(self.root)
-        temporary = self.root / f".{folder.name}.{secrets.token_hex(6)}.tmp"
         try:
-            temporary.mkdir(mode=0o700)
+            make_directories(self.root)
+            folder.mkdir(mode=0o700)
             for role, key in keys.items():
-                write_durably(temporary / f"{role}.pem", key.private_pem(), mode=0o600)
-            temporary.rename(folder)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        sync_directory(self.root)
+                write_durably(folder / f"{role}.pem", key.private_pem(), mode=0o600)
+            sync_directory(self.root)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise NotAuthorised(
+                f"the keys of this project could not be written to {self.root} ({error.strerror})",
+                hint="Make that folder writable for the user who runs this, or set NOA_KEYS to another one.",
+            ) from error
         return KeyRing(folder, policy)
 
     def find(self, policy: Policy) -> KeyRing:
@@ -108,12 +111,14 @@ def _load(path: Path) -> SigningKey:
             f"{path} cannot be read as a key ({error.strerror})",
             hint="It must be a regular file, not a link, readable by its owner.",
         ) from error
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise NotAuthorised(f"{path} is not a regular file", hint="Put the key file itself there.")
         _check_private(path, status, "600")
-        pem = stream.read(_MAX_KEY)
+        pem = os.read(descriptor, _MAX_KEY)
+    finally:
+        os.close(descriptor)
     try:
         return load_signing(pem)
     except KeyInvalid as error:
