@@ -14,7 +14,7 @@ from typing import Any
 
 from noa_mlops.agents import AgentFactory, AgentProfile, Rung, best_isolation, scan_output
 from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, classes_of
-from noa_mlops.errors import LifecycleError, NotAuthorised, PlanInvalid, Problem, TrainingFailed
+from noa_mlops.errors import DatasetInvalid, LifecycleError, NotAuthorised, PlanInvalid, Problem, TrainingFailed
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, read_capped
 from noa_mlops.gate import Gate
 from noa_mlops.lifecycle import environment
@@ -131,7 +131,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
     isolation = _isolation(plan)
     code = tuple(_code(project, path) for path in plan.code)
     reader = DatasetReader(project, data_roots)
-    train = reader.read(plan.dataset_path)
+    train = _read(reader, "dataset_path", plan.dataset_path)
     target = _target(plan, train)
     train.require_column(target)
     evaluation = _evaluation(plan, reader, train, target)
@@ -223,6 +223,16 @@ def _foreign(plan: TrainingPlan, project: Path) -> ForeignModel | None:
     return ForeignModel(path, folder, tuple(FileDigest(file.path, file.size, file.sha256) for file in found))
 
 
+def _read(reader: DatasetReader, name: str, path: str) -> Dataset:
+    """The dataset that the plan's field ``name`` names; what is wrong with it is said of that field."""
+    try:
+        return reader.read(path)
+    except UnsafePath as error:
+        raise UnsafePath(f"{name}: {error}", hint=error.hint) from error
+    except DatasetInvalid as error:
+        raise DatasetInvalid(f"{name}: {error}", problems=error.problems, hint=error.hint) from error
+
+
 def _target(plan: TrainingPlan, train: Dataset) -> str:
     target = plan.target or train.identity.target
     if target is None:
@@ -233,7 +243,7 @@ def _target(plan: TrainingPlan, train: Dataset) -> str:
 def _evaluation(plan: TrainingPlan, reader: DatasetReader, train: Dataset, target: str) -> Dataset | None:
     if plan.evaluation is None or plan.evaluation.dataset_path is None:
         return None
-    evaluation = reader.read(plan.evaluation.dataset_path)
+    evaluation = _read(reader, "evaluation.dataset_path", plan.evaluation.dataset_path)
     evaluation.require_column(target)
     if evaluation.identity.fingerprint == train.identity.fingerprint:
         raise PlanInvalid(
