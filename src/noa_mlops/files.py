@@ -7,8 +7,10 @@ the disk, or absent. Every room that touches the disk leans on these few functio
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable, Iterator
@@ -36,12 +38,8 @@ def open_beneath(root: Path, relative: str) -> BinaryIO:
     unreadable file.
     """
     parts = _parts(relative)
-    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    directory = _open_folder(root, parts[:-1], relative)
     try:
-        for part in parts[:-1]:
-            following = _open_at(directory, part, os.O_DIRECTORY, relative)
-            os.close(directory)
-            directory = following
         descriptor = _open_at(directory, parts[-1], os.O_NONBLOCK, relative)
     finally:
         os.close(directory)
@@ -49,6 +47,31 @@ def open_beneath(root: Path, relative: str) -> BinaryIO:
         os.close(descriptor)
         raise UnsafePath(f"{relative!r} is not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def list_beneath(root: Path, relative: str) -> list[str]:
+    """The names in the folder ``relative`` below ``root``, sorted; no link is followed on the way.
+
+    Raises `UnsafePath` when a link is passed, `OSError` for a missing or unreadable folder.
+    """
+    directory = _open_folder(root, _parts(relative), relative)
+    try:
+        return sorted(os.listdir(directory))
+    finally:
+        os.close(directory)
+
+
+def _open_folder(root: Path, parts: tuple[str, ...], shown: str) -> int:
+    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts:
+            following = _open_at(directory, part, os.O_DIRECTORY, shown)
+            os.close(directory)
+            directory = following
+    except BaseException:
+        os.close(directory)
+        raise
+    return directory
 
 
 def _parts(relative: str) -> tuple[str, ...]:
@@ -66,6 +89,8 @@ def _open_at(directory: int, name: str, flags: int, shown: str) -> int:
     except OSError as error:
         if _is_link(directory, name):
             raise UnsafePath(f"{shown!r} passes the symbolic link {name!r}") from error
+        if error.errno == errno.ENXIO:  # a socket, or a device that is not there
+            raise UnsafePath(f"{shown!r} is not a regular file") from error
         raise
 
 
@@ -116,15 +141,35 @@ def make_directories(path: Path) -> None:
 
 def write_durably(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Put ``data`` at ``path``, replacing what was there; a reader sees the old bytes or the new, whole."""
+    with replacing(path, data, mode=mode):
+        pass
+
+
+@contextlib.contextmanager
+def replacing(path: Path, data: bytes, *, mode: int = 0o644) -> Iterator[None]:
+    """Like `write_durably`, with room for a last look: the block runs when ``data`` is durable but not yet at ``path``.
+
+    When the block raises, ``path`` stays as it was.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         _write_new(temporary, data, mode)
+        yield
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
     sync_directory(path.parent)
+
+
+def sweep(path: Path) -> None:
+    """Remove what writers of ``path`` left beside it when they were killed; only for who keeps other writers out."""
+    leftover = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{12}}\.tmp")
+    for name in os.listdir(path.parent):
+        if leftover.fullmatch(name):
+            with contextlib.suppress(FileNotFoundError):
+                (path.parent / name).unlink()
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

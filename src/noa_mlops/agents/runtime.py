@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import os
 import threading
@@ -18,6 +19,7 @@ from noa_mlops.agents.kernel import Kernel
 from noa_mlops.agents.processes import end_marked
 from noa_mlops.agents.progress import ProgressTail
 from noa_mlops.agents.supervisors import Fields, Line, Supervisors
+from noa_mlops.agents.workspace import JOURNAL, mark_of
 from noa_mlops.errors import TrainingFailed
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
@@ -74,14 +76,15 @@ class RuntimeManager:
                 yield line
         finally:
             if line is not None and not line.reported:
-                end_marked(_mark(job))
+                end_marked(mark_of(job.cwd))
 
 
 @contextlib.contextmanager
 def _journal(workspace: Path) -> Iterator[int]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(workspace / "controller.log", flags, 0o600)
+    descriptor = os.open(workspace / JOURNAL, flags, 0o600)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # held by the supervisor too, and so until that is dead
         yield descriptor
     finally:
         os.close(descriptor)
@@ -117,11 +120,6 @@ def _environment(job: Job) -> dict[str, str]:
     threads = dict.fromkeys(_THREADS, str(job.limits.cpus))
     quiet = {"JOBLIB_MULTIPROCESSING": "0"} if job.isolation == "sealed" else {}
     return {**kept, **threads, **quiet, **own, **job.environment}
-
-
-def _mark(job: Job) -> bytes:
-    """What the environment of every process of a job holds, unless the process changed it."""
-    return b"TMPDIR=" + os.fsencode(_environment(job)["TMPDIR"])
 
 
 def _outcome(report: dict[str, str]) -> Outcome:

@@ -10,20 +10,25 @@ import contextlib
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from noa_mlops.agents.processes import end_marked
 from noa_mlops.agents.removal import remove
 from noa_mlops.errors import LedgerConflict, TrainingFailed
-from noa_mlops.files import make_directories, open_beneath
+from noa_mlops.files import make_directories, open_beneath, sync_directory
 from noa_mlops.records.documents import compact
 from noa_mlops.records.layout import Layout
 
 OUT, TMP, CHECKPOINT, DATA, CODE = "out", "tmp", "checkpoint", "data", "code"
 PAYLOAD, PROGRESS = "payload.json", "progress.jsonl"
+JOURNAL = "controller.log"
+"""What its supervisor writes, and locks as long as it lives."""
 
 _RELEASED = -1
+_PATIENCE, _PAUSE = 60.0, 0.005
 _WIPED = (OUT, TMP, DATA, CODE)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -58,7 +63,13 @@ class Workspace:
             os.close(folder)
             return None
         os.fchmod(folder, 0o700)
-        return cls(path, agent_id, folder)
+        workspace = cls(path, agent_id, folder)
+        try:
+            workspace._outlive()
+        except BaseException:
+            workspace.release()
+            raise
+        return workspace
 
     @property
     def out(self) -> Path:
@@ -113,6 +124,16 @@ class Workspace:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         os.close(os.open(PROGRESS, flags, 0o600, dir_fd=self._folder))
 
+    def clear(self) -> None:
+        """Remove all that is in it: for a new agent, when one that nobody knows of has left something. Raises `OSError`."""
+        for name in os.listdir(self._folder):
+            remove(self._folder, name)
+
+    def sync(self) -> None:
+        """Make the names in it durable, and its own. Raises `OSError`."""
+        os.fsync(self._folder)
+        sync_directory(self.path.parent)
+
     def write_payload(self, document: Mapping[str, Any]) -> None:
         """Write what the agent is asked to do, a JSON object; not synced, as it is written again for each attempt."""
         remove(self._folder, PAYLOAD)
@@ -141,11 +162,32 @@ class Workspace:
         if folder != _RELEASED:
             os.close(folder)
 
+    def _outlive(self) -> None:
+        """Wait until the agent of a former owner, who may have died just now, is dead with all that it started."""
+        try:
+            journal = os.open(JOURNAL, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder)
+        except OSError:
+            return
+        try:
+            deadline = time.monotonic() + _PATIENCE
+            while not _lock(journal):
+                if time.monotonic() > deadline:
+                    raise LedgerConflict(f"an agent of a former run still works in {self.path}")
+                time.sleep(_PAUSE)
+        finally:
+            os.close(journal)
+        end_marked(mark_of(self.path))
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def mark_of(workspace: Path) -> bytes:
+    """The variable that the environment of every process of an agent holds, unless the process changed it."""
+    return b"TMPDIR=" + os.fsencode(workspace / TMP)
 
 
 def is_owned(path: Path) -> bool:

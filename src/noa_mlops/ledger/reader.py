@@ -117,7 +117,9 @@ class LedgerReader:
     def _remembered(self, size: int) -> LedgerState:
         """The state after ``size`` entries when it is remembered, else the empty one."""
         place = size - self._states[0].size
-        return self._states[place] if 0 <= place < len(self._states) else LedgerState()
+        state = self._states[place] if 0 <= place < len(self._states) else LedgerState()
+        # Another thread may have advanced in between, and the oldest state have left.
+        return state if state.size == size else LedgerState()
 
     def _newest_record(self) -> NewestRecord:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,6 +75,13 @@ class Run:
         """``LIFECYCLE@N``."""
         return address(self.lifecycle_id, self.version)
 
+    def tell(self) -> None:
+        """Note that somebody was told how the run ended; when that fails, it is told once more."""
+        with contextlib.suppress(OSError):
+            os.close(
+                os.open(self.workspace.path / _TOLD, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            )
+
     def release(self) -> None:
         """Give the workspace up; another process may continue the run."""
         self.workspace.release()
@@ -83,6 +91,10 @@ class Run:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+_TOLD = "told"
+"""An empty file in the workspace of a run whose outcome was told; a decided run without it was cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +135,19 @@ class AgentLifecycleController:
         workspace = Workspace.claim(self._layout, agent)
         if workspace is None:
             raise LedgerConflict(f"the workspace of {agent} is in use by another process")
+        workspace.clear()
         return Run(submission, version, workspace)
 
     def claim(self, submission: Submission, history: Sequence[Recorded]) -> Run | None:
-        """Own an unfinished run again, to continue it; None when a living process owns it."""
+        """Own a run again that was cut off, to continue it; None when a living process owns it."""
         first = history[0]
         workspace = Workspace.claim(self._layout, agent_id(first.lifecycle_id, first.version))
         return None if workspace is None else Run(submission, first.version, workspace, list(history))
+
+    def left_untold(self, agent: str) -> bool:
+        """Whether the workspace of an agent is there and nobody was told how its run ended."""
+        workspace = self._layout.workspace(agent)
+        return workspace.is_dir() and not os.path.lexists(workspace / _TOLD)
 
     def train(self, run: Run, publish: Publish, cancel: threading.Event) -> Trained:
         """Run the trainer in its workspace; its files, hashed once it and all it started are dead.
@@ -153,6 +171,7 @@ class AgentLifecycleController:
             workspace.check()
             run.files = _files(workspace, given)
             sync_files(workspace.out, (file.path for file in run.files))
+            workspace.sync()
         return Trained(run.files, facts)
 
     def evaluate(self, run: Run, trained: TrainingCompleted, cancel: threading.Event) -> Measured:

@@ -8,30 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Self, TypeAlias, assert_never
 
 from noa_mlops.artifacts import FilesystemArtifactStore
-from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LedgerConflict, LifecycleError, TrainingFailed
+from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LifecycleError, TrainingFailed
 from noa_mlops.evidence import SigningKey
 from noa_mlops.gate import decide
-from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
+from noa_mlops.ledger import Draft, Ledger, LedgerState, ledger_lines
 from noa_mlops.lifecycle import recording
 from noa_mlops.lifecycle.bus import EventBus, Subscription
+from noa_mlops.lifecycle.claiming import claim_run
 from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted, Run
+from noa_mlops.lifecycle.history import event_of
 from noa_mlops.lifecycle.intake import Submission, gate
 from noa_mlops.lifecycle.reporting import report_of
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
-from noa_mlops.records.events import (
-    EvaluationLogged,
-    LifecycleEvent,
-    Recorded,
-    Submitted,
-    TrainingCompleted,
-    decode,
-)
+from noa_mlops.records.events import EvaluationLogged, Recorded, TrainingCompleted
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.report import PipelineReport
@@ -39,10 +34,6 @@ from noa_mlops.registry import CapabilityRegistry, Mirror
 
 Clock: TypeAlias = Callable[[], str]
 """Gives the time as RFC 3339 in UTC."""
-
-
-UNFINISHED = frozenset({"submitted", "trained", "evaluated"})
-"""States of a version that is still on its way."""
 
 
 class _StateMoved(Exception):
@@ -94,6 +85,7 @@ class TrainingOrchestrator:
         """
         cancel = threading.Event()
         work = asyncio.get_running_loop().run_in_executor(None, self.run_plan, plan, cancel)
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks after a cancellation
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -106,10 +98,14 @@ class TrainingOrchestrator:
 
         Setting ``cancel`` from another thread stops the agent and raises `Interrupted`.
         """
+        cancel = cancel or threading.Event()
         self.prepare()
         submission = self._services.controller.accept(plan)
-        with self._claim(submission) as run:
-            return self._carry_out(run, cancel or threading.Event())
+        if cancel.is_set():
+            raise Interrupted(f"{plan.lifecycle_id} was interrupted before it was submitted")
+        run, notes = self._claim(submission)
+        with run:
+            return self._carry_out(run, notes, cancel)
 
     def check_plan(self, plan: TrainingPlan) -> Submission:
         """Everything that can be checked without running or writing anything; see `execute_plan` for what it raises."""
@@ -134,26 +130,11 @@ class TrainingOrchestrator:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _claim(self, submission: Submission) -> Run:
-        """The newest unfinished run of the same plan, data and code that nobody owns, else a new version."""
-        ledger, controller = self._services.ledger, self._services.controller
-        ledger.refresh()
-        for history in self._unfinished(ledger.state, submission):
-            run = controller.claim(submission, history)
-            if run is not None:
-                return run
-        return self._submit(submission)
-
-    def _unfinished(self, state: LedgerState, submission: Submission) -> Iterator[list[Recorded]]:
-        """The histories of unfinished versions of the same plan, data and code, newest first."""
-        plan = submission.plan
-        versions = state.lifecycle(plan.lifecycle_id).versions
-        for number in range(len(versions), 0, -1):
-            version = versions[number]
-            if version.status in UNFINISHED and version.plan_digest == plan.digest:
-                history = [event_of(entry) for entry in self._services.ledger.history(plan.lifecycle_id, number)]
-                if _same_data(history[0], submission):
-                    yield history
+    def _claim(self, submission: Submission) -> tuple[Run, Sequence[str]]:
+        """The newest run of the same plan, data and code that can go on, else a new version; and what to say of it."""
+        services = self._services
+        run, notes = claim_run(services.ledger, services.controller, submission)
+        return (self._submit(submission), notes) if run is None else (run, notes)
 
     def _submit(self, submission: Submission) -> Run:
         """Give the plan the next number of its lifecycle, under the ledger's lock, and own its workspace."""
@@ -174,7 +155,7 @@ class TrainingOrchestrator:
         owned[-1].history.append(event)
         return owned[-1]
 
-    def _carry_out(self, run: Run, cancel: threading.Event) -> PipelineReport:
+    def _carry_out(self, run: Run, notes: Sequence[str], cancel: threading.Event) -> PipelineReport:
         evaluated = run.submission.evaluation is not None
         while True:
             match next_step(run.history, evaluated=evaluated):
@@ -185,7 +166,7 @@ class TrainingOrchestrator:
                 case Decide() as step:
                     event = self._decide(run, step)
                 case Done():
-                    return self._finish(run)
+                    return self._finish(run, notes)
                 case never:
                     assert_never(never)
             run.history.append(event)
@@ -251,34 +232,19 @@ class TrainingOrchestrator:
             self._bus.publish(event)
         return event
 
-    def _finish(self, run: Run) -> PipelineReport:
-        notes: Sequence[str] = ()
+    def _finish(self, run: Run, notes: Sequence[str]) -> PipelineReport:
+        """Bring the mirror up to the ledger and say how it ended; the outcome counts as told from here on."""
         try:
             self._catch_up()
         except LifecycleError as error:
-            notes = (f"registry mirror pending ({error}): noa doctor --repair",)
+            notes = (*notes, f"registry mirror pending ({error}): noa doctor --repair")
+        run.tell()
         lifecycle = self._services.ledger.state.lifecycle(run.lifecycle_id)
         return report_of(run.history, lifecycle, run.submission.isolation, notes)
 
     def _catch_up(self) -> None:
         ledger = self._services.ledger
         self._services.mirror.catch_up(partial(ledger_lines, ledger), self._services.mirror_key)
-
-
-def event_of(entry: LedgerEntry) -> Recorded:
-    """The event of an entry that concerns a version."""
-    about = {"seq": entry.seq, "type": entry.type, "ts": entry.ts, "lifecycle_id": entry.lifecycle_id}
-    header = {**about, "version": entry.version, "status": entry.status}
-    event = decode({"noa_entry": header, "predicate": entry.predicate, "subject": entry.subject})
-    if event is None:
-        raise LedgerConflict(f"entry {entry.seq} ({entry.type}) concerns no version")
-    return event
-
-
-def _same_data(submitted: LifecycleEvent, submission: Submission) -> bool:
-    if not isinstance(submitted, Submitted):
-        return False
-    return submitted.datasets == submission.datasets and list(submitted.code) == list(submission.code_digests)
 
 
 def _unless_moved(draft: Draft, seen: int | None, state: LedgerState) -> Draft:

@@ -5,6 +5,7 @@ and can be rebuilt from it byte for byte; no decision is ever read back from it 
 """
 
 from noa_mlops.registry.capabilities import CapabilityRegistry
-from noa_mlops.registry.mirror import CAPABILITY, Mirror, MirrorTampered, project
+from noa_mlops.registry.lines import CAPABILITY, project
+from noa_mlops.registry.mirror import Mirror, MirrorTampered
 
 __all__ = ["CAPABILITY", "CapabilityRegistry", "Mirror", "MirrorTampered", "project"]

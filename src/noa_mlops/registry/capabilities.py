@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from noa_mlops.errors import RegistryConflict
-from noa_mlops.files import make_directories, write_durably
+from noa_mlops.files import replacing, sweep
 from noa_mlops.records.documents import DocumentInvalid, parse_object
+from noa_mlops.registry.writing import describe, make_parent, ownership_hint, writing
 
 MAX_BYTES = 4 << 20
 """Largest capability manifest that is read."""
@@ -24,7 +26,7 @@ class CapabilityRegistry:
 
     def capabilities(self) -> tuple[Mapping[str, Any], ...]:
         """Every entry, in file order. Raises `RegistryConflict` when the file is not a capability manifest."""
-        return tuple(self._read()["capabilities"])
+        return tuple(self._parse(self._bytes())["capabilities"])
 
     def check_writable(self) -> None:
         """Raise `RegistryConflict` unless this process could replace the file: asked before anything runs."""
@@ -33,34 +35,62 @@ class CapabilityRegistry:
         for place, mode in ((folder, os.W_OK | os.X_OK), (self.path, os.R_OK | os.W_OK)):
             if place.exists() and not os.access(place, mode):
                 raise RegistryConflict(f"{place} is not writable{describe(place)}", hint=ownership_hint(place))
-        self._read()
+        self._parse(self._bytes())
 
     def ensure(self, entry: Mapping[str, Any]) -> bool:
-        """Make ``entry`` (with an ``id``) present as given; True when the file had to change."""
-        document = self._read()
-        entries = document["capabilities"]
+        """Make ``entry`` (with an ``id``) present as given; True when the file had to change.
+
+        What another program writes into the file at the same time is kept.
+        """
+        with writing(self.path):
+            while True:
+                before = self._bytes()
+                document = self._parse(before)
+                if not self._merge(document["capabilities"], entry):
+                    return False
+                with contextlib.suppress(_Changed):
+                    self._replace(before, document)
+                    return True
+
+    def _merge(self, entries: list[Any], entry: Mapping[str, Any]) -> bool:
+        """Put ``entry`` in its place; whether that changed anything."""
         at = next((index for index, known in enumerate(entries) if known["id"] == entry["id"]), None)
-        if at is not None and entries[at].get("type") not in (None, entry["type"]):
+        if at is None:
+            entries.append(dict(entry))
+            return True
+        if entries[at].get("type") not in (None, entry["type"]):
             raise RegistryConflict(
                 f"{self.path}: capability {entry['id']!r} is registered with type {entries[at]['type']!r}, not ours",
                 hint="Choose another capability id, or remove that entry after asking its owner.",
             )
-        merged = dict(entry) if at is None else {**entries[at], **entry}
-        if at is not None and entries[at] == merged:
+        merged = {**entries[at], **entry}
+        if entries[at] == merged:
             return False
-        _put(entries, at, merged)
-        self._write(document)
+        entries[at] = merged
         return True
 
-    def _read(self) -> dict[str, Any]:
+    def _replace(self, before: bytes | None, document: Mapping[str, Any]) -> None:
+        """Write ``document``, unless the file is no longer what it was ``before``."""
+        sweep(self.path)
+        data = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+        with replacing(self.path, data):
+            if self._bytes() != before:
+                raise _Changed
+
+    def _bytes(self) -> bytes | None:
+        """The file's content, None when there is no file."""
         try:
-            data = self.path.read_bytes()
+            return self.path.read_bytes()
         except FileNotFoundError:
-            return {"version": 1, "capabilities": []}
+            return None
         except OSError as error:
             raise RegistryConflict(
                 f"{self.path} cannot be read ({error.strerror}){describe(self.path)}", hint=ownership_hint(self.path)
             ) from error
+
+    def _parse(self, data: bytes | None) -> dict[str, Any]:
+        if data is None:
+            return {"version": 1, "capabilities": []}
         try:
             document = parse_object(data, limit=MAX_BYTES)
         except DocumentInvalid as error:
@@ -74,41 +104,6 @@ class CapabilityRegistry:
             raise RegistryConflict(f"{self.path} has a capability without an id")
         return document
 
-    def _write(self, document: Mapping[str, Any]) -> None:
-        try:
-            make_parent(self.path)
-            write_durably(self.path, json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n")
-        except OSError as error:
-            raise RegistryConflict(
-                f"{self.path} cannot be written ({error.strerror}){describe(self.path.parent)}",
-                hint=ownership_hint(self.path.parent),
-            ) from error
 
-
-def _put(entries: list[Any], at: int | None, entry: Mapping[str, Any]) -> None:
-    if at is None:
-        entries.append(entry)
-    else:
-        entries[at] = entry
-
-
-def make_parent(path: Path) -> None:
-    """Create the folder of a registry file. Raises `RegistryConflict`."""
-    try:
-        make_directories(path.parent)
-    except OSError as error:
-        raise RegistryConflict(f"{path.parent} cannot be created ({error.strerror})") from error
-
-
-def describe(path: Path) -> str:
-    """Mode and owner of a path, for a message; empty when it cannot be looked at."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ""
-    return f" (mode {status.st_mode & 0o7777:o}, owner {status.st_uid}:{status.st_gid})"
-
-
-def ownership_hint(path: Path) -> str:
-    """The command that would give this process the file back."""
-    return f"Its owner can run: chown {os.geteuid()}:{os.getegid()} {path} && chmod u+rw {path}"
+class _Changed(Exception):
+    """Another program wrote the file between our reading and our writing."""

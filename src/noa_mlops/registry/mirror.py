@@ -1,18 +1,17 @@
 """``ml_artifacts.log``: the mirror of the ledger that CI reads, with a signed head of its own.
 
-One line per deciding or measuring entry: fields people read, and the ledger line itself, from which they all
-follow. Every writing command catches the mirror up. A line that was edited is never overwritten in silence.
+One line per deciding or measuring entry. Every writing command catches the mirror up, and signs its head anew. What
+a crash tore off the end is written again; a line that was edited is never overwritten in silence.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from noa_mlops.errors import LifecycleError, RegistryConflict
 from noa_mlops.evidence import (
@@ -26,33 +25,10 @@ from noa_mlops.evidence import (
     root_of,
     sign_checkpoint,
 )
-from noa_mlops.files import sync_directory, write_durably
-from noa_mlops.records.documents import compact, parse_object
-from noa_mlops.records.events import DECISION, LedgerLine
-from noa_mlops.registry.capabilities import describe, make_parent, ownership_hint
-
-MIRRORED = frozenset(
-    {
-        "Genesis",
-        "EvaluationLogged",
-        "PromotionReady",
-        "DriftScanned",
-        "Investigated",
-        "RolloutEnabled",
-        "Overridden",
-        "RolledBack",
-        "Deployed",
-        "Redacted",
-        "PolicyChanged",
-    }
-)
-"""Entry types that decide or measure."""
-
-CAPABILITY = "ml.lifecycle.controller"
-"""The capability in whose name every line is written."""
-
-MAX_LINE = 1 << 18
-"""Longest mirror line, in bytes: a ledger line of 65,535 escaped bytes and its readable fields."""
+from noa_mlops.files import sweep, sync_directory, write_durably
+from noa_mlops.records.events import LedgerLine
+from noa_mlops.registry.lines import MAX_LINE, MIRRORED, position, project
+from noa_mlops.registry.writing import describe, make_parent, ownership_hint, writing
 
 
 class MirrorTampered(LifecycleError):
@@ -63,60 +39,31 @@ class MirrorTampered(LifecycleError):
 
 
 EntrySource = Callable[[int], Iterable[LedgerLine]]
-"""The ledger's entries from an index on."""
+"""The ledger's entries from an index on, the newest included at the time of the call."""
 
 
-def project(entry: LedgerLine) -> bytes:
-    """The mirror line of a ledger entry, without its newline; the same entry always gives the same bytes."""
-    statement = parse_object(entry.line, limit=MAX_LINE)
-    header, predicate = statement["noa_entry"], statement["predicate"]
-    decision = predicate.get(DECISION, {})
-    fields: dict[str, Any] = {
-        "capability": CAPABILITY,
-        "type": header["type"],
-        "artifact": _artifact(statement, decision),
-        "metrics": decision.get("metrics", predicate.get("metrics")),
-        "thresholds": decision.get("thresholds"),
-        "decision": _decision(header, decision),
-        "rollout": {"champion": entry.champion, "status": entry.status} if "lifecycle_id" in header else None,
-        "timestamp": header["ts"],
-        "line": entry.line.decode(),
-    }
-    return compact({name: value for name, value in fields.items() if value is not None})
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """How far the mirror is right: the next ledger index, its bytes, the tree over its lines, how many are signed."""
 
+    seq: int = 0
+    size: int = 0
+    frontier: Frontier = field(default_factory=Frontier)
+    signed: int = 0
 
-def _artifact(statement: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, Any] | None:
-    header = statement["noa_entry"]
-    if header.get("version") is None:
-        return None
-    fields = {
-        "path": decision.get("artifact"),
-        "checksum": statement["subject"][0]["digest"]["sha256"],
-        "lifecycle_id": header["lifecycle_id"],
-        "profile": decision.get("profile", statement["predicate"].get("profile")),
-        "version": header["version"],
-    }
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _decision(header: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, Any] | None:
-    if "status" not in header:
-        return None
-    return {
-        "status": header["status"],
-        "verdict": decision.get("verdict"),
-        "reasons": list(decision.get("reasons", ())),
-    }
+    def with_line(self, entry: LedgerLine, line: bytes) -> _Known:
+        """One mirror line more, that of ``entry``; ``line`` is without its newline."""
+        return _Known(entry.seq + 1, self.size + len(line) + 1, self.frontier.push(leaf_hash(line)), self.signed)
 
 
 class Mirror:
-    """The registry log at ``path`` and its signed head at ``checkpoint``."""
+    """The registry log at ``path`` and its signed head at ``checkpoint``. Threads may share one."""
 
     def __init__(self, path: Path, checkpoint: Path, *, origin: str) -> None:
         self.path = path
         self._checkpoint = checkpoint
         self._origin = f"{origin}/registry"
-        self._known = _Known(0, 0, Frontier())
+        self._known = _Known()
 
     def check_writable(self) -> None:
         """Raise `RegistryConflict` unless this process could append: asked before anything runs."""
@@ -128,26 +75,31 @@ class Mirror:
     def catch_up(self, entries: EntrySource, key: SigningKey) -> int:
         """Append what the ledger has and the mirror has not; the number of lines appended.
 
+        ``entries`` is asked while other writers are kept out, so it must give at least what they have mirrored.
         Raises `MirrorTampered` when a line that is there does not follow from the ledger, `RegistryConflict`
         when the file cannot be written.
         """
-        try:
-            with _locked(self.path) as descriptor:
-                return self._append(descriptor, entries, key)
-        except OSError as error:
-            raise RegistryConflict(
-                f"{self.path} cannot be written ({error.strerror}){describe(self.path)}", hint=ownership_hint(self.path)
-            ) from error
+        with writing(self.path), _opened(self.path) as log:
+            if os.fstat(log).st_size != self._known.size:
+                self._known = self._look(log, entries, key.public)
+            before = self._known.frontier.size
+            known = self._append(log, entries)
+            if known.signed != known.frontier.size or not self._checkpoint.exists():
+                self._sign(known.frontier, key)
+            self._known = _Known(known.seq, known.size, known.frontier, known.frontier.size)
+        return known.frontier.size - before
 
     def rebuild(self, entries: EntrySource, key: SigningKey) -> int:
-        """Write the whole mirror anew from the ledger; the number of lines."""
-        lines = [project(entry) for entry in entries(0) if entry.type in MIRRORED]
-        make_parent(self.path)
-        write_durably(self.path, b"".join(line + b"\n" for line in lines))
-        frontier = Frontier()
-        for line in lines:
-            frontier = frontier.push(leaf_hash(line))
-        self._sign(frontier, key)
+        """Write the whole mirror anew from the ledger; the number of lines. Raises `RegistryConflict`."""
+        with writing(self.path):
+            sweep(self.path)
+            lines = [project(entry) for entry in entries(0) if entry.type in MIRRORED]
+            write_durably(self.path, b"".join(line + b"\n" for line in lines))
+            frontier = Frontier()
+            for line in lines:
+                frontier = frontier.push(leaf_hash(line))
+            self._sign(frontier, key)
+            self._known = _Known()
         return len(lines)
 
     def findings(self, lines: Iterable[LedgerLine], keys: Iterable[PublicKey]) -> Iterator[str]:
@@ -177,77 +129,95 @@ class Mirror:
         if head.size != len(lines) or head.root != root_of([leaf_hash(line) for line in lines]):
             yield f"has a head, {self._checkpoint}, over {head.size} other lines"
 
-    def _append(self, descriptor: int, entries: EntrySource, key: SigningKey) -> int:
-        size = os.fstat(descriptor).st_size
-        if size != self._known.size:
-            self._known = self._compare(descriptor, entries)
-        known, added, batch = self._known, 0, bytearray()
-        frontier, seq = known.frontier, known.seq
+    def _append(self, log: int, entries: EntrySource) -> _Known:
+        """Add the lines that are missing, in one write, durably."""
+        known, batch = self._known, bytearray()
         for entry in entries(known.seq):
-            seq = entry.seq + 1
             if entry.type in MIRRORED:
                 line = project(entry)
                 batch += line + b"\n"
-                frontier = frontier.push(leaf_hash(line))
-                added += 1
+                known = known.with_line(entry, line)
         if batch:
-            _write_all(descriptor, bytes(batch))
-            os.fdatasync(descriptor)
-        if batch or not self._checkpoint.exists():
-            self._sign(frontier, key)
-        self._known = _Known(seq, known.size + len(batch), frontier)
-        return added
+            _write_all(log, bytes(batch))
+            os.fdatasync(log)
+        return known
 
-    def _compare(self, descriptor: int, entries: EntrySource) -> _Known:
-        """Hold every line that is there against the ledger; a torn last line is cut off, as nobody was told of it."""
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        size, seq, frontier = 0, 0, Frontier()
-        with os.fdopen(os.dup(descriptor), "rb") as stream:
-            lines = iter(stream)
-            for entry in entries(0):
-                if entry.type not in MIRRORED:
-                    seq = entry.seq + 1
-                    continue
-                found = next(lines, None)
-                expected = project(entry)
-                if found is None or (not found.endswith(b"\n") and expected.startswith(found)):
-                    os.ftruncate(descriptor, size)
-                    return _Known(seq, size, frontier)
-                if found != expected + b"\n":
-                    raise MirrorTampered(
-                        f"{self.path}: line {frontier.size + 1} does not follow from ledger entry {entry.seq}"
-                    )
-                size, seq, frontier = size + len(found), entry.seq + 1, frontier.push(leaf_hash(expected))
-            if next(lines, None) is not None:
-                raise MirrorTampered(f"{self.path}: line {frontier.size + 1} has no entry in the ledger")
-        return _Known(seq, size, frontier)
+    def _look(self, log: int, entries: EntrySource, key: PublicKey) -> _Known:
+        """How far the file is right: what its head covers is told by hashing, the rest by the ledger."""
+        os.lseek(log, 0, os.SEEK_SET)
+        with os.fdopen(os.dup(log), "rb") as stream:
+            known = self._covered(stream, entries, key)
+            known = self._follow(stream, known, entries)
+        os.ftruncate(log, known.size)
+        return known
+
+    def _covered(self, stream: BinaryIO, entries: EntrySource, key: PublicKey) -> _Known:
+        """The lines that the signed head vouches for; none when there is no head."""
+        head = self._head(key)
+        if head is None or os.fstat(stream.fileno()).st_size == 0:
+            return _Known()
+        size, frontier, line = 0, Frontier(), b""
+        while frontier.size < head.size and (line := stream.readline(MAX_LINE)).endswith(b"\n"):
+            size, frontier = size + len(line), frontier.push(leaf_hash(line[:-1]))
+        seq = position(line)
+        if seq is None or frontier.size != head.size or frontier.root() != head.root:
+            raise self._tampered(entries, key)
+        last = next(iter(entries(seq)), None)
+        if last is None or project(last) + b"\n" != line:
+            raise self._tampered(entries, key)
+        return _Known(seq + 1, size, frontier, head.size)
+
+    def _follow(self, stream: BinaryIO, known: _Known, entries: EntrySource) -> _Known:
+        """The lines that nobody signed yet, up to where a crash tore the file; held against the ledger."""
+        wanted = (entry for entry in entries(known.seq) if entry.type in MIRRORED)
+        while found := stream.readline(MAX_LINE):
+            entry = next(wanted, None)
+            if entry is not None and found == project(entry) + b"\n":
+                known = known.with_line(entry, found[:-1])
+            elif _is_torn(found):
+                break
+            else:
+                number, why = known.frontier.size + 1, "has no entry in" if entry is None else "does not follow from"
+                raise MirrorTampered(f"{self.path}: line {number} {why} the ledger")
+        return known
+
+    def _head(self, key: PublicKey) -> LogCheckpoint | None:
+        try:
+            note = self._checkpoint.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            return parse_checkpoint(note, self._origin, [key])
+        except NoteInvalid as error:
+            raise MirrorTampered(f"{self._checkpoint} {error}") from error
+
+    def _tampered(self, entries: EntrySource, key: PublicKey) -> MirrorTampered:
+        """What is wrong with a file that is not what its head says."""
+        reason = next(self.findings(entries(0), [key]), "is not what its signed head covers")
+        return MirrorTampered(f"{self.path}: {reason}")
 
     def _sign(self, frontier: Frontier, key: SigningKey) -> None:
+        sweep(self._checkpoint)
         head = LogCheckpoint(origin=self._origin, size=frontier.size, root=frontier.root())
         write_durably(self._checkpoint, sign_checkpoint(head, key))
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """How far the mirror is known to be right: the next ledger index, the file's size, the tree over its lines."""
-
-    seq: int
-    size: int
-    frontier: Frontier
-
-
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    make_parent(path)
+def _opened(path: Path) -> Iterator[int]:
+    """The log, made durably when it is missing."""
     new = not path.exists()
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         if new:
             sync_directory(path.parent)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether a crash can have left these bytes: an end without newline, or a block that never reached the disk."""
+    return not line.endswith(b"\n") or b"\0" in line
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

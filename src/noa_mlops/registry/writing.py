@@ -1,0 +1,98 @@
+"""One writer at a time in ``registry/``, and errors that say whose file it is.
+
+The lock is on the folder itself: the files in it can be replaced while others wait, and nothing is left behind. The
+kernel gives it back when its holder dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from noa_mlops.errors import RegistryConflict
+from noa_mlops.files import make_directories
+
+TIMEOUT = 30.0
+"""Seconds that a writer waits for another one."""
+
+_PAUSE = 0.005
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def writing(path: Path, timeout: float = TIMEOUT) -> Iterator[None]:
+    """Be the only one of our processes and threads that writes beside ``path``; its folder is made when missing.
+
+    Raises `RegistryConflict` after ``timeout`` seconds, and for every `OSError` of the block.
+    """
+    make_parent(path)
+    try:
+        with _locked(path.parent, time.monotonic() + timeout):
+            yield
+    except OSError as error:
+        raise RegistryConflict(
+            f"{path} cannot be written ({error.strerror}){describe(path)}", hint=_remedy(error, path)
+        ) from error
+
+
+def _remedy(error: OSError, path: Path) -> str:
+    if error.errno in _FULL:
+        return "Free some space, then: noa doctor --repair"
+    return ownership_hint(path)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, deadline: float) -> Iterator[None]:
+    while (descriptor := _try(folder)) is None:
+        if time.monotonic() >= deadline:
+            raise RegistryConflict(f"{folder} is in use by another process", hint="Wait for the other command to end.")
+        time.sleep(_PAUSE)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try(folder: Path) -> int | None:
+    """The descriptor that holds the lock; None when another one does, or when the folder was replaced meanwhile."""
+    descriptor = os.open(folder, _FOLDER)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(folder)):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        os.close(descriptor)
+        return None
+    except OSError:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def make_parent(path: Path) -> None:
+    """Create the folder of a registry file. Raises `RegistryConflict`."""
+    try:
+        make_directories(path.parent)
+    except OSError as error:
+        raise RegistryConflict(f"{path.parent} cannot be created ({error.strerror})") from error
+
+
+def describe(path: Path) -> str:
+    """Mode and owner of a path, for a message; empty when it cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f" (mode {status.st_mode & 0o7777:o}, owner {status.st_uid}:{status.st_gid})"
+
+
+def ownership_hint(path: Path) -> str:
+    """The command that would give this process the file back."""
+    return f"Its owner can run: chown {os.geteuid()}:{os.getegid()} {path} && chmod u+rw {path}"
