@@ -5,6 +5,7 @@ hidden folder beside it, made durable, compared with the digests that were measu
 Nothing here decides anything: a folder that no ledger entry names is not a promoted model.
 """
 
-from noa_mlops.artifacts.store import FilesystemArtifactStore, Staged
+from noa_mlops.artifacts.staging import Staged
+from noa_mlops.artifacts.store import FilesystemArtifactStore
 
 __all__ = ["FilesystemArtifactStore", "Staged"]

@@ -13,9 +13,6 @@ from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState, VersionS
 from noa_mlops.records.events import DECISION, RUN
 from noa_mlops.records.layout import address
 
-RUNNING = frozenset({"submitted", "trained", "evaluated"})
-"""States of a version that is still on its way."""
-
 
 def project_view(ledger: LedgerReader) -> dict[str, Any]:
     """The whole project: origin, solo mode, and each lifecycle in short."""
@@ -92,7 +89,7 @@ def _lifecycle(ledger: LedgerReader, lifecycle_id: str) -> LifecycleState:
 def _version(version: VersionState) -> dict[str, Any]:
     return {
         "version": version.version,
-        "state": "running" if version.status in RUNNING else version.status,
+        "state": "running" if version.on_its_way else version.status,
         "profile": version.profile,
         "agent_id": version.agent_id,
         "plan_digest": version.plan_digest,

@@ -34,6 +34,11 @@ class VersionState:
     seqs: tuple[int, ...]
 
     @property
+    def on_its_way(self) -> bool:
+        """Whether more is to come: it neither failed nor was decided on."""
+        return self.status in ("submitted", "trained", "evaluated")
+
+    @property
     def first_seq(self) -> int:
         """Index of its Submitted entry."""
         return self.seqs[0]

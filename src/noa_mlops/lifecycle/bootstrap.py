@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from noa_mlops.agents import AgentFactory, RuntimeManager
@@ -58,7 +59,7 @@ def open_orchestrator(
     services = Services(
         layout=layout,
         ledger=ledger,
-        store=FilesystemArtifactStore(layout),
+        store=FilesystemArtifactStore(layout, unnamed=partial(_is_unnamed, ledger)),
         capabilities=capabilities,
         mirror=mirror,
         mirror_key=ledger.keys.signing_key("verifier"),
@@ -68,6 +69,12 @@ def open_orchestrator(
     orchestrator = TrainingOrchestrator(services)
     orchestrator.prepare()
     return orchestrator
+
+
+def _is_unnamed(ledger: Ledger, lifecycle_id: str, version: int) -> bool:
+    """Whether a version is still on its way: then no entry names its folder yet."""
+    known = ledger.state.version(lifecycle_id, version)
+    return known is not None and known.on_its_way
 
 
 def data_roots(layout: Layout, ledger: Ledger) -> tuple[Path, ...]:

@@ -214,9 +214,7 @@ class AgentLifecycleController:
         predictions = measured.predictions if measured is not None else None
         staged = Staged(
             model=run.workspace.out,
-            files=files,
             code=run.workspace.code,
-            code_files=code,
             predictions=_predictions(run) if predictions else None,
             predictions_sha256=predictions,
         )

@@ -6,18 +6,23 @@ manifest by the SHA-256 of its exact bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from types import UnionType
 from typing import Any
 
 from noa_mlops.records.dataset import FileDigest
-from noa_mlops.records.documents import canonical, parse_object, sha256
+from noa_mlops.records.documents import canonical, is_digest, parse_object, sha256
 
 SCHEMA = "noa:manifest/v1"
 """Names the form of the manifest; a reader refuses any other."""
 
 MAX_BYTES = 16 << 20
 """Largest manifest that is read."""
+
+MAX_DEPTH = 64
+"""Most parts that the path of a model's file may have."""
 
 
 def file_list(files: Iterable[FileDigest]) -> bytes:
@@ -86,23 +91,73 @@ class Manifest:
         if document.pop("schema", None) != SCHEMA:
             raise ValueError(f"is not a manifest of the form {SCHEMA}")
         claimed = document.pop("checksum", None)
-        try:
-            manifest = cls(
-                **{
-                    **document,
-                    "files": tuple(FileDigest(**file) for file in document["files"]),
-                    "code": tuple(FileDigest(**file) for file in document["code"]),
-                }
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"has missing or unknown members ({error})") from error
+        if document.keys() != _KINDS.keys():
+            names = ", ".join(sorted(document.keys() ^ _KINDS.keys()))
+            raise ValueError(f"has missing or unknown members: {names:.200}")
+        for name, kind in _KINDS.items():
+            if not _is(document[name], kind):
+                raise ValueError(f"has a {name} that is no such value")
+        members = {name: _files(document[name], name) for name in ("files", "code")}
+        manifest = cls(**{**document, **members})
         if manifest.checksum != claimed or manifest.to_bytes() != data:
             raise ValueError("contradicts itself: its checksum or its form is not that of its files")
         return manifest
 
 
+_KINDS: Mapping[str, type | UnionType] = {
+    "lifecycle_id": str,
+    "profile": str,
+    "version": int,
+    "artifact": str,
+    "files": list,
+    "code": list,
+    "created_at": str,
+    "plan_digest": str,
+    "dataset": dict,
+    "evaluation": dict | None,
+    "agents": dict,
+    "environment": dict,
+    "seed": int,
+    "predict": dict,
+    "code_bearing": bool,
+}
+"""What each member of the stored document is; its schema and its checksum are looked at apart."""
+
+
+def _is(value: object, kind: type | UnionType) -> bool:
+    """Whether a JSON value is of a kind; true and false are no numbers."""
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
 def _file(file: FileDigest) -> dict[str, Any]:
     return {"path": file.path, "size": file.size, "sha256": file.sha256}
+
+
+def _files(rows: Sequence[object], name: str) -> tuple[FileDigest, ...]:
+    """The files of a list. Raises `ValueError` unless each is named once, by a plain path inside the model."""
+    files = tuple(_read_file(row, name) for row in rows)
+    paths = {file.path for file in files}
+    if len(paths) != len(files):
+        raise ValueError(f"names a file twice in {name}")
+    return files
+
+
+def _read_file(row: object, name: str) -> FileDigest:
+    if not isinstance(row, dict) or row.keys() != {"path", "size", "sha256"}:
+        raise ValueError(f"has an entry in {name} that is no file")
+    path, size = row["path"], row["size"]
+    if not isinstance(path, str) or not _is_inside(path):
+        raise ValueError(f"names in {name} the path {path!r:.80}, which is not inside the model")
+    if not _is(size, int) or size < 0 or not is_digest(row["sha256"]):
+        raise ValueError(f"has for {path!r:.80} a size or a SHA-256 that is none")
+    return FileDigest(path, size, row["sha256"])
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path is relative, in its shortest form, not too deep, and leaves no folder."""
+    plain = PurePosixPath(path)
+    shortest = str(plain) == path and "\0" not in path and not plain.is_absolute()
+    return shortest and 0 < len(plain.parts) <= MAX_DEPTH and ".." not in plain.parts
 
 
 @dataclass(frozen=True, slots=True)
