@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from noa_mlops.errors import PlanInvalid
 from noa_mlops.evidence import (
@@ -95,8 +95,21 @@ _BECOMES: Mapping[str, VersionStatus] = {
 }
 
 
+class Admission(NamedTuple):
+    """A line that was admitted: what it says, and the state after it."""
+
+    entry: LedgerEntry
+    state: LedgerState
+
+
 def admit(state: LedgerState, line: bytes) -> LedgerState | Refusal:
     """The state after ``line`` (without newline), or why it may not follow ``state``."""
+    result = examine(state, line)
+    return result.state if isinstance(result, Admission) else result
+
+
+def examine(state: LedgerState, line: bytes) -> Admission | Refusal:
+    """Like `admit`, with the entry."""
     try:
         signed = split_line(line)
     except StatementInvalid as error:
@@ -108,8 +121,8 @@ def admit(state: LedgerState, line: bytes) -> LedgerState | Refusal:
     problem = _chain_problem(state, entry) or _signature_problem(state.policy or _founding(entry), signed)
     if problem is not None:
         return Refusal(problem)
-    result = follow(state, entry)
-    return replace(result, authentic=True) if isinstance(result, Refusal) else result
+    after = follow(state, entry)
+    return Refusal(after.reason, authentic=True) if isinstance(after, Refusal) else Admission(entry, after)
 
 
 def admit_sealed(state: LedgerState, line: bytes) -> LedgerState | Refusal:

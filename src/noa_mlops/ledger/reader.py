@@ -11,17 +11,20 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from noa_mlops.errors import LedgerTampered, NotFound
-from noa_mlops.evidence import MAX_LINE, LogCheckpoint, split_line
+from noa_mlops.evidence import MAX_LINE, LogCheckpoint
 from noa_mlops.files import open_beneath
-from noa_mlops.ledger.entry import LedgerEntry, read_entry
+from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.heads import NewestRecord, checked_head, newest_record
-from noa_mlops.ledger.law import Refusal, admit, admit_sealed, head_keys, read_authentic
+from noa_mlops.ledger.law import Admission, Refusal, admit, admit_sealed, examine, head_keys, read_authentic
 from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.state import LedgerState
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.policy import SIGN_HEAD
+
+_Admitted = TypeVar("_Admitted", LedgerState, Admission)
 
 _REMEMBERED = 256
 """How many of the newest states are kept, so that reading on from one of them folds nothing again."""
@@ -59,11 +62,11 @@ class LedgerReader:
         """Entries beyond the state, each admitted; another process may be writing more."""
         state, entries = self._state, []
         for line in read_lines(self._layout.ledger, self._ends[-1]):
-            after = admit(state, line[:-1]) if line.endswith(b"\n") else None
-            if not isinstance(after, LedgerState):
+            result = examine(state, line[:-1]) if line.endswith(b"\n") else Refusal("is torn")
+            if isinstance(result, Refusal):
                 break
-            state = after
-            entries.append(_entry(line[:-1]))
+            state = result.state
+            entries.append(result.entry)
         return tuple(entries)
 
     def refresh(self) -> None:
@@ -83,9 +86,9 @@ class LedgerReader:
         for line in read_lines(self._layout.ledger, self._ends[state.size]):
             if state.size == last.size:
                 break
-            state = self._demand(admit(state, line.removesuffix(b"\n")), state)
-            if state.size > start:
-                yield _entry(line[:-1]), state
+            entry, state = self._demand(examine(state, line.removesuffix(b"\n")), state)
+            if entry.seq >= start:
+                yield entry, state
         if state.size == last.size and state.head != last.head:
             raise LedgerTampered(f"{self._layout.ledger}: entry {state.size - 1} is no longer what it was")
         if state.size < last.size:
@@ -172,7 +175,7 @@ class LedgerReader:
         self._states.append(state)
         self._state = state
 
-    def _demand(self, result: LedgerState | Refusal, before: LedgerState) -> LedgerState:
+    def _demand(self, result: _Admitted | Refusal, before: LedgerState) -> _Admitted:
         if isinstance(result, Refusal):
             raise LedgerTampered(f"{self._layout.ledger}: entry {before.size} {result.reason}")
         return result
@@ -204,7 +207,3 @@ def _reading(descriptor: int) -> Callable[[int, int], bytes]:
         return os.pread(descriptor, size, offset)
 
     return read
-
-
-def _entry(line: bytes) -> LedgerEntry:
-    return read_entry(line, split_line(line))

@@ -65,7 +65,7 @@ def canonical(value: object) -> bytes:
 
 def compact(value: object) -> bytes:
     """JSON without white space, keys in the order given; UTF-8, finite numbers only."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _COMPACT.encode(value).encode()
 
 
 def sha256(data: bytes) -> str:
@@ -122,3 +122,4 @@ def _constant(text: str) -> float:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_pairs, parse_float=_float, parse_int=_int, parse_constant=_constant, strict=True
 )
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
