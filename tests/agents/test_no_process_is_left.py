@@ -107,6 +107,20 @@ def test_stops_a_tree_that_grows_over_the_limit_of_processes(bench, mark, still_
     assert not still_alive(mark)
 
 
+@pytest.mark.parametrize("each", ["pass", "os.setsid()"])
+@pytest.mark.parametrize("isolation", RUNGS)
+def test_outruns_a_tree_that_forks_without_end(bench, mark, still_alive, isolation, each):
+    bomb = f"""
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            if os.fork() == 0:
+                {each}
+    """
+    outcome = bench.run(start(mark, bomb), processes=64, isolation=isolation)
+    assert outcome.cause == "process_limit"
+    assert not still_alive(mark)
+
+
 def test_a_callback_that_raises_kills_the_job_first(bench, mark, still_alive):
     def raising(said):
         raise RuntimeError(said["message"])

@@ -56,6 +56,11 @@ print(status["SigBlk"], os.getsid(0) == os.getpid(), status["NoNewPrivs"])
     assert bench.said(source) == "0000000000000000 True 1"
 
 
+def test_runs_with_the_priority_of_its_caller(bench):
+    source = "import os; print(os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0))"
+    assert bench.said(source) == f"{os.sched_getscheduler(0)} {os.getpriority(os.PRIO_PROCESS, 0)}"
+
+
 def test_limits_core_files_open_files_and_file_size(bench):
     source = (
         "import resource as r\n"

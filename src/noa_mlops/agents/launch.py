@@ -13,8 +13,10 @@ from noa_mlops.agents import sandbox, wire
 from noa_mlops.agents.assignment import SEALED, Assignment
 from noa_mlops.agents.capture import Capture
 from noa_mlops.agents.kernel import LAST_SIGNAL, PR_SET_PDEATHSIG, SIGKILL, Kernel
+from noa_mlops.agents.processes import take_precedence
 
 _OPEN_FILES = 4096
+_SPARE_TASKS = 512
 _FAILED = "failed"
 
 
@@ -41,6 +43,7 @@ def launch(kernel: Kernel, assignment: Assignment) -> Launched:
     pid = os.fork()
     if pid == 0:
         _child(kernel, assignment, (stdout[1], stderr[1], report[1]))
+    take_precedence()
     for _, writing in (stdout, stderr, report):
         os.close(writing)
     facts = _receive_facts(report[0])
@@ -116,12 +119,19 @@ def _find(assignment: Assignment) -> str:
 def _limit(limits: dict[str, int]) -> None:
     """Limits of the kernel: a backstop for what a process can do between two looks of the supervisor."""
     memory, seconds = limits["memory"], limits["time"] * max(1, limits["cpus"])
+    _set(resource.RLIMIT_NPROC, _tasks_of_the_machine() + limits["processes"] + _SPARE_TASKS)
     _set(resource.RLIMIT_CORE, 0)
     _set(resource.RLIMIT_FSIZE, limits["disk"])
     _set(resource.RLIMIT_NOFILE, _OPEN_FILES)
     _set(resource.RLIMIT_DATA, memory + memory // 2 + (1 << 30))
     _set(resource.RLIMIT_CPU, seconds * 2 + 10)
     _set(resource.RLIMIT_MSGQUEUE, 0)
+
+
+def _tasks_of_the_machine() -> int:
+    """How many processes and threads there are; the limit counts all those of one user. Source: proc_loadavg(5)."""
+    with open("/proc/loadavg", encoding="ascii") as file:
+        return int(file.read().split()[3].partition("/")[2])
 
 
 def _set(limit: int, value: int) -> None:

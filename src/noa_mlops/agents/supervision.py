@@ -98,17 +98,18 @@ class Watch:
         while breach is None and not self._finished():
             breach = self._wait() or self._look()
         ending = _ending(self._tree.status_of(self._main))
-        left_behind = self._tree.end()
+        left_behind = len(self._tree.living()) if self._ended is not None else 0
+        killed = self._tree.end()
         self._stdout.drain()
         self._stderr.drain()
         breach = breach or self._meter.disk() or self._explain(ending, left_behind)
-        note(f"{breach.cause}: {breach.detail or 'done'}; {left_behind} processes were killed at the end")
+        note(f"{breach.cause}: {breach.detail or 'done'}; {killed} processes were killed at the end")
         return [
             *ending.items(),
             ("cause", breach.cause),
             ("detail", breach.detail),
             ("peak_memory", str(self._meter.peak_memory)),
-            ("left_behind", str(left_behind if self._ended is not None else 0)),
+            ("left_behind", str(left_behind)),
         ]
 
     def _finished(self) -> bool:
