@@ -82,11 +82,6 @@ def _share(value: Any) -> Iterator[Fault]:
         yield Fault(f"must be from 0 to 1, got {shown(value)}")
 
 
-def _local(value: Any) -> Iterator[Fault]:
-    if value != "local":
-        yield Fault(f"must be 'local', got {shown(value)}", suggestion="nothing else is available in this version")
-
-
 def _read_hyperparameters(written: Any) -> Any:
     FieldInvalid.raise_any(mapping_faults(written))
     return written
@@ -191,7 +186,7 @@ class TrainingPlan:
     code: Annotated[tuple[str, ...], Rule(_code)] = ()
     """Files copied into the workspace and kept with the version, relative to the project folder."""
 
-    executor: Annotated[Literal["local"], Rule(_local)] = "local"
+    executor: Annotated[Literal["local"], one_of("local")] = "local"
     """Where agents run; only 'local' in this version."""
 
     def __post_init__(self) -> None:

@@ -151,7 +151,8 @@ def _note_choice(finding: _Finding, kind: type[Any], source: Source) -> None:
     choices = _choices(kind, finding.path)
     wanted = " or ".join(f"'{choice}'" for choice in choices) or str(finding.context.get("expected"))
     near = difflib.get_close_matches(str(node.value), choices, 1)
-    suggestion = f"did you mean '{near[0]}'?" if near else None
+    others = "nothing else is available in this version" if len(choices) == 1 else None
+    suggestion = f"did you mean '{near[0]}'?" if near else others
     message = f"must be {wanted}, got {shown(node.value)}"
     source.add(sentence(message, finding.path), node.start, node.end, suggestion=suggestion)
 

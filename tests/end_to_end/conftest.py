@@ -1,0 +1,68 @@
+"""Projects of their own for every test; keys and settings of the person at the keyboard are never touched."""
+
+import os
+import secrets
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from end_to_end.projects import STARTED, Project, lay_out
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    """The variables that keep everything outside a project below ``folder``."""
+    return {
+        "NOA_KEYS": str(folder / "keys"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "HOME": str(folder / "home"),
+    }
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """A project with a champion, made once; tests work on copies."""
+    folder = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in surroundings(folder).items():
+            patch.setenv(name, value)
+        project = lay_out(folder / "project")
+        for arguments in (("init",), ("run", "plan.json")):
+            result = project.tell(*arguments)
+            assert result.status == 0, result.said
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A machine of one's own, as far as noa can see; the terminating signal keeps its meaning for the test run."""
+    for name, value in surroundings(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    before = signal.getsignal(signal.SIGTERM)
+    yield tmp_path
+    while STARTED:
+        with STARTED.pop() as process:
+            process.kill()
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def folder(home):
+    """Data, programs and a plan, and no project yet."""
+    return lay_out(home / "project")
+
+
+@pytest.fixture
+def promoted(home, template):
+    """A project whose lifecycle ``little`` has champion 1."""
+    for name in ("project", "keys"):
+        shutil.copytree(template / name, home / name, symlinks=True)
+    return Project(home / "project")
+
+
+@pytest.fixture
+def mark():
+    """A number that no other process has in its command line; good as the seconds of a sleep."""
+    return f"{secrets.randbelow(900_000) + 100_000}.{os.getpid()}{secrets.randbelow(10_000):04}"
