@@ -12,6 +12,7 @@ import pytest
 
 from ledger.writing import OPEN, decided, evaluated, promote, python, submitted, trained
 from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
+from noa_mlops.files import UnsafePath
 from noa_mlops.ledger import Draft, Ledger, LedgerState, admit
 
 
@@ -400,3 +401,19 @@ def test_a_draft_of_the_wrong_kind_is_refused_before_it_is_written(ledger):
 def test_there_is_nothing_to_open_before_a_ledger_was_created(layout, keystore):
     with pytest.raises(NotFound, match="no ledger"):
         Ledger.open(layout, keystore)
+
+
+def test_a_ledger_that_cannot_be_read_is_not_taken_for_none(layout):
+    layout.evidence.parent.mkdir(parents=True)
+    layout.evidence.write_text("a file in the folder's place")
+    with pytest.raises(LedgerConflict, match="cannot be read"):
+        Ledger.read_only(layout)
+
+
+@pytest.mark.parametrize("name", ["ledger", "log_checkpoints", "lock"])
+def test_a_folder_in_place_of_a_file_is_a_conflict(layout, keystore, name):
+    layout.evidence.mkdir(parents=True)
+    getattr(layout, name).mkdir()
+    with pytest.raises((LedgerConflict, UnsafePath)):
+        Ledger.create(layout, "demo", keystore)
+    assert not (layout.ledger.is_file() and layout.ledger.stat().st_size)

@@ -25,15 +25,16 @@ class GrowingFile:
         self.size = 0
         self._stopped: str | None = None
         self._name = os.fspath(path)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             self._descriptor = os.open(path, flags, 0o644)
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
             sync_directory(path.parent)
         except OSError as error:
-            raise LedgerConflict(
-                f"{path} cannot be opened for writing ({error.strerror})",
-                hint="Make the file and its folder writable for the user who runs this.",
-            ) from error
+            self.close()
+            raise self._unusable(error) from error
 
     @property
     def stopped(self) -> bool:
@@ -133,6 +134,12 @@ class GrowingFile:
             os.ftruncate(self._descriptor, self.size)
         except OSError as error:
             self._stopped = self._stopped or f"could not be cut back after a failed write ({error.strerror})"
+
+    def _unusable(self, error: OSError) -> LedgerConflict:
+        return LedgerConflict(
+            f"{self.path} cannot be opened for writing ({error.strerror})",
+            hint="Make the file and its folder writable for the user who runs this.",
+        )
 
     def _failure(self, verb: str, error: OSError) -> LedgerConflict:
         return LedgerConflict(f"{self.path} could not be {verb} ({error.strerror})", hint=_HINT)

@@ -11,9 +11,9 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
-from noa_mlops.errors import LedgerTampered, NotFound
+from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
 from noa_mlops.evidence import MAX_LINE, LogCheckpoint
 from noa_mlops.files import open_beneath
 from noa_mlops.ledger.entry import LedgerEntry
@@ -125,12 +125,12 @@ class LedgerReader:
         return state if state.size == size else LedgerState()
 
     def _newest_record(self) -> NewestRecord:
-        try:
-            with open_beneath(self._layout.evidence, self._layout.log_checkpoints.name) as stream:
-                descriptor = stream.fileno()
-                return newest_record(_reading(descriptor), os.fstat(descriptor).st_size)
-        except FileNotFoundError:
+        stream = _opened(self._layout.log_checkpoints)
+        if stream is None:
             return NewestRecord(None, 0)
+        with stream:
+            descriptor = stream.fileno()
+            return newest_record(_reading(descriptor), os.fstat(descriptor).st_size)
 
     def _read_genesis(self, newest: NewestRecord) -> bool:
         """Read the first line, from which origin and policy follow; whether there is one."""
@@ -192,14 +192,25 @@ def read_only(layout: Layout) -> LedgerReader:
 
 def read_lines(path: Path, offset: int = 0) -> Iterator[bytes]:
     """The lines of a ledger from byte ``offset``, with their newlines; a last one may lack it, as may one too long."""
-    try:
-        stream = open_beneath(path.parent, path.name)
-    except FileNotFoundError:
+    stream = _opened(path)
+    if stream is None:
         return
     with stream:
         stream.seek(offset)
         while line := stream.readline(MAX_LINE + 1):
             yield line
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    """The file open for reading, None when there is none. Raises `LedgerConflict` when it cannot be read."""
+    try:
+        return open_beneath(path.parent, path.name)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LedgerConflict(
+            f"{path} cannot be read ({error.strerror})", hint="Make it readable for the user who runs this."
+        ) from error
 
 
 def _reading(descriptor: int) -> Callable[[int, int], bytes]:
