@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import click
@@ -35,12 +34,15 @@ def run(plan: Path, folder: Path, *, dry_run: bool, as_json: bool) -> int:
 def execute(layout: Layout, plan: TrainingPlan, *, quiet: bool) -> PipelineReport:
     """Run a plan with live progress on standard error."""
     from noa_mlops.agents import AgentFactory, RuntimeManager
+    from noa_mlops.cli.interrupts import interruptible
     from noa_mlops.lifecycle import open_orchestrator
 
-    with open_orchestrator(layout, AgentFactory(), RuntimeManager()) as orchestrator:
-        cancel = threading.Event()
-        with Progress(orchestrator.subscribe(), quiet=quiet):
-            return orchestrator.run_plan(plan, cancel)
+    with (
+        interruptible() as cancel,
+        open_orchestrator(layout, AgentFactory(), RuntimeManager()) as orchestrator,
+        Progress(orchestrator.subscribe(), quiet=quiet),
+    ):
+        return orchestrator.run_plan(plan, cancel)
 
 
 def _check(layout: Layout, plan: TrainingPlan, *, as_json: bool) -> int:
