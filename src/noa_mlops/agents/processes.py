@@ -52,7 +52,7 @@ class Tree:
                 return False
             if pid == 0:
                 return True
-            self._statuses[pid] = status
+            self._statuses.setdefault(pid, status)
 
     def status_of(self, pid: int) -> int | None:
         """How a child ended, as `os.waitpid` says it; None while it lives."""
