@@ -6,46 +6,56 @@ Readers see what is sealed; a run that is on its way shows as running and nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from noa_mlops.errors import NotFound
-from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState, VersionState
+from noa_mlops.ledger import LedgerEntry, LedgerReader, VersionState
 from noa_mlops.records.events import DECISION, RUN
 from noa_mlops.records.layout import address
+
+_Begun: TypeAlias = Mapping[tuple[str, int], dict[str, Any]]
+"""Versions, by lifecycle and number, that nothing sealed speaks of yet."""
 
 
 def project_view(ledger: LedgerReader) -> dict[str, Any]:
     """The whole project: origin, solo mode, and each lifecycle in short."""
-    state = ledger.state
+    state, begun = ledger.state, _begun(ledger)
+    names = sorted({*state.lifecycles, *(name for name, _ in begun)})
     return {
         "origin": ledger.origin,
         "solo_mode": state.policy is not None and state.policy.solo_mode,
         "entries": state.size,
-        "lifecycles": [lifecycle_view(ledger, name, full=False) for name in sorted(state.lifecycles)],
+        "lifecycles": [_lifecycle_view(ledger, begun, name, newest=5) for name in names],
     }
 
 
-def lifecycle_view(ledger: LedgerReader, lifecycle_id: str, *, full: bool = True) -> dict[str, Any]:
+def lifecycle_view(ledger: LedgerReader, lifecycle_id: str) -> dict[str, Any]:
     """One lifecycle: champion, rollout, and its versions, newest first. Raises `NotFound`."""
-    lifecycle = _lifecycle(ledger, lifecycle_id)
-    versions = sorted(lifecycle.versions.values(), key=lambda version: -version.version)
+    return _lifecycle_view(ledger, _begun(ledger), lifecycle_id, newest=None)
+
+
+def _lifecycle_view(ledger: LedgerReader, begun: _Begun, lifecycle_id: str, newest: int | None) -> dict[str, Any]:
+    lifecycle = ledger.state.lifecycle(lifecycle_id)
+    running = [view for (name, _), view in begun.items() if name == lifecycle_id]
+    versions = [*map(_version, lifecycle.versions.values()), *running]
+    if not versions:
+        raise NotFound(f"there is no lifecycle {lifecycle_id!r} here")
     champion = lifecycle.versions[lifecycle.champion] if lifecycle.champion is not None else None
     return {
         "lifecycle_id": lifecycle_id,
         "champion": _version(champion) if champion is not None else None,
         "rollout": {"status": lifecycle.rollout},
-        "versions": [_version(version) for version in (versions if full else versions[:5])],
+        "versions": versions[::-1][:newest],
     }
 
 
 def version_view(ledger: LedgerReader, lifecycle_id: str, version: int) -> dict[str, Any]:
     """One version with everything its entries say, and those entries by index. Raises `NotFound`."""
-    lifecycle = _lifecycle(ledger, lifecycle_id)
-    if version not in lifecycle.versions:
-        newest = max(lifecycle.versions, default=0)
-        raise NotFound(f"there is no {address(lifecycle_id, version)}; the newest is @{newest}")
-    known = lifecycle.versions[version]
-    view = {"lifecycle_id": lifecycle_id, **_version(known), "rollout": lifecycle.rollout, "entries": []}
+    versions = {view["version"]: view for view in lifecycle_view(ledger, lifecycle_id)["versions"]}
+    if version not in versions:
+        raise NotFound(f"there is no {address(lifecycle_id, version)}; the newest is @{max(versions)}")
+    rollout = ledger.state.lifecycle(lifecycle_id).rollout
+    view = {"lifecycle_id": lifecycle_id, **versions[version], "rollout": rollout, "entries": []}
     for entry in ledger.history(lifecycle_id, version):
         view["entries"].append({"seq": entry.seq, "type": entry.type, "ts": entry.ts, "keyid": entry.keyid})
         view.update(_told(entry))
@@ -79,11 +89,20 @@ def _failure(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"cause": facts["cause"], "message": facts["message"]}
 
 
-def _lifecycle(ledger: LedgerReader, lifecycle_id: str) -> LifecycleState:
-    found = ledger.state.lifecycles.get(lifecycle_id)
-    if found is None:
-        raise NotFound(f"there is no lifecycle {lifecycle_id!r} here")
-    return found
+def _begun(ledger: LedgerReader) -> _Begun:
+    """The versions that began after the newest checkpoint; all that is told of them is that they are running."""
+    return {
+        (entry.lifecycle_id, entry.version): {
+            "version": entry.version,
+            "state": "running",
+            "profile": entry.predicate["profile"],
+            "agent_id": entry.predicate["agent_id"],
+            "plan_digest": entry.predicate["plan"]["digest"]["sha256"],
+            "checksum": None,
+        }
+        for entry in ledger.pending
+        if entry.type == "Submitted" and entry.lifecycle_id is not None and entry.version is not None
+    }
 
 
 def _version(version: VersionState) -> dict[str, Any]:

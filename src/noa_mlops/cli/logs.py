@@ -19,14 +19,13 @@ TAIL = 256 << 10
 
 
 @click.command(epilog="Example: noa logs rainfall@2")
-@click.argument("name", metavar="LIFECYCLE@N")
+@click.argument("name", metavar="LIFECYCLE[@N]")
 @options.common
 def logs(name: str, folder: Path, *, as_json: bool) -> int:
     """Print the logs of a version's trainer and predictor; control characters are made visible."""
-    lifecycle_id, version = options.address(name)
+    lifecycle_id, wanted = options.address(name)
     layout = options.project(folder)
-    if version is None:
-        version = _newest(layout, lifecycle_id)
+    version = _version(layout, lifecycle_id, wanted)
     trainer = agent_id(lifecycle_id, version)
     found = {
         f"{agent}/{file}": text
@@ -46,12 +45,16 @@ def logs(name: str, folder: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _newest(layout: Layout, lifecycle_id: str) -> int:
-    from noa_mlops.audit.views import lifecycle_view
+def _version(layout: Layout, lifecycle_id: str, wanted: int | None) -> int:
+    """The version asked for, by default the newest. Raises `NotFound` when there is none."""
+    from noa_mlops.audit.views import lifecycle_view, version_view
     from noa_mlops.ledger import Ledger
 
-    versions = lifecycle_view(Ledger.read_only(layout), lifecycle_id)["versions"]
-    newest: int = versions[0]["version"]
+    ledger = Ledger.read_only(layout)
+    if wanted is not None:
+        version_view(ledger, lifecycle_id, wanted)
+        return wanted
+    newest: int = lifecycle_view(ledger, lifecycle_id)["versions"][0]["version"]
     return newest
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from noa_mlops.cli import options, output
 from noa_mlops.records.layout import address
+
+if TYPE_CHECKING:
+    from noa_mlops.ledger import LedgerEntry
 
 INTERVAL = 0.2
 """Seconds between two looks at the ledger."""
@@ -23,24 +28,29 @@ def watch(since: int | None, folder: Path, *, follow: bool, as_json: bool) -> in
     from noa_mlops.ledger import Ledger
 
     ledger = Ledger.read_only(options.project(folder))
-    position = ledger.state.size if since is None else since
+    position = ledger.state.size + len(ledger.pending) if since is None else since
     while True:
-        for entry, _ in ledger.entries(position):
-            position = entry.seq + 1
-            document = {
-                "seq": entry.seq,
-                "type": entry.type,
-                "ts": entry.ts,
-                "lifecycle_id": entry.lifecycle_id,
-                "version": entry.version,
-                "status": entry.status,
-            }
-            if as_json:
-                output.emit_line(document)
-            else:
-                name = address(entry.lifecycle_id, entry.version or 0) if entry.lifecycle_id else "-"
-                output.say(f"{entry.ts}  {entry.seq:>6}  {entry.type:<18} {name:<24} {entry.status or ''}".rstrip())
+        for entry in chain((entry for entry, _ in ledger.entries(min(position, ledger.state.size))), ledger.pending):
+            if entry.seq >= position:
+                position = entry.seq + 1
+                _tell(entry, as_json=as_json)
         if not follow:
             return 0
         time.sleep(INTERVAL)
-        ledger = Ledger.read_only(options.project(folder))
+        ledger.refresh()
+
+
+def _tell(entry: LedgerEntry, *, as_json: bool) -> None:
+    if as_json:
+        document = {
+            "seq": entry.seq,
+            "type": entry.type,
+            "ts": entry.ts,
+            "lifecycle_id": entry.lifecycle_id,
+            "version": entry.version,
+            "status": entry.status,
+        }
+        output.emit_line(document)
+    else:
+        name = address(entry.lifecycle_id, entry.version or 0) if entry.lifecycle_id else "-"
+        output.say(f"{entry.ts}  {entry.seq:>6}  {entry.type:<18} {name:<24} {entry.status or ''}".rstrip())
