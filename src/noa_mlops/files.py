@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
-import re
 import secrets
 import stat
 from collections.abc import Iterable, Iterator
@@ -128,14 +128,13 @@ def sync_files(folder: Path, names: Iterable[str]) -> None:
 
 
 def make_directories(path: Path) -> None:
-    """Create a folder and its parents, each of them durable."""
+    """Create a folder and its parents, each of them durable. Raises `OSError` when something else is in the way."""
     missing = []
     while not path.is_dir():
         missing.append(path)
         path = path.parent
     for folder in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir()
+        folder.mkdir(exist_ok=True)
         sync_directory(folder.parent)
 
 
@@ -146,16 +145,19 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, data: bytes, *, mode: int = 0o644) -> Iterator[None]:
+def replacing(path: Path, data: bytes, *, mode: int = 0o644) -> Iterator[Path]:
     """Like `write_durably`, with room for a last look: the block runs when ``data`` is durable but not yet at ``path``.
 
-    When the block raises, ``path`` stays as it was.
+    Gives the block the file that is about to be put there. When the block raises, ``path`` stays as it was.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    temporary, stream = _beside(path, mode)
     try:
-        _write_new(temporary, data, mode)
-        yield
-        temporary.replace(path)
+        with stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+            yield temporary
+            temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -163,21 +165,37 @@ def replacing(path: Path, data: bytes, *, mode: int = 0o644) -> Iterator[None]:
     sync_directory(path.parent)
 
 
-def sweep(path: Path) -> None:
-    """Remove what writers of ``path`` left beside it when they were killed; only for who keeps other writers out."""
-    leftover = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{12}}\.tmp")
-    for name in os.listdir(path.parent):
-        if leftover.fullmatch(name):
-            with contextlib.suppress(FileNotFoundError):
-                (path.parent / name).unlink()
+def _beside(path: Path, mode: int) -> tuple[Path, BinaryIO]:
+    """A new file beside ``path``, open and locked by us; it takes the place of one whose writer was killed."""
+    for suffix in (".tmp", f".{secrets.token_hex(6)}.tmp"):
+        temporary = path.with_name(f".{path.name}{suffix}")
+        _remove_abandoned(temporary)
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+        except FileExistsError:
+            continue
+        stream = os.fdopen(descriptor, "wb")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return temporary, stream
+        stream.close()  # somebody took it for abandoned before it was locked
+    raise FileExistsError(errno.EEXIST, "two temporary names are taken", str(path))
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+def _remove_abandoned(temporary: Path) -> None:
+    """Remove a temporary file that nobody holds: its writer is dead."""
+    try:
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.lstat(temporary)):
+            temporary.unlink()
+    except (BlockingIOError, FileNotFoundError):
+        return
+    finally:
+        os.close(descriptor)
 
 
 def blocks(stream: BinaryIO) -> Iterator[bytes]:

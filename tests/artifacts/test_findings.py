@@ -14,7 +14,7 @@ from noa_mlops.records.manifest import checksum
 
 
 def findings(bench):
-    return list(bench.store.findings(bench.record))
+    return [f"{path} {reason}" for path, reason in bench.store.findings(bench.record)]
 
 
 def finding(bench):

@@ -91,17 +91,17 @@ class FilesystemArtifactStore:
             raise ArtifactTampered(f"{folder / MANIFEST} is the manifest of another version")
         return ArtifactRecord(manifest, sha256(data), self._predictions(folder))
 
-    def findings(self, record: ArtifactRecord) -> Iterator[str]:
-        """Every way in which a stored folder differs from its manifest, one sentence each; none is good."""
+    def findings(self, record: ArtifactRecord) -> Iterator[tuple[Path, str]]:
+        """Everything in a stored folder that differs from its manifest, and how; nothing is good."""
         manifest = record.manifest
         folder = self.path(manifest.lifecycle_id, manifest.profile, manifest.version)
         listed = {f"{MODEL}/{file.path}": file for file in manifest.files}
         listed |= {f"{CODE}/{file.path}": file for file in manifest.code}
         for path, file in listed.items():
             if reason := self._difference(folder / path, file):
-                yield f"{folder / path} {reason}"
+                yield folder / path, reason
         for path in self._unlisted(folder, (MANIFEST, PREDICTIONS, *listed)):
-            yield f"{folder / path} is not in the manifest"
+            yield folder / path, "is not in the manifest"
 
     def _open(self, path: Path) -> BinaryIO:
         return open_beneath(self._layout.artifacts, self._relative(path))

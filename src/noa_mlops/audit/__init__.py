@@ -5,6 +5,7 @@ file, entry and reason for whatever does not hold, and what it cannot rule out w
 """
 
 from noa_mlops.audit.doctor import Diagnosis, diagnose, repair
-from noa_mlops.audit.verification import Finding, Verification, verify
+from noa_mlops.audit.findings import Finding, Verification
+from noa_mlops.audit.verification import verify
 
 __all__ = ["Diagnosis", "Finding", "Verification", "diagnose", "repair", "verify"]

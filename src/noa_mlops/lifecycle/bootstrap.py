@@ -13,8 +13,7 @@ from noa_mlops.lifecycle.controller import AgentLifecycleController
 from noa_mlops.lifecycle.founding import check_policy, found_project
 from noa_mlops.lifecycle.orchestrator import Services, TrainingOrchestrator
 from noa_mlops.records.layout import Layout
-from noa_mlops.registry import CAPABILITY, CapabilityRegistry, Mirror
-from noa_mlops.version import VERSION
+from noa_mlops.registry import CAPABILITY, CapabilityRegistry, Mirror, capability_entry
 
 
 def bootstrap_default_orchestrator(
@@ -86,14 +85,3 @@ def data_roots(layout: Layout, ledger: Ledger) -> tuple[Path, ...]:
 def project_of(ledger: Path) -> Path:
     """The project folder of a ledger path: the parent of ``storage/``, else the ledger's folder."""
     return next((parent.parent for parent in ledger.parents if parent.name == "storage"), ledger.parent)
-
-
-def capability_entry(capability_id: str) -> dict[str, object]:
-    """What this package offers and needs, as it stands in the capability manifest."""
-    return {
-        "id": capability_id,
-        "type": "ml",
-        "semver": VERSION,
-        "requires": ["storage.artifacts"],
-        "provides": ["ml.training", "ml.evaluation", "ml.registry"],
-    }

@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from noa_mlops.records.events import LifecycleEvent
 
@@ -28,7 +29,7 @@ class Subscription:
     def __init__(self) -> None:
         self._events: deque[LifecycleEvent] = deque()
         self._changed = threading.Condition()
-        self._wake: Callable[[], None] | None = None
+        self._wake: list[Callable[[], None]] = []
         self._closed = False
 
     def __aiter__(self) -> Subscription:
@@ -43,7 +44,7 @@ class Subscription:
                     return self._events.popleft()
                 if self._closed:
                     raise StopAsyncIteration
-                self._wake = lambda waiter=waiter: _wake(loop, waiter)
+                self._wake.append(partial(_wake, loop, waiter))
             await waiter
 
     def get(self, timeout: float | None = None) -> LifecycleEvent | None:
@@ -67,9 +68,10 @@ class Subscription:
             self._notify()
 
     def _notify(self) -> None:
+        """Wake whoever waits; those who find nothing left wait again."""
         self._changed.notify_all()
-        if self._wake is not None:
-            wake, self._wake = self._wake, None
+        waiting, self._wake = self._wake, []
+        for wake in waiting:
             wake()
 
 
@@ -84,12 +86,15 @@ class EventBus:
     def __init__(self) -> None:
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._closed = False
 
     def subscribe(self) -> Subscription:
-        """A new subscription; it sees what is published from now on."""
+        """A new subscription; it sees what is published from now on, nothing once the bus is closed."""
         subscription = Subscription()
         with self._lock:
             self._subscriptions.add(subscription)
+            if self._closed:
+                subscription.close()
         return subscription
 
     def publish(self, event: LifecycleEvent) -> None:
@@ -101,5 +106,6 @@ class EventBus:
     def close(self) -> None:
         """End every subscription."""
         with self._lock:
+            self._closed = True
             for subscription in tuple(self._subscriptions):
                 subscription.close()

@@ -4,8 +4,18 @@
 and can be rebuilt from it byte for byte; no decision is ever read back from it by the runtime.
 """
 
-from noa_mlops.registry.capabilities import CapabilityRegistry
+from noa_mlops.registry.capabilities import CapabilityRegistry, capability_entry, offers
+from noa_mlops.registry.comparison import Comparison
 from noa_mlops.registry.lines import CAPABILITY, project
 from noa_mlops.registry.mirror import Mirror, MirrorTampered
 
-__all__ = ["CAPABILITY", "CapabilityRegistry", "Mirror", "MirrorTampered", "project"]
+__all__ = [
+    "CAPABILITY",
+    "CapabilityRegistry",
+    "Comparison",
+    "Mirror",
+    "MirrorTampered",
+    "capability_entry",
+    "offers",
+    "project",
+]

@@ -5,17 +5,42 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from noa_mlops.errors import RegistryConflict
-from noa_mlops.files import replacing, sweep
+from noa_mlops.files import open_beneath, replacing
 from noa_mlops.records.documents import DocumentInvalid, parse_object
-from noa_mlops.registry.writing import describe, make_parent, ownership_hint, writing
+from noa_mlops.registry.writing import check_regular, check_writable, describe, ownership_hint, writing
+from noa_mlops.version import VERSION
 
 MAX_BYTES = 4 << 20
 """Largest capability manifest that is read."""
+
+_REPAIR = "Repair the file, or move it away: it is written anew when it is absent."
+
+
+PROVIDES = ("ml.training", "ml.evaluation", "ml.registry")
+"""What this package offers to other programs."""
+
+
+def capability_entry(capability_id: str) -> dict[str, Any]:
+    """What this package offers and needs, as it stands in the capability manifest."""
+    return {
+        "id": capability_id,
+        "type": "ml",
+        "semver": VERSION,
+        "requires": ["storage.artifacts"],
+        "provides": list(PROVIDES),
+    }
+
+
+def offers(entries: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of the entries offers what this package does, under whatever id."""
+    found = (entry["provides"] for entry in entries if isinstance(entry.get("provides"), list))
+    return any(set(PROVIDES) <= {str(name) for name in provides} for provides in found)
 
 
 class CapabilityRegistry:
@@ -30,11 +55,7 @@ class CapabilityRegistry:
 
     def check_writable(self) -> None:
         """Raise `RegistryConflict` unless this process could replace the file: asked before anything runs."""
-        make_parent(self.path)
-        folder = self.path.parent
-        for place, mode in ((folder, os.W_OK | os.X_OK), (self.path, os.R_OK | os.W_OK)):
-            if place.exists() and not os.access(place, mode):
-                raise RegistryConflict(f"{place} is not writable{describe(place)}", hint=ownership_hint(place))
+        check_writable(self.path)
         self._parse(self._bytes())
 
     def ensure(self, entry: Mapping[str, Any]) -> bool:
@@ -70,17 +91,20 @@ class CapabilityRegistry:
         return True
 
     def _replace(self, before: bytes | None, document: Mapping[str, Any]) -> None:
-        """Write ``document``, unless the file is no longer what it was ``before``."""
-        sweep(self.path)
+        """Write ``document`` under the same owner and mode, unless the file is no longer what it was ``before``."""
         data = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
-        with replacing(self.path, data):
+        with replacing(self.path, data) as temporary:
             if self._bytes() != before:
                 raise _Changed
+            if before is not None:
+                _take_after(self.path, temporary)
 
     def _bytes(self) -> bytes | None:
         """The file's content, None when there is no file."""
+        check_regular(self.path)
         try:
-            return self.path.read_bytes()
+            with open_beneath(self.path.parent, self.path.name) as stream:
+                return stream.read(MAX_BYTES + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -94,16 +118,25 @@ class CapabilityRegistry:
         try:
             document = parse_object(data, limit=MAX_BYTES)
         except DocumentInvalid as error:
-            raise RegistryConflict(
-                f"{self.path} {error}", hint="Repair or move the file; it is written anew when absent."
-            ) from error
+            raise RegistryConflict(f"{self.path} {error}", hint=_REPAIR) from error
         entries = document.get("capabilities")
-        if document.get("version") != 1 or not isinstance(entries, list):
-            raise RegistryConflict(f'{self.path} is not of the form {{"version": 1, "capabilities": [...]}}')
+        if type(document.get("version")) is not int or document["version"] != 1 or not isinstance(entries, list):
+            raise RegistryConflict(
+                f'{self.path} is not of the form {{"version": 1, "capabilities": [...]}}', hint=_REPAIR
+            )
         if not all(isinstance(entry, dict) and isinstance(entry.get("id"), str) for entry in entries):
-            raise RegistryConflict(f"{self.path} has a capability without an id")
+            raise RegistryConflict(f"{self.path} has a capability without an id", hint=_REPAIR)
         return document
 
 
 class _Changed(Exception):
     """Another program wrote the file between our reading and our writing."""
+
+
+def _take_after(path: Path, successor: Path) -> None:
+    """Give ``successor`` owner and mode of ``path``. Raises `OSError` when its owner is somebody else."""
+    status = path.stat()
+    os.chown(successor, status.st_uid, -1)
+    with contextlib.suppress(PermissionError):  # a group that this user is not in
+        os.chown(successor, -1, status.st_gid)
+    successor.chmod(stat.S_IMODE(status.st_mode))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from noa_mlops.errors import LifecycleError, RegistryConflict
+from noa_mlops.errors import LifecycleError
 from noa_mlops.evidence import (
     Frontier,
     LogCheckpoint,
@@ -22,13 +22,13 @@ from noa_mlops.evidence import (
     SigningKey,
     leaf_hash,
     parse_checkpoint,
-    root_of,
     sign_checkpoint,
 )
-from noa_mlops.files import sweep, sync_directory, write_durably
+from noa_mlops.files import sync_directory, write_durably
 from noa_mlops.records.events import LedgerLine
+from noa_mlops.registry.comparison import Comparison
 from noa_mlops.registry.lines import MAX_LINE, MIRRORED, position, project
-from noa_mlops.registry.writing import describe, make_parent, ownership_hint, writing
+from noa_mlops.registry.writing import check_regular, check_writable, writing
 
 
 class MirrorTampered(LifecycleError):
@@ -67,10 +67,8 @@ class Mirror:
 
     def check_writable(self) -> None:
         """Raise `RegistryConflict` unless this process could append: asked before anything runs."""
-        make_parent(self.path)
         for place in (self.path, self._checkpoint):
-            if place.exists() and not (place.is_file() and os.access(place, os.R_OK | os.W_OK)):
-                raise RegistryConflict(f"{place} is not a writable file{describe(place)}", hint=ownership_hint(place))
+            check_writable(place)
 
     def catch_up(self, entries: EntrySource, key: SigningKey) -> int:
         """Append what the ledger has and the mirror has not; the number of lines appended.
@@ -92,7 +90,6 @@ class Mirror:
     def rebuild(self, entries: EntrySource, key: SigningKey) -> int:
         """Write the whole mirror anew from the ledger; the number of lines. Raises `RegistryConflict`."""
         with writing(self.path):
-            sweep(self.path)
             lines = [project(entry) for entry in entries(0) if entry.type in MIRRORED]
             write_durably(self.path, b"".join(line + b"\n" for line in lines))
             frontier = Frontier()
@@ -102,32 +99,9 @@ class Mirror:
             self._known = _Known()
         return len(lines)
 
-    def findings(self, lines: Iterable[LedgerLine], keys: Iterable[PublicKey]) -> Iterator[str]:
-        """How the mirror differs from the ledger's ``lines``, a sentence each; its head must be signed by ``keys``."""
-        expected = [project(line) for line in lines if line.type in MIRRORED]
-        try:
-            data, note = self.path.read_bytes(), self._checkpoint.read_bytes()
-        except OSError as error:
-            yield f"cannot be read ({error.strerror}: {error.filename})"
-            return
-        found = data.split(b"\n")
-        if found.pop() != b"":
-            yield "ends in a torn line"
-        for number, (is_there, should_be) in enumerate(zip(found, expected, strict=False), start=1):
-            if is_there != should_be:
-                yield f"line {number} does not follow from the ledger"
-        if len(found) != len(expected):
-            yield f"has {len(found)} lines; the ledger accounts for {len(expected)}"
-        yield from self._head_findings(note, found, keys)
-
-    def _head_findings(self, note: bytes, lines: list[bytes], keys: Iterable[PublicKey]) -> Iterator[str]:
-        try:
-            head = parse_checkpoint(note, self._origin, keys)
-        except NoteInvalid as error:
-            yield f"has a head, {self._checkpoint}, that {error}"
-            return
-        if head.size != len(lines) or head.root != root_of([leaf_hash(line) for line in lines]):
-            yield f"has a head, {self._checkpoint}, over {head.size} other lines"
+    def compare(self) -> Comparison:
+        """Begin to hold the mirror against the ledger; nothing is changed."""
+        return Comparison(self.path, self._checkpoint, self._origin)
 
     def _append(self, log: int, entries: EntrySource) -> _Known:
         """Add the lines that are missing, in one write, durably."""
@@ -148,7 +122,8 @@ class Mirror:
         with os.fdopen(os.dup(log), "rb") as stream:
             known = self._covered(stream, entries, key)
             known = self._follow(stream, known, entries)
-        os.ftruncate(log, known.size)
+        if os.fstat(log).st_size != known.size:
+            os.ftruncate(log, known.size)
         return known
 
     def _covered(self, stream: BinaryIO, entries: EntrySource, key: PublicKey) -> _Known:
@@ -178,10 +153,11 @@ class Mirror:
                 break
             else:
                 number, why = known.frontier.size + 1, "has no entry in" if entry is None else "does not follow from"
-                raise MirrorTampered(f"{self.path}: line {number} {why} the ledger")
+                raise MirrorTampered(f"{self.path} line {number} {why} the ledger")
         return known
 
     def _head(self, key: PublicKey) -> LogCheckpoint | None:
+        check_regular(self._checkpoint)
         try:
             note = self._checkpoint.read_bytes()
         except FileNotFoundError:
@@ -193,11 +169,13 @@ class Mirror:
 
     def _tampered(self, entries: EntrySource, key: PublicKey) -> MirrorTampered:
         """What is wrong with a file that is not what its head says."""
-        reason = next(self.findings(entries(0), [key]), "is not what its signed head covers")
-        return MirrorTampered(f"{self.path}: {reason}")
+        comparison = self.compare()
+        for entry in entries(0):
+            comparison.take(entry)
+        path, reason = next(comparison.findings([key]), (self.path, "is not what its signed head covers"))
+        return MirrorTampered(f"{path} {reason}")
 
     def _sign(self, frontier: Frontier, key: SigningKey) -> None:
-        sweep(self._checkpoint)
         head = LogCheckpoint(origin=self._origin, size=frontier.size, root=frontier.root())
         write_durably(self._checkpoint, sign_checkpoint(head, key))
 

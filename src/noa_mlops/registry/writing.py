@@ -1,4 +1,4 @@
-"""One writer at a time in ``registry/``, and errors that say whose file it is.
+"""One writer at a time in ``registry/``; who cannot write there is told whose file it is and how to get it.
 
 The lock is on the folder itself: the files in it can be replaced while others wait, and nothing is left behind. The
 kernel gives it back when its holder dies.
@@ -10,6 +10,8 @@ import contextlib
 import errno
 import fcntl
 import os
+import shlex
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +34,7 @@ def writing(path: Path, timeout: float = TIMEOUT) -> Iterator[None]:
     Raises `RegistryConflict` after ``timeout`` seconds, and for every `OSError` of the block.
     """
     make_parent(path)
+    check_regular(path)
     try:
         with _locked(path.parent, time.monotonic() + timeout):
             yield
@@ -76,23 +79,57 @@ def _try(folder: Path) -> int | None:
     return None
 
 
+def check_writable(path: Path) -> None:
+    """Raise `RegistryConflict` unless this process could make or replace the file at ``path``; nothing is changed."""
+    folder = next(parent for parent in path.parents if os.path.lexists(parent))
+    if not folder.is_dir():
+        raise RegistryConflict(f"{folder} is not a folder{describe(folder)}", hint=f"Move it away: {_move(folder)}")
+    check_regular(path)
+    for place, mode in ((folder, os.W_OK | os.X_OK), (path, os.R_OK | os.W_OK)):
+        if place.exists() and not os.access(place, mode):
+            raise RegistryConflict(f"{place} is not writable{describe(place)}", hint=ownership_hint(place))
+
+
+def check_regular(path: Path) -> None:
+    """Raise `RegistryConflict` when something else than a regular file is at ``path``: a link, a folder, a pipe."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return
+    if not stat.S_ISREG(mode):
+        kind = "a symbolic link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "a special file"
+        raise RegistryConflict(
+            f"{path} is {kind}, not a regular file{describe(path)}",
+            hint=f"Move it away, or put the file itself there: {_move(path)}",
+        )
+
+
 def make_parent(path: Path) -> None:
     """Create the folder of a registry file. Raises `RegistryConflict`."""
     try:
         make_directories(path.parent)
     except OSError as error:
-        raise RegistryConflict(f"{path.parent} cannot be created ({error.strerror})") from error
+        place = next(parent for parent in path.parents if os.path.lexists(parent))
+        raise RegistryConflict(
+            f"{path.parent} cannot be created ({error.strerror}){describe(place)}", hint=ownership_hint(place)
+        ) from error
 
 
 def describe(path: Path) -> str:
     """Mode and owner of a path, for a message; empty when it cannot be looked at."""
     try:
-        status = path.stat()
+        status = os.lstat(path)
     except OSError:
         return ""
     return f" (mode {status.st_mode & 0o7777:o}, owner {status.st_uid}:{status.st_gid})"
 
 
 def ownership_hint(path: Path) -> str:
-    """The command that would give this process the file back."""
-    return f"Its owner can run: chown {os.geteuid()}:{os.getegid()} {path} && chmod u+rw {path}"
+    """The command that gives this process the file or folder."""
+    place, user = shlex.quote(str(path)), f"{os.geteuid()}:{os.getegid()}"
+    return f"Whoever administers it can run: chown {user} {place} && chmod u+rwX {place}"
+
+
+def _move(path: Path) -> str:
+    place = shlex.quote(str(path))
+    return f"mv {place} {place}.old"

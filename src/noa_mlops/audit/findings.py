@@ -1,0 +1,39 @@
+"""What a check of a project comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that does not hold: the file, the entry it belongs to (None: no single one), the reason."""
+
+    file: str
+    entry: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        place = self.file if self.entry is None else f"{self.file}, entry {self.entry}"
+        return f"{place}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was checked, what does not hold, and what could not be ruled out.
+
+    ``entries`` were read and hold, ``sealed`` of them are vouched for by a checkpoint; ``versions`` are those that an
+    entry says are in the store.
+    """
+
+    origin: str | None
+    entries: int
+    sealed: int
+    versions: int
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings

@@ -1,0 +1,78 @@
+"""Does the mirror still say what the ledger says? Asked line by line, so neither has to fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from noa_mlops.errors import LifecycleError
+from noa_mlops.evidence import Frontier, NoteInvalid, PublicKey, leaf_hash, parse_checkpoint
+from noa_mlops.files import open_beneath, read_capped
+from noa_mlops.records.events import LedgerLine
+from noa_mlops.registry.lines import MAX_LINE, MIRRORED, project
+
+MOST_NAMED = 20
+"""Lines that are named one by one; of a mirror with more of them the rest is only counted."""
+
+MAX_HEAD = 1 << 16
+"""Longest signed head that is read, in bytes."""
+
+
+class Comparison:
+    """Holds the mirror at ``path`` against ledger lines given one after the other; `findings` ends it."""
+
+    def __init__(self, path: Path, checkpoint: Path, origin: str) -> None:
+        self._path = path
+        self._checkpoint = checkpoint
+        self._origin = origin
+        self._frontier = Frontier()
+        self._expected = 0
+        self._wrong: list[str] = []
+        self._log: BinaryIO | None = None
+        try:
+            self._log = open_beneath(path.parent, path.name)
+        except (OSError, LifecycleError) as error:
+            self._wrong.append(f"cannot be read ({error})")
+
+    def take(self, entry: LedgerLine) -> None:
+        """Hold the next line of the mirror against the next entry of the ledger."""
+        if entry.type not in MIRRORED or self._log is None:
+            return
+        self._expected += 1
+        found = self._next()
+        if found and found != project(entry) + b"\n":
+            self._wrong.append(f"line {self._frontier.size} does not follow from ledger entry {entry.seq}")
+
+    def findings(self, keys: Iterable[PublicKey]) -> Iterator[tuple[Path, str]]:
+        """Each file that does not hold and why; the head must be signed by one of ``keys``."""
+        if self._log is not None:
+            with self._log:
+                while self._next():
+                    pass
+            if self._frontier.size != self._expected:
+                lines = f"has {self._frontier.size} lines; the ledger accounts for {self._expected}"
+                self._wrong.append(lines)
+        yield from ((self._path, reason) for reason in self._wrong[:MOST_NAMED])
+        if len(self._wrong) > MOST_NAMED:
+            yield self._path, f"differs in {len(self._wrong) - MOST_NAMED} more ways"
+        if self._log is not None and (reason := self._head_problem(keys)):
+            yield self._checkpoint, reason
+
+    def _next(self) -> bytes:
+        """The next line with its newline, counted into the tree; empty at the end."""
+        line = b"" if self._log is None else self._log.readline(MAX_LINE)
+        if line:
+            self._frontier = self._frontier.push(leaf_hash(line.removesuffix(b"\n")))
+        return line
+
+    def _head_problem(self, keys: Iterable[PublicKey]) -> str | None:
+        """Why the signed head is not over exactly these lines."""
+        try:
+            with open_beneath(self._checkpoint.parent, self._checkpoint.name) as stream:
+                head = parse_checkpoint(read_capped(stream, MAX_HEAD) or b"", self._origin, keys)
+        except (OSError, LifecycleError, NoteInvalid) as error:
+            return f"cannot be used: {error}"
+        if (head.size, head.root) != (self._frontier.size, self._frontier.root()):
+            return f"is over {head.size} other lines than those that are there"
+        return None
