@@ -93,6 +93,9 @@ PLAN = TrainingPlan(
 class RuntimeInProcess(RuntimeManager):
     """Does what the two programs do without starting a process."""
 
+    def warm(self) -> None:
+        """Nothing to get ready."""
+
     def run(
         self,
         job: Job,

@@ -10,7 +10,7 @@ what it imports) uses the standard library only, and little of it, because every
 
 from noa_mlops.agents.factory import Agent, AgentFactory
 from noa_mlops.agents.jobs import IsolationFacts, Job, Limits, Outcome, Rung
-from noa_mlops.agents.output import OutputFile, scan_output
+from noa_mlops.agents.output import scan_output
 from noa_mlops.agents.profiles import AgentProfile, Hyperparameter
 from noa_mlops.agents.runtime import RuntimeManager, best_isolation
 from noa_mlops.agents.workspace import Workspace, is_owned
@@ -24,7 +24,6 @@ __all__ = [
     "Job",
     "Limits",
     "Outcome",
-    "OutputFile",
     "Rung",
     "RuntimeManager",
     "Workspace",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from noa_mlops.errors import TrainingFailed
 from noa_mlops.files import hash_stream
+from noa_mlops.records.dataset import FileDigest
 
 MOST_FILES = 10_000
 """Files and folders that an output may have."""
@@ -29,16 +30,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class OutputFile:
-    """A file of an output: its path relative to the folder with ``/``, bytes, SHA-256 in hex."""
-
-    path: str
-    size: int
-    sha256: str
-
-
-def scan_output(folder: Path, limit: int = 5 << 30) -> tuple[OutputFile, ...]:
+def scan_output(folder: Path, limit: int = 5 << 30) -> tuple[FileDigest, ...]:
     """The regular files below ``folder``, sorted by path, hashed as they are now.
 
     Every process that could write them must be dead. ``limit`` is in bytes, over all files. Raises
@@ -50,7 +42,7 @@ def scan_output(folder: Path, limit: int = 5 << 30) -> tuple[OutputFile, ...]:
     except OSError as error:
         raise _refused(f"the output is no folder ({error.strerror})") from error
     try:
-        found = tuple(sorted(_Scan(limit).folder(top, "", 0)))
+        found = tuple(sorted(_Scan(limit).folder(top, "", 0), key=lambda file: file.path))
     finally:
         os.close(top)
     if not found:
@@ -66,7 +58,7 @@ class _Scan:
     entries: int = 0
     size: int = 0
 
-    def folder(self, descriptor: int, path: str, depth: int) -> Iterator[OutputFile]:
+    def folder(self, descriptor: int, path: str, depth: int) -> Iterator[FileDigest]:
         """The files below an open folder."""
         if depth > DEEPEST:
             raise _refused(f"folders are nested more than {DEEPEST} levels deep")
@@ -85,7 +77,7 @@ class _Scan:
             raise _refused(f"there are more than {MOST_FILES} files")
         return name
 
-    def _entry(self, parent: int, name: str, path: str, depth: int) -> Iterator[OutputFile]:
+    def _entry(self, parent: int, name: str, path: str, depth: int) -> Iterator[FileDigest]:
         mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
         if stat.S_ISDIR(mode):
             descriptor = os.open(name, _FOLDER, dir_fd=parent)
@@ -98,7 +90,7 @@ class _Scan:
         else:
             raise _refused(f"{path!r} is a {_kind(mode)}")
 
-    def _file(self, parent: int, name: str, path: str) -> OutputFile:
+    def _file(self, parent: int, name: str, path: str) -> FileDigest:
         with os.fdopen(os.open(name, _FILE, dir_fd=parent), "rb") as stream:
             before = os.fstat(stream.fileno())
             self._check_file(before, path)
@@ -106,7 +98,7 @@ class _Scan:
             after = os.fstat(stream.fileno())
         if _version(before) != _version(after):
             raise _refused(f"{path!r} changed while it was read")
-        return OutputFile(path, before.st_size, digest)
+        return FileDigest(path, before.st_size, digest)
 
     def _check_file(self, status: os.stat_result, path: str) -> None:
         if not stat.S_ISREG(status.st_mode):

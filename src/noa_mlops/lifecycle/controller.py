@@ -126,7 +126,8 @@ class AgentLifecycleController:
         self._data_roots = tuple(data_roots)
 
     def accept(self, plan: TrainingPlan) -> Submission:
-        """Check the plan and read what it names; see `intake.accept`."""
+        """Check the plan and read what it names; see `intake.accept`. Meanwhile the runtime gets ready."""
+        self._runtime.warm()
         return intake.accept(plan, self._layout.project, self._data_roots, self._factory)
 
     def own(self, submission: Submission, version: int) -> Run:
@@ -169,7 +170,7 @@ class AgentLifecycleController:
         _raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
         with _with_facts(TrainingFailed, facts, workspace):
             workspace.check()
-            run.files = _files(workspace, given)
+            run.files = scan_output(workspace.out, given.plan.resources.disk)
             sync_files(workspace.out, (file.path for file in run.files))
             workspace.sync()
         return Trained(run.files, facts)
@@ -225,7 +226,7 @@ class AgentLifecycleController:
         """The model's files as the training left them. Raises `EvaluationFailed` when they are other ones now."""
         if run.files is None:
             try:
-                found = _files(run.workspace, run.submission)
+                found = scan_output(run.workspace.out, run.submission.plan.resources.disk)
             except TrainingFailed as error:
                 raise EvaluationFailed(str(error), cause="model_changed") from error
             if checksum(found) != trained.checksum:
@@ -307,11 +308,6 @@ def _with_facts(kind: type[StepFailed], facts: Mapping[str, Any], workspace: Wor
         yield
     except StepFailed as error:
         raise kind(str(error), cause=error.cause, facts=facts, log=workspace.tail(), hint=error.hint) from error
-
-
-def _files(workspace: Workspace, given: Submission) -> tuple[FileDigest, ...]:
-    found = scan_output(workspace.out, given.plan.resources.disk)
-    return tuple(FileDigest(file.path, file.size, file.sha256) for file in found)
 
 
 def _estimates(measured: EvaluationLogged) -> dict[str, Estimate]:

@@ -220,7 +220,7 @@ def _foreign(plan: TrainingPlan, project: Path) -> ForeignModel | None:
         found = scan_output(folder, plan.resources.disk)
     except TrainingFailed as error:
         raise PlanInvalid(f"hyperparameters.path: {path!r}: {error}") from error
-    return ForeignModel(path, folder, tuple(FileDigest(file.path, file.size, file.sha256) for file in found))
+    return ForeignModel(path, folder, found)
 
 
 def _read(reader: DatasetReader, name: str, path: str) -> Dataset:
