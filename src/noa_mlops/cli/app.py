@@ -93,9 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = noa.main(args=given, prog_name="noa", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return _told((error.format_message(), _usage(error), error.exit_code), given)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -107,6 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problems = error.problems if isinstance(error, PlanInvalid) else ()
         return _told(_words(error), given, problems)
     return result if isinstance(result, int) else 0
+
+
+def _usage(error: click.ClickException) -> str | None:
+    """How the command is used that was misused."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return None
+    return f"{context.get_usage()}    ('{context.command_path} --help' explains)"
 
 
 def _words(error: Exception) -> tuple[str, str, int]:
@@ -121,7 +131,7 @@ def _words(error: Exception) -> tuple[str, str, int]:
     return f"internal error: {type(error).__name__}: {error}", LifecycleError.hint, 1
 
 
-def _told(words: tuple[str, str, int], given: Sequence[str], problems: tuple[Problem, ...] = ()) -> int:
+def _told(words: tuple[str, str | None, int], given: Sequence[str], problems: tuple[Problem, ...] = ()) -> int:
     message, hint, status = words
     output.error(message, hint, status, as_json="--json" in given, problems=problems)
     return status

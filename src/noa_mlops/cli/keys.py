@@ -12,21 +12,29 @@ from noa_mlops.records.policy import Policy
 
 
 @click.group(invoke_without_command=True, epilog="Example: noa keys export --to public")
+@options.common
 @click.pass_context
-def keys(context: click.Context) -> None:
+def keys(context: click.Context, folder: Path, *, as_json: bool) -> int:
     """List the project's keys, or export their public halves."""
     if context.invoked_subcommand is None:
-        context.invoke(list_keys, folder=Path(), as_json=False)
+        _list(folder, as_json=as_json)
+    context.default_map = dict.fromkeys(("list", "export"), {"folder": folder, "as_json": as_json})
+    return 0
 
 
 @keys.command("list", epilog="Example: noa keys list --json")
 @options.common
 def list_keys(folder: Path, *, as_json: bool) -> int:
     """List keys: id, scheme, roles, whether the private half is on this machine."""
+    _list(folder, as_json=as_json)
+    return 0
+
+
+def _list(folder: Path, *, as_json: bool) -> None:
     documents = _documents(folder)
     if as_json:
         output.emit(documents)
-        return 0
+        return
     rows = [
         (
             item["keyid"][:16],
@@ -37,7 +45,6 @@ def list_keys(folder: Path, *, as_json: bool) -> int:
         for item in documents
     ]
     output.table(rows, ("key id", "scheme", "roles", "private key"))
-    return 0
 
 
 @keys.command("export", epilog="Example: noa keys export --to public")
