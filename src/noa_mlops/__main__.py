@@ -12,9 +12,17 @@ def main() -> int:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"noa {VERSION}\n")
         return 0
-    from noa_mlops.cli.app import main as command_line
+    import signal
 
-    return command_line()
+    try:
+        from noa_mlops.cli.app import main as command_line
+
+        return command_line()
+    except KeyboardInterrupt:  # while it was still starting
+        return 130
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)  # nothing is left that could be stopped in order
 
 
 if __name__ == "__main__":

@@ -26,7 +26,10 @@ class Terminated(Interrupted):
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """An event that the first signal sets, for the run in the block. Raises `Terminated` or `Interrupted` after it."""
+    """An event that the first signal sets, for the run in the block. Raises `Terminated` or `Interrupted` after it.
+
+    A signal that whoever started this process has it ignore stays ignored.
+    """
     cancel, received = threading.Event(), list[int]()
 
     def take(number: int, frame: FrameType | None) -> None:
@@ -36,7 +39,8 @@ def interruptible() -> Iterator[threading.Event]:
         cancel.set()
         output.note(f"{signal.Signals(number).name}: stopping; once more to stop at once")
 
-    before = {number: signal.signal(number, take) for number in _SIGNALS}
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, take) for number in heeded}
     try:
         yield cancel
     except Interrupted as error:

@@ -7,8 +7,9 @@ entry is a projection. So an interrupted run continues by the same code that sta
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Self, TypeAlias, assert_never
@@ -104,7 +105,7 @@ class TrainingOrchestrator:
         if cancel.is_set():
             raise Interrupted(f"{plan.lifecycle_id} was interrupted before it was submitted")
         run, notes = self._claim(submission)
-        with run:
+        with run, self._mirrored_when_it_ends_early():
             return self._carry_out(run, notes, cancel)
 
     def check_plan(self, plan: TrainingPlan) -> Submission:
@@ -241,6 +242,16 @@ class TrainingOrchestrator:
         run.tell()
         lifecycle = self._services.ledger.state.lifecycle(run.lifecycle_id)
         return report_of(run.history, lifecycle, run.submission.isolation, notes)
+
+    @contextlib.contextmanager
+    def _mirrored_when_it_ends_early(self) -> Iterator[None]:
+        """Show what was recorded before an error, unless that fails as well: the next command does it then."""
+        try:
+            yield
+        except (LifecycleError, OSError):
+            with contextlib.suppress(LifecycleError):
+                self._catch_up()
+            raise
 
     def _catch_up(self) -> None:
         ledger = self._services.ledger
