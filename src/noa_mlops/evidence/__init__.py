@@ -1,7 +1,7 @@
 """Evidence: the mathematics of trust.
 
-Hash trees, signed notes, statements signed in place. Everything here is a pure function over bytes and keys,
-in formats that tools of others read; nothing opens a file or asks for the time.
+Hash trees, signed notes, statements signed in place, model signatures. Everything here is a pure function over bytes and
+keys, in formats that tools of others read; nothing opens a file or asks for the time.
 """
 
 from noa_mlops.evidence.dsse import PAYLOAD_TYPE, pae
@@ -25,6 +25,12 @@ from noa_mlops.evidence.merkle import (
     prove_consistency,
     prove_inclusion,
     root_of,
+)
+from noa_mlops.evidence.model_signature import (
+    MAX_MODEL_SIGNATURE,
+    ModelSignatureInvalid,
+    check_model,
+    sign_model,
 )
 from noa_mlops.evidence.note import (
     LogCheckpoint,
@@ -52,11 +58,13 @@ __all__ = [
     "ED25519",
     "EMPTY_ROOT",
     "MAX_LINE",
+    "MAX_MODEL_SIGNATURE",
     "PAYLOAD_TYPE",
     "STATEMENT_TYPE",
     "Frontier",
     "KeyInvalid",
     "LogCheckpoint",
+    "ModelSignatureInvalid",
     "NoteInvalid",
     "PublicKey",
     "Scheme",
@@ -65,6 +73,7 @@ __all__ = [
     "StatementInvalid",
     "check_consistency",
     "check_inclusion",
+    "check_model",
     "envelope",
     "leaf_hash",
     "load_public",
@@ -78,6 +87,7 @@ __all__ = [
     "read_checkpoint",
     "root_of",
     "sign_checkpoint",
+    "sign_model",
     "sign_note",
     "sign_statement",
     "signed_by",
