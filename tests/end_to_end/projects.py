@@ -79,7 +79,12 @@ class Project:
     def noa(self, *arguments: str, **options: Any) -> Result:
         """Run the command as a process of its own."""
         done = subprocess.run(
-            command_line(*arguments, "-C", str(self.path)), capture_output=True, text=True, timeout=120, check=False, **options
+            command_line(*arguments, "-C", str(self.path)),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **options,
         )
         return Result(done.returncode, done.stdout, done.stderr)
 

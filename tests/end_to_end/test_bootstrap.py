@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.projects import PLAN, Project, alive, lay_out, told
+from end_to_end.projects import PLAN, Project, alive, lay_out, told, until
 from noa_mlops import AgentFactory, RuntimeManager, TrainingPlan, bootstrap_default_orchestrator
 from noa_mlops.lifecycle import Interrupted
 
@@ -50,7 +50,10 @@ def bootstrap():
     def make(root=".", runtime=None):
         paths = ("storage/artifacts", "storage/db/evidence/ledger.jsonl", "registry/capabilities.json")
         orchestrator = bootstrap_default_orchestrator(
-            AgentFactory(), runtime or RuntimeManager(), *(Path(root, path) for path in paths), "ml.lifecycle.controller"
+            AgentFactory(),
+            runtime or RuntimeManager(),
+            *(Path(root, path) for path in paths),
+            "ml.lifecycle.controller",
         )
         opened.append(orchestrator)
         return orchestrator
@@ -88,8 +91,15 @@ def test_the_bootstrap_procedure_works_word_for_word_in_an_empty_folder(here):
 
 
 async def test_events_come_in_order_and_each_only_after_its_entry_is_on_disk(here, bootstrap):
-    ledger = Path("storage/db/evidence/ledger.jsonl")
-    sealed = Path("storage/db/evidence/checkpoints.log")
+    evidence = here.path / "storage/db/evidence"
+
+    def on_disk(seq):
+        return json.loads((evidence / "ledger.jsonl").read_bytes().splitlines()[seq])["noa_entry"]["type"]
+
+    def sealed_entries():
+        newest = (evidence / "checkpoints.log").read_text().split(f"{orchestrator.ledger.origin}\n")[-1]
+        return int(newest.splitlines()[0])
+
     here.programs(train='echo \'{"step": 1, "of": 1}\' >> progress.jsonl; sleep 0.3; echo 0.5 > out/cut\n')
     orchestrator = bootstrap()
     seen = []
@@ -97,11 +107,9 @@ async def test_events_come_in_order_and_each_only_after_its_entry_is_on_disk(her
     async def listen(events):
         async for event in events:
             if event.seq is not None:
-                line = json.loads(ledger.read_bytes().splitlines()[event.seq])["noa_entry"]
-                assert (line["seq"], line["type"]) == (event.seq, event.name)
+                assert on_disk(event.seq) == event.name
             if event.name == "PromotionReady":
-                newest = sealed.read_text().strip().split("\n\n")[-2].splitlines()
-                assert int(newest[-2]) > event.seq
+                assert sealed_entries() > event.seq
             seen.append(event)
 
     listener = asyncio.create_task(listen(orchestrator.subscribe()))
@@ -109,7 +117,14 @@ async def test_events_come_in_order_and_each_only_after_its_entry_is_on_disk(her
     second = await orchestrator.execute_plan(plan(seed=1))
     orchestrator.close()
     await listener
-    way = ["Submitted", "AgentProvisioned", "TrainingProgress", "TrainingCompleted", "EvaluationLogged", "PromotionReady"]
+    way = [
+        "Submitted",
+        "AgentProvisioned",
+        "TrainingProgress",
+        "TrainingCompleted",
+        "EvaluationLogged",
+        "PromotionReady",
+    ]
     assert [event.name for event in seen] == [*way, *way]
     recorded = [event.seq for event in seen if event.seq is not None]
     assert recorded == sorted(recorded) == list(range(1, 9))
@@ -178,7 +193,7 @@ async def test_cancelling_stops_the_agent_and_the_same_plan_continues(here, boot
     task = asyncio.create_task(orchestrator.execute_plan(plan()))
     async for event in events:
         if event.name == "TrainingProgress":
-            assert alive(mark)
+            until(lambda: alive(mark))
             task.cancel()
             break
     with pytest.raises(asyncio.CancelledError):
@@ -216,7 +231,7 @@ async def test_a_plan_that_cannot_be_used_is_an_error_and_leaves_the_orchestrato
 
     orchestrator = bootstrap()
     before = here.state()
-    with pytest.raises(LifecycleError, match="dataset_path: data/gone.csv: no such file"):
+    with pytest.raises(LifecycleError, match=r"dataset_path: data/gone\.csv: no such file"):
         await orchestrator.execute_plan(plan(dataset_path="data/gone.csv"))
     assert here.state() == before
     assert (await orchestrator.execute_plan(plan())).promoted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,14 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 EPILOG = "Everything is addressed as LIFECYCLE[@N]. Exit codes: 0 done, 2 usage, 3 rejected or blocked, 4 does not verify, 5 conflict, 6 training failed, 7 not yet."
 
 
+class _PipeBroken(Exception):
+    """Nobody reads what was written: to standard output, or to another pipe."""
+
+    def __init__(self, error: BrokenPipeError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Commands(click.Group):
     """The commands, each loaded only when it is called, listed by group."""
 
@@ -64,6 +73,13 @@ class Commands(click.Group):
         if not name.startswith("-") and name not in self.list_commands(ctx):
             raise click.UsageError(f"no command {name!r}{output.did_you_mean(name, self.list_commands(ctx))}", ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; click would end in silence when a pipe breaks, whichever it was."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _PipeBroken(error) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The help's list, without loading any command."""
@@ -98,9 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.ClickException as error:
         return _told((error.format_message(), _usage(error), error.exit_code), given)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except _PipeBroken as broken:
+        if _nobody_reads():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return _told(_words(broken.error), given)
     except (click.Abort, KeyboardInterrupt):
         return _told(("interrupted", "Run the same command again: it continues where it was.", 130), given)
     except Exception as error:
@@ -135,6 +153,13 @@ def _told(words: tuple[str, str | None, int], given: Sequence[str], problems: tu
     message, hint, status = words
     output.error(message, hint, status, as_json="--json" in given, problems=problems)
     return status
+
+
+def _nobody_reads() -> bool:
+    """Whether standard output is a pipe whose reader has gone (``noa show x | head -1``)."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

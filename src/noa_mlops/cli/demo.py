@@ -22,7 +22,10 @@ def demo(folder: Path, *, dry_run: bool, as_json: bool) -> int:
 
     target = (folder / "demo" if folder == Path() else folder).absolute()
     if dry_run:
-        output.say(f"would make a demo project in {output.foreign(str(target))}; nothing was written")
+        if as_json:
+            output.emit({"folder": str(target), "dry_run": True})
+        else:
+            output.say(f"would make a demo project in {output.foreign(str(target))}; nothing was written")
         return 0
     layout = Layout.of(target)
     good, worse = lay_out(layout)

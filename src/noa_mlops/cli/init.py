@@ -17,7 +17,10 @@ def init(folder: Path, *, dry_run: bool, as_json: bool) -> int:
     """Make a project: folders, policy, keys outside it, the genesis entry. Nothing is overwritten."""
     layout = Layout.of(folder.absolute())
     if dry_run:
-        output.say(f"would make a project in {output.foreign(str(layout.project))}; nothing was written")
+        if as_json:
+            output.emit({"folder": str(layout.project), "dry_run": True})
+        else:
+            output.say(f"would make a project in {output.foreign(str(layout.project))}; nothing was written")
         return 0
     from noa_mlops.agents import AgentFactory, RuntimeManager
     from noa_mlops.lifecycle.bootstrap import open_orchestrator

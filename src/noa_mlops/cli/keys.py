@@ -18,7 +18,8 @@ def keys(context: click.Context, folder: Path, *, as_json: bool) -> int:
     """List the project's keys, or export their public halves."""
     if context.invoked_subcommand is None:
         _list(folder, as_json=as_json)
-    context.default_map = dict.fromkeys(("list", "export"), {"folder": folder, "as_json": as_json})
+    shared = {"folder": folder, "as_json": as_json}
+    context.default_map = {"list": shared, "export": shared}
     return 0
 
 
