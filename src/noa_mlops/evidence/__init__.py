@@ -1,7 +1,7 @@
 """Evidence: the mathematics of trust.
 
-Hash trees, signed notes, statements signed in place, model signatures. Everything here is a pure function over bytes and
-keys, in formats that tools of others read; nothing opens a file or asks for the time.
+Hash trees with their proofs and tiles, signed notes, statements signed in place, model signatures. Everything here is a
+pure function over bytes and keys, in formats that tools of others read; nothing opens a file or asks for the time.
 """
 
 from noa_mlops.evidence.dsse import PAYLOAD_TYPE, pae
@@ -41,6 +41,15 @@ from noa_mlops.evidence.note import (
     sign_checkpoint,
     sign_note,
 )
+from noa_mlops.evidence.proof import (
+    Inclusion,
+    ProofInvalid,
+    check_proof,
+    prove_all,
+    read_inclusion,
+    read_proof,
+    write_proof,
+)
 from noa_mlops.evidence.statement import (
     MAX_LINE,
     STATEMENT_TYPE,
@@ -52,6 +61,7 @@ from noa_mlops.evidence.statement import (
     split_line,
     verify_line,
 )
+from noa_mlops.evidence.tiles import bundle_path, tile_files, tile_path
 
 __all__ = [
     "ECDSA_P256",
@@ -62,18 +72,22 @@ __all__ = [
     "PAYLOAD_TYPE",
     "STATEMENT_TYPE",
     "Frontier",
+    "Inclusion",
     "KeyInvalid",
     "LogCheckpoint",
     "ModelSignatureInvalid",
     "NoteInvalid",
+    "ProofInvalid",
     "PublicKey",
     "Scheme",
     "SignedLine",
     "SigningKey",
     "StatementInvalid",
+    "bundle_path",
     "check_consistency",
     "check_inclusion",
     "check_model",
+    "check_proof",
     "envelope",
     "leaf_hash",
     "load_public",
@@ -82,9 +96,12 @@ __all__ = [
     "open_note",
     "pae",
     "parse_checkpoint",
+    "prove_all",
     "prove_consistency",
     "prove_inclusion",
     "read_checkpoint",
+    "read_inclusion",
+    "read_proof",
     "root_of",
     "sign_checkpoint",
     "sign_model",
@@ -92,5 +109,8 @@ __all__ = [
     "sign_statement",
     "signed_by",
     "split_line",
+    "tile_files",
+    "tile_path",
     "verify_line",
+    "write_proof",
 ]
