@@ -7,12 +7,13 @@ the lines; what comes before an entry is harmless when lost, what comes after it
 from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, read_entry
 from noa_mlops.ledger.heads import split_records
 from noa_mlops.ledger.keystore import KeyRing, KeyStore
-from noa_mlops.ledger.law import DECIDING, Refusal, admit, admit_sealed, head_keys
+from noa_mlops.ledger.law import DECIDING, admit, admit_sealed, head_keys, read_authentic
 from noa_mlops.ledger.ledger import Clock, Ledger
 from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.projection import ledger_lines
 from noa_mlops.ledger.reader import LedgerReader, read_lines
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
+from noa_mlops.ledger.version_law import Refusal, follow_version
 
 __all__ = [
     "DECIDING",
@@ -30,9 +31,11 @@ __all__ = [
     "VersionState",
     "admit",
     "admit_sealed",
+    "follow_version",
     "get_object",
     "head_keys",
     "ledger_lines",
+    "read_authentic",
     "read_entry",
     "read_lines",
     "split_records",

@@ -5,12 +5,9 @@ verifying runs it on every line. State is the fold of it over the lines, and the
 
 - A line has one form, stands at its place in the chain, and is signed by a key that the policy in force lets
   sign its type. Genesis holds the first policy and is signed by a key which that policy lets do so.
-- Submitted takes the next number of its lifecycle. TrainingCompleted or TrainingFailed follows it; then
-  EvaluationLogged or EvaluationFailed; then PromotionReady, which without a measurement must say that there
-  is no gate, or EvaluationFailed when the measured bytes are gone. Nothing follows a failure or a decision.
-  From training on, every entry names the same bytes.
-- A decision names the champion that it replaces. Ready needs a verdict that passes or a declared lack of
-  a gate, and makes the version champion.
+- Submitted takes the next number of its lifecycle. What may follow it in that version stands in
+  `noa_mlops.ledger.version_law`.
+- A decision names the champion that it replaces; ready makes its version the champion.
 
 A type that is known to the policy but has no rule here is refused: what is not understood is not passed over.
 """
@@ -18,8 +15,8 @@ A type that is known to the policy but has no rule here is refused: what is not 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 from noa_mlops.errors import PlanInvalid
 from noa_mlops.evidence import (
@@ -34,65 +31,18 @@ from noa_mlops.evidence import (
     split_line,
 )
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry
-from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState, VersionStatus
-from noa_mlops.records.documents import canonical, is_digest, sha256
-from noa_mlops.records.names import name_problem
+from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
+from noa_mlops.ledger.version_law import DECISION, Refusal, follow_version, knows
+from noa_mlops.records.documents import canonical, sha256
 from noa_mlops.records.policy import Policy
 
 TRUST = "noa:trust/v1"
-LIFECYCLE = "noa:lifecycle/v1"
-PROVENANCE = "https://slsa.dev/provenance/v1"
-VERIFICATION_SUMMARY = "https://slsa.dev/verification_summary/v1"
-
-DECISION = "noa:decision"
-"""The member of a verification summary that holds our decision."""
 
 GENESIS_FORMAT = 1
 """The version of the log's form, as genesis names it."""
 
 DECIDING = frozenset({"Genesis", "PromotionReady"})
 """Types after which the ledger is sealed before anybody is told."""
-
-REASONS = frozenset({"threshold", "champion", "hygiene", "inconclusive", "drift", "approval", "no_gate"})
-"""Why a decision blocks, or promotes without a gate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a line is not admitted, as the end of a sentence that begins with the line.
-
-    ``authentic`` when it was signed for this very place by a key of the policy: such a line was not torn by a
-    crash but written on purpose, perhaps by a newer version.
-    """
-
-    reason: str
-    authentic: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """What an entry of a type looks like, and which states of its version it may follow."""
-
-    predicate_type: str
-    follows: frozenset[VersionStatus]
-    statuses: frozenset[str | None] = frozenset({None})
-
-
-_RULES: Mapping[str, _Rule] = {
-    "Submitted": _Rule(LIFECYCLE, frozenset()),
-    "TrainingCompleted": _Rule(PROVENANCE, frozenset({"submitted"})),
-    "TrainingFailed": _Rule(PROVENANCE, frozenset({"submitted"}), frozenset({None, "failed"})),
-    "EvaluationLogged": _Rule(LIFECYCLE, frozenset({"trained"})),
-    "EvaluationFailed": _Rule(LIFECYCLE, frozenset({"trained", "evaluated"}), frozenset({None, "failed"})),
-    "PromotionReady": _Rule(VERIFICATION_SUMMARY, frozenset({"trained", "evaluated"}), frozenset({"ready", "blocked"})),
-}
-
-_BECOMES: Mapping[str, VersionStatus] = {
-    "TrainingCompleted": "trained",
-    "TrainingFailed": "failed",
-    "EvaluationLogged": "evaluated",
-    "EvaluationFailed": "failed",
-}
 
 
 class Admission(NamedTuple):
@@ -155,12 +105,11 @@ def follow(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
         return Refusal(problem)
     if state.policy is None:
         return _begin(state, entry)
-    rule = _RULES.get(entry.type)
-    if rule is None:
+    if not knows(entry.type):
         return Refusal(f"has the type {entry.type!r:.40}, which is not known to this version")
     if not state.policy.allows(entry.keyid, entry.type):
         return Refusal(f"is signed by a key that may not sign {entry.type}")
-    changed = _apply(state, entry, rule)
+    changed = _apply(state, entry)
     if isinstance(changed, Refusal):
         return changed
     return _extended(state, entry, {**state.lifecycles, entry.lifecycle_id or "": changed})
@@ -245,97 +194,35 @@ def _policy_problem(policy: Policy) -> str | None:
     return None
 
 
-def _apply(state: LedgerState, entry: LedgerEntry, rule: _Rule) -> LifecycleState | Refusal:
-    """The lifecycle of ``entry`` after it."""
+def _apply(state: LedgerState, entry: LedgerEntry) -> LifecycleState | Refusal:
+    """The lifecycle of ``entry`` after it: the law of its version, and its place among the other versions."""
     if entry.lifecycle_id is None or entry.version is None:
         return Refusal("names no version")
-    if entry.predicate_type != rule.predicate_type or entry.status not in rule.statuses:
-        return Refusal(f"has a predicate type or a status that {entry.type} cannot have")
     lifecycle = state.lifecycle(entry.lifecycle_id)
-    if entry.type == "Submitted":
-        return _submit(lifecycle, entry, entry.version)
-    version = lifecycle.versions.get(entry.version)
-    if version is None:
+    before = lifecycle.versions.get(entry.version)
+    if entry.type == "Submitted" and entry.version != lifecycle.next_version:
+        return Refusal(f"takes the number {entry.version}, but the next is {lifecycle.next_version}")
+    if entry.type != "Submitted" and before is None:
         return Refusal(f"is about version {entry.version}, which was never submitted")
-    if version.status not in rule.follows:
-        return Refusal(f"cannot follow: version {entry.version} is {version.status}")
-    if version.checksum is not None and entry.checksum != version.checksum:
-        return Refusal("is about other bytes than those that were trained")
-    if entry.type == "PromotionReady":
-        return _decide(lifecycle, version, entry)
-    return lifecycle.with_version(_advanced(version, entry, _BECOMES[entry.type]))
-
-
-def _advanced(version: VersionState, entry: LedgerEntry, status: VersionStatus) -> VersionState:
-    checksum = entry.checksum if entry.type == "TrainingCompleted" else version.checksum
-    return replace(version, status=status, checksum=checksum, seqs=(*version.seqs, entry.seq))
-
-
-def _submit(lifecycle: LifecycleState, entry: LedgerEntry, version: int) -> LifecycleState | Refusal:
-    if version != lifecycle.next_version:
-        return Refusal(f"takes the number {version}, but the next is {lifecycle.next_version}")
-    plan, profile, agent_id = (entry.predicate.get(name) for name in ("plan", "profile", "agent_id"))
-    digests = plan.get("digest") if isinstance(plan, dict) else None
-    plan_digest = digests.get("sha256") if isinstance(digests, dict) else None
-    if not is_digest(plan_digest):
-        return Refusal("names no plan by its digest")
-    if not isinstance(profile, str) or name_problem(profile) is not None or not isinstance(agent_id, str):
-        return Refusal("names no profile or no agent")
-    state = VersionState(
-        version=version,
-        status="submitted",
-        profile=profile,
-        agent_id=agent_id,
-        plan_digest=str(plan_digest),
-        checksum=None,
-        seqs=(entry.seq,),
-    )
-    return lifecycle.with_version(state)
+    version = follow_version(before, entry)
+    if isinstance(version, Refusal):
+        return version
+    return _decide(lifecycle, version, entry) if entry.type == "PromotionReady" else lifecycle.with_version(version)
 
 
 def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry) -> LifecycleState | Refusal:
-    decision = entry.predicate.get(DECISION)
-    problem = _decision_problem(lifecycle, version, entry, decision if isinstance(decision, dict) else {})
-    if problem is not None:
-        return Refusal(problem)
-    decided = replace(lifecycle, deciding=entry.seq)
-    if entry.status == "blocked":
-        return decided.with_version(_advanced(version, entry, _blocked_as(entry.predicate[DECISION])))
+    """The lifecycle after a decision that its version allows."""
+    if not _same(entry.predicate[DECISION]["replaces"], lifecycle.champion):
+        return Refusal(f"was decided against another champion than {lifecycle.champion}")
+    decided = replace(lifecycle.with_version(version), deciding=entry.seq)
+    if version.status != "champion":
+        return decided
+    if lifecycle.rollout == "blocked":
+        return Refusal("promotes although the rollout is blocked")
     if lifecycle.champion is not None:
         decided = decided.with_version(replace(lifecycle.versions[lifecycle.champion], status="former"))
-    return replace(decided.with_version(_advanced(version, entry, "champion")), champion=version.version)
-
-
-def _decision_problem(
-    lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry, decision: Mapping[str, Any]
-) -> str | None:
-    verdict, reasons = decision.get("verdict"), decision.get("reasons")
-    if verdict not in ("pass", "fail", "inconclusive") or decision.get("status") != entry.status:
-        return "holds no decision, or another than its status says"
-    if not isinstance(reasons, list) or not all(isinstance(reason, str) and reason in REASONS for reason in reasons):
-        return "gives reasons that are not known to this version"
-    if "replaces" not in decision or not _same(decision["replaces"], lifecycle.champion):
-        return f"was decided against another champion than {lifecycle.champion}"
-    if version.status == "trained" and "no_gate" not in reasons:
-        return "decides without a measurement although there is a gate"
-    if entry.predicate.get("verificationResult") == "PASSED" and verdict != "pass":
-        return "says PASSED although the verdict does not pass"
-    if entry.status == "blocked":
-        return None if reasons else "blocks without a reason"
-    if lifecycle.rollout == "blocked":
-        return "promotes although the rollout is blocked"
-    if verdict == "fail" or (verdict == "inconclusive" and "no_gate" not in reasons):
-        return "promotes although the verdict does not pass"
-    return None
+    return replace(decided, champion=version.version)
 
 
 def _same(replaces: object, champion: int | None) -> bool:
     return type(replaces) is type(champion) and replaces == champion
-
-
-def _blocked_as(decision: Mapping[str, Any]) -> VersionStatus:
-    if decision["verdict"] == "fail":
-        return "rejected"
-    if decision["verdict"] == "inconclusive" and "no_gate" not in decision["reasons"]:
-        return "inconclusive"
-    return "held"

@@ -23,11 +23,12 @@ from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, timestamp, 
 from noa_mlops.ledger.growing import GrowingFile
 from noa_mlops.ledger.heads import head_record
 from noa_mlops.ledger.keystore import KeyRing, KeyStore
-from noa_mlops.ledger.law import DECIDING, GENESIS_FORMAT, TRUST, Refusal, admit, follow
+from noa_mlops.ledger.law import DECIDING, GENESIS_FORMAT, TRUST, admit, follow
 from noa_mlops.ledger.lock import Lock, refuse_network_file_system
 from noa_mlops.ledger.objects import put_object
 from noa_mlops.ledger.reader import LedgerReader, read_lines, read_only
 from noa_mlops.ledger.state import LedgerState
+from noa_mlops.ledger.version_law import Refusal
 from noa_mlops.records.documents import canonical, sha256
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.policy import Policy

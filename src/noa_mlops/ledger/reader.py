@@ -18,9 +18,10 @@ from noa_mlops.evidence import MAX_LINE, LogCheckpoint
 from noa_mlops.files import open_beneath
 from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.heads import NewestRecord, checked_head, newest_record
-from noa_mlops.ledger.law import Admission, Refusal, admit, admit_sealed, examine, head_keys, read_authentic
+from noa_mlops.ledger.law import Admission, admit, admit_sealed, examine, head_keys, read_authentic
 from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.state import LedgerState
+from noa_mlops.ledger.version_law import Refusal
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.policy import SIGN_HEAD
 
@@ -39,6 +40,7 @@ class LedgerReader:
         self._states = deque([self._state], maxlen=_REMEMBERED)
         self._ends = array("Q", [0])
         self._sealed = 0
+        self._note = b""
 
     @property
     def state(self) -> LedgerState:
@@ -56,6 +58,11 @@ class LedgerReader:
     def sealed_size(self) -> int:
         """How many entries the newest checkpoint seen vouches for."""
         return self._sealed
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The newest checkpoint seen, as it was signed; empty before the first."""
+        return self._note
 
     @property
     def pending(self) -> tuple[LedgerEntry, ...]:
@@ -157,7 +164,7 @@ class LedgerReader:
         if head.size < self._sealed:
             raise LedgerTampered(f"{self._layout.log_checkpoints} has lost a checkpoint over {self._sealed} entries")
         self._fold_sealed(head)
-        self._sealed = head.size
+        self._sealed, self._note = head.size, newest.note
 
     def _fold_sealed(self, head: LogCheckpoint) -> None:
         path = self._layout.ledger
