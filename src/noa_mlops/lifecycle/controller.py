@@ -163,7 +163,7 @@ class AgentLifecycleController:
         workspace.write_payload(handover.training_payload(given, run.version, workspace))
         publish(_provisioned(run, workspace.agent_id))
         if given.evaluation is not None:
-            threading.Thread(target=importlib.import_module, args=("sklearn.metrics",)).start()  # ready when needed
+            threading.Thread(target=_make_ready).start()
         job = handover.job(given, workspace, given.profile.train, hidden=self._hidden())
         outcome = self._run(job, workspace, run, cancel, lambda said: publish(_progress(run, workspace.agent_id, said)))
         facts = facts_of(outcome)
@@ -279,6 +279,12 @@ _WORDS = {
     "left_processes": "left processes running in the background; they were killed",
     "lost": "was lost together with its supervisor",
 }
+
+
+def _make_ready() -> None:
+    """Load what the verifier needs while the trainer runs."""
+    with contextlib.suppress(RuntimeError):  # the process is ending: nothing can register for its end any more
+        importlib.import_module("sklearn.metrics")
 
 
 def _raise_unless_completed(outcome: Outcome, kind: type[StepFailed], workspace: Workspace, who: str) -> None:
