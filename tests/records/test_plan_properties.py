@@ -15,7 +15,7 @@ from noa_mlops.records.documents import canonical
 from noa_mlops.records.metrics import METRICS
 from noa_mlops.records.paths import relative_path_problem
 from noa_mlops.records.plan import EvaluationPlan, Resources, Threshold, TrainingPlan
-from noa_mlops.records.values import scalar_problem
+from noa_mlops.records.reading.values import scalar_problem
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,20}", fullmatch=True).filter(
     lambda name: name not in ("workspaces", "champion", "latest", "tmp")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noa_mlops.errors import PlanInvalid
-from noa_mlops.records.quantities import duration_text, read_duration, read_size, size_text
+from noa_mlops.records.reading.quantities import duration_text, read_duration, read_size, size_text
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from noa_mlops.records.documents import Json
-from noa_mlops.records.fields import Fault, FieldInvalid, Form, Rule, check_fields, instance_of, one_of, shown
 from noa_mlops.records.paths import path_problem
-from noa_mlops.records.values import text_problem
+from noa_mlops.records.reading.fields import Fault, FieldInvalid, Form, Rule, check_fields, instance_of, one_of, shown
+from noa_mlops.records.reading.values import text_problem
 
 ColumnType: TypeAlias = Literal["text", "int", "float", "bool", "category", "time"]
 """What a column holds: any text; whole numbers of 64 bits; binary64 numbers; true or false; text that names one of

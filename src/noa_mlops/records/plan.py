@@ -12,13 +12,23 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from noa_mlops.records.documents import Json, canonical, compact, sha256
-from noa_mlops.records.fields import Fault, FieldInvalid, Form, Rule, check_fields, instance_of, one_of, shown, whole
 from noa_mlops.records.names import PATTERN, name_problem
 from noa_mlops.records.paths import PATH_SCHEMA, path_problem, relative_path_problem
 from noa_mlops.records.reading import read_document, read_file
+from noa_mlops.records.reading.fields import (
+    Fault,
+    FieldInvalid,
+    Form,
+    Rule,
+    check_fields,
+    instance_of,
+    one_of,
+    shown,
+    whole,
+)
+from noa_mlops.records.reading.values import mapping_faults, plain, text_problem
 from noa_mlops.records.resources import Resources
 from noa_mlops.records.thresholds import Threshold, mixed_tasks, read_thresholds, thresholds_schema
-from noa_mlops.records.values import mapping_faults, plain, text_problem
 
 __all__ = ["EvaluationPlan", "Resources", "Threshold", "TrainingPlan"]
 

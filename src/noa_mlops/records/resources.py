@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from noa_mlops.records.documents import Json
-from noa_mlops.records.fields import Fault, Form, Rule, check_fields, one_of, shown, whole
-from noa_mlops.records.quantities import (
+from noa_mlops.records.reading.fields import Fault, Form, Rule, check_fields, one_of, shown, whole
+from noa_mlops.records.reading.quantities import (
     DURATION_PATTERN,
     SIZE_PATTERN,
     duration_text,

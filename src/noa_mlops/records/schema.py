@@ -34,7 +34,7 @@ def dataset_schema() -> dict[str, Any]:
 
 def schema_of(kind: type[Any], *, title: str) -> dict[str, Any]:
     """The schema of documents that `read_document` reads into the frozen dataclass ``kind``."""
-    from noa_mlops.records.typed import adapter
+    from noa_mlops.records.reading.typed import adapter
 
     wanted: Any = kind
     made = adapter(wanted).json_schema(ref_template="#/$defs/{model}")

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from noa_mlops.records.documents import Json
-from noa_mlops.records.fields import Fault, FieldInvalid, Rule, check_fields, shown
 from noa_mlops.records.metrics import METRICS, Metric
-from noa_mlops.records.scalars import number_hint
+from noa_mlops.records.reading.fields import Fault, FieldInvalid, Rule, check_fields, shown
+from noa_mlops.records.reading.scalars import number_hint
 
 LATER = frozenset({"confidence", "versus_champion", "slices", "min_rows", "on_small_slice", "fairness"})
 """Parts of a threshold that this version does not know how to judge."""

@@ -10,9 +10,9 @@ import re
 from typing import NoReturn
 
 from noa_mlops.records.documents import MAX_DEPTH, Json
-from noa_mlops.records.scalars import NumberInvalid, number
-from noa_mlops.records.source import Node, Source
-from noa_mlops.records.values import MAX_VALUES, text_problem
+from noa_mlops.records.reading.scalars import NumberInvalid, number
+from noa_mlops.records.reading.source import Node, Source
+from noa_mlops.records.reading.values import MAX_VALUES, text_problem
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from noa_mlops.records.documents import MAX_DEPTH, Json
-from noa_mlops.records.scalars import NumberInvalid, plain_value
-from noa_mlops.records.source import Node, Source
-from noa_mlops.records.values import MAX_VALUES, text_problem
+from noa_mlops.records.reading.scalars import NumberInvalid, plain_value
+from noa_mlops.records.reading.source import Node, Source
+from noa_mlops.records.reading.values import MAX_VALUES, text_problem
 
 _DIRECTIVE = re.compile(r"^%[^\r\n]*", re.MULTILINE)
 _DEEP_FLOW = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH + 1}}}")

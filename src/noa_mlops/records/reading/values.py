@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from noa_mlops.records.documents import MAX_DEPTH, MAX_DIGITS, Json
-from noa_mlops.records.fields import Fault, Path, shown
+from noa_mlops.records.reading.fields import Fault, Path, shown
 
 MAX_VALUES = 20_000
 """Most values, at all depths, that one document may hold."""

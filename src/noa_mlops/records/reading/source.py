@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from noa_mlops.errors import PlanInvalid, Problem
 from noa_mlops.records.documents import Json
-from noa_mlops.records.fields import shown
+from noa_mlops.records.reading.fields import shown
 
 MAX_BYTES = 1 << 20
 """Largest document that is read, in bytes."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from noa_mlops.records.documents import compact
-from noa_mlops.records.fields import Fault, FieldInvalid, Path, sentence, shown
-from noa_mlops.records.scalars import number_hint, switch_hint
-from noa_mlops.records.source import Node, Source
+from noa_mlops.records.reading.fields import Fault, FieldInvalid, Path, sentence, shown
+from noa_mlops.records.reading.scalars import number_hint, switch_hint
+from noa_mlops.records.reading.source import Node, Source
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

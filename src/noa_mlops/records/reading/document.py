@@ -13,10 +13,7 @@ from typing import TypeVar
 
 from noa_mlops.errors import PlanInvalid, Problem
 from noa_mlops.files import read_capped
-from noa_mlops.records.quantities import read_duration, read_size
-from noa_mlops.records.source import MAX_BYTES, Source, invalid, is_json, shown_name
-
-__all__ = ["MAX_BYTES", "read_document", "read_duration", "read_file", "read_size"]
+from noa_mlops.records.reading.source import MAX_BYTES, Source, invalid, is_json, shown_name
 
 T = TypeVar("T")
 
@@ -27,7 +24,7 @@ def read_document(data: bytes, *, name: str, kind: type[T]) -> T:
     ``kind`` is a frozen dataclass. ``name`` is how messages call the document. Raises `PlanInvalid` with every
     problem that can be found at once: line, column, excerpt, suggestion.
     """
-    from noa_mlops.records import json_nodes, typed, yaml_nodes
+    from noa_mlops.records.reading import json_nodes, typed, yaml_nodes
 
     source = Source.decode(data, shown_name(name))
     root = json_nodes.compose(source) if is_json(name) else yaml_nodes.compose(source)

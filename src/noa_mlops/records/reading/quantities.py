@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from noa_mlops.records.fields import Fault, FieldInvalid, shown
+from noa_mlops.records.reading.fields import Fault, FieldInvalid, shown
 
 SIZES = MappingProxyType(
     {
