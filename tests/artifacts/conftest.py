@@ -15,6 +15,7 @@ from noa_mlops.records.manifest import Manifest
 MODEL = {"weights.bin": b"\x00\x01" * 300, "parts/tree/first.json": b"{}", "parts/names.txt": b"rain\n"}
 CODE = {"src/features.py": b"def features(): return []\n"}
 PREDICTIONS = b"PAR1 predictions PAR1"
+SIGNATURE = b"a signature; the store does not read it"
 
 
 def lay_out(folder: Path, files: dict[str, bytes]) -> None:
@@ -94,7 +95,7 @@ def bench(tmp_path):
 @pytest.fixture
 def stored(bench):
     """The same, with version 1 in the store and every folder of it open to this test."""
-    bench.record = bench.store.stage(bench.staged, manifest())
+    bench.record = bench.store.stage(bench.staged, manifest(), SIGNATURE)
     for folder in [bench.folder(), *bench.folder().rglob("*")]:
         if folder.is_dir():
             folder.chmod(0o755)

@@ -18,6 +18,7 @@ MANIFEST = "manifest.json"
 MODEL = "model"
 CODE = "code"
 PREDICTIONS = "predictions.parquet"
+SIGNATURE = "model.sig"
 
 _READ_ONLY_FILE = 0o444
 _READ_ONLY_FOLDER = 0o555
@@ -43,8 +44,16 @@ def manifest_bytes(manifest: Manifest) -> bytes:
     return data
 
 
-def build(folder: Path, staged: Staged, manifest: Manifest, data: bytes) -> None:
-    """Make ``folder``, durable and read-only; ``data`` is the manifest's document.
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The bytes of the two files that speak of a version's model: its signature and its manifest."""
+
+    signature: bytes
+    manifest: bytes
+
+
+def build(folder: Path, staged: Staged, manifest: Manifest, documents: Documents) -> None:
+    """Make ``folder``, durable and read-only; the manifest comes last.
 
     Raises `ArtifactTampered` when a byte is not the one that was measured.
     """
@@ -54,11 +63,8 @@ def build(folder: Path, staged: Staged, manifest: Manifest, data: bytes) -> None
         _copy_tree(staged.code, folder / CODE, manifest.code)
     if staged.predictions is not None:
         _copy(staged.predictions.parent, staged.predictions.name, folder / PREDICTIONS, staged.predictions_sha256)
-    with (folder / MANIFEST).open("xb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    (folder / MANIFEST).chmod(_READ_ONLY_FILE)
+    _write(folder / SIGNATURE, documents.signature)
+    _write(folder / MANIFEST, documents.manifest)
     _close(folder)
 
 
@@ -92,6 +98,14 @@ def _copy(folder: Path, path: str, target: Path, digest: str | None) -> None:
     if copied != digest:
         raise ArtifactTampered(f"{folder / path} changed after the model was measured")
     target.chmod(_READ_ONLY_FILE)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("xb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    path.chmod(_READ_ONLY_FILE)
 
 
 def _close(folder: Path) -> None:

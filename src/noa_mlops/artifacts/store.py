@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeAlias
 
-from noa_mlops.artifacts.staging import CODE, MANIFEST, MODEL, PREDICTIONS, Staged, build, manifest_bytes, remove
+from noa_mlops.artifacts.staging import (
+    CODE,
+    MANIFEST,
+    MODEL,
+    PREDICTIONS,
+    SIGNATURE,
+    Documents,
+    Staged,
+    build,
+    manifest_bytes,
+    remove,
+)
 from noa_mlops.errors import ArtifactTampered, LedgerConflict, NotFound
 from noa_mlops.files import (
     UnsafePath,
+    copy_and_hash,
     hash_stream,
     list_beneath,
     make_directories,
@@ -21,7 +34,7 @@ from noa_mlops.files import (
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.documents import sha256
 from noa_mlops.records.layout import Layout, address
-from noa_mlops.records.manifest import MAX_BYTES, ArtifactRecord, Manifest
+from noa_mlops.records.manifest import MAX_BYTES, MAX_SIGNATURE, ArtifactRecord, Manifest
 
 Unnamed: TypeAlias = Callable[[str, int], bool]
 """Whether it is known that no ledger entry names the folder of a lifecycle's version."""
@@ -43,10 +56,10 @@ class FilesystemArtifactStore:
         """The folder of a version, whether it exists or not."""
         return self._layout.version(lifecycle_id, profile, version)
 
-    def stage(self, staged: Staged, manifest: Manifest) -> ArtifactRecord:
+    def stage(self, staged: Staged, manifest: Manifest, signature: bytes) -> ArtifactRecord:
         """Make the bytes that ``manifest`` lists an immutable, durable folder; it is complete when this returns.
 
-        A folder left by a run that ended before its ledger entry is replaced. Raises `LedgerConflict` when a
+        ``signature``, the ``model.sig`` over the manifest's files, is stored as it is given. A folder left by a run that ended before its ledger entry is replaced. Raises `LedgerConflict` when a
         folder is there that an entry may name, `ArtifactTampered` when a byte is not the one that was measured,
         `EvaluationFailed` for a manifest that no reader would accept; then nothing is left behind.
         """
@@ -61,35 +74,30 @@ class FilesystemArtifactStore:
         building = target.with_name(f".{target.name}.tmp")
         remove(building)
         try:
-            build(building, staged, manifest, data)
+            build(building, staged, manifest, Documents(signature, data))
             remove(target)
             building.rename(target)
         except BaseException:
             remove(building)
             raise
         sync_directory(target.parent)
-        return ArtifactRecord(manifest, sha256(data), staged.predictions_sha256)
+        return ArtifactRecord(manifest, sha256(data), signature, staged.predictions_sha256)
 
     def record(self, lifecycle_id: str, profile: str, version: int) -> ArtifactRecord:
-        """The manifest of a stored version. Raises `NotFound`, or `ArtifactTampered` when it is not one."""
+        """The documents of a stored version. Raises `NotFound`, or `ArtifactTampered` for what is no such document."""
         folder = self.path(lifecycle_id, profile, version)
-        try:
-            with self._open(folder / MANIFEST) as stream:
-                data = read_capped(stream, MAX_BYTES)
-        except FileNotFoundError as error:
-            name = address(lifecycle_id, version)
-            raise NotFound(f"{name} is not in the store: {folder} has no {MANIFEST}") from error
-        except (OSError, UnsafePath) as error:
-            raise ArtifactTampered(f"{folder / MANIFEST} cannot be read ({error})") from error
+        data = self._document(folder / MANIFEST, MAX_BYTES)
         if data is None:
-            raise ArtifactTampered(f"{folder / MANIFEST} is larger than {MAX_BYTES} bytes")
+            name = address(lifecycle_id, version)
+            raise NotFound(f"{name} is not in the store: {folder} has no {MANIFEST}")
         try:
             manifest = Manifest.from_bytes(data)
         except ValueError as error:
             raise ArtifactTampered(f"{folder / MANIFEST} {error}") from error
         if (manifest.lifecycle_id, manifest.profile, manifest.version) != (lifecycle_id, profile, version):
             raise ArtifactTampered(f"{folder / MANIFEST} is the manifest of another version")
-        return ArtifactRecord(manifest, sha256(data), self._predictions(folder))
+        signature = self._document(folder / SIGNATURE, MAX_SIGNATURE)
+        return ArtifactRecord(manifest, sha256(data), signature, self._predictions(folder))
 
     def findings(self, record: ArtifactRecord) -> Iterator[tuple[Path, str]]:
         """Everything in a stored folder that differs from its manifest, and how; nothing is good."""
@@ -98,13 +106,48 @@ class FilesystemArtifactStore:
         listed = {f"{MODEL}/{file.path}": file for file in manifest.files}
         listed |= {f"{CODE}/{file.path}": file for file in manifest.code}
         for path, file in listed.items():
-            if reason := self._difference(folder / path, file):
+            try:
+                reason = self._difference(folder / path, file, hash_stream)
+            except OSError as error:
+                reason = f"cannot be read ({error})"
+            if reason is not None:
                 yield folder / path, reason
-        for path in self._unlisted(folder, (MANIFEST, PREDICTIONS, *listed)):
+        for path in self._unlisted(folder, (MANIFEST, SIGNATURE, PREDICTIONS, *listed)):
             yield folder / path, "is not in the manifest"
+
+    def copy_out(self, record: ArtifactRecord, target: Path) -> None:
+        """Copy the files that a manifest lists into the new folders ``model`` and ``code`` below ``target``.
+
+        What is compared with the manifest are the very bytes that were written there, so whoever uses the copy uses
+        what was checked, whatever happens in the store meanwhile. Raises `ArtifactTampered` naming the first file
+        that is not the recorded one, `OSError` when the copy cannot be written.
+        """
+        manifest = record.manifest
+        folder = self.path(manifest.lifecycle_id, manifest.profile, manifest.version)
+        for part, files in ((MODEL, manifest.files), (CODE, manifest.code)):
+            (target / part).mkdir()
+            for file in files:
+                destination = target / part / file.path
+                destination.parent.mkdir(parents=True, exist_ok=True)
+                copied = partial(copy_and_hash, target=destination)
+                if reason := self._difference(folder / part / file.path, file, copied):
+                    raise ArtifactTampered(f"{folder / part / file.path} {reason}")
 
     def _open(self, path: Path) -> BinaryIO:
         return open_beneath(self._layout.artifacts, self._relative(path))
+
+    def _document(self, path: Path, limit: int) -> bytes | None:
+        """The bytes of a stored document, None when there is none. Raises `ArtifactTampered` for what cannot be one."""
+        try:
+            with self._open(path) as stream:
+                data = read_capped(stream, limit)
+        except FileNotFoundError:
+            return None
+        except (OSError, UnsafePath) as error:
+            raise ArtifactTampered(f"{path} cannot be read ({error})") from error
+        if data is None:
+            raise ArtifactTampered(f"{path} is larger than {limit} bytes")
+        return data
 
     def _predictions(self, folder: Path) -> str | None:
         """Digest of the stored predictions; None when there are none."""
@@ -116,18 +159,19 @@ class FilesystemArtifactStore:
         except (OSError, UnsafePath) as error:
             raise ArtifactTampered(f"{folder / PREDICTIONS} cannot be read ({error})") from error
 
-    def _difference(self, path: Path, file: FileDigest) -> str | None:
-        """Why the stored file is not the recorded one; None when it is."""
+    def _difference(self, path: Path, file: FileDigest, digest: Callable[[BinaryIO], str]) -> str | None:
+        """Why the stored file is not the recorded one, by the digest that reading it gives; None when it is."""
         try:
-            with self._open(path) as stream:
-                size = os.fstat(stream.fileno()).st_size
-                if size != file.size:
-                    return f"is not the recorded file: {size} bytes, recorded {file.size}"
-                found = hash_stream(stream)
+            stream = self._open(path)
         except FileNotFoundError:
             return "is missing"
         except (OSError, UnsafePath) as error:
             return f"cannot be read ({error})"
+        with stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size != file.size:
+                return f"is not the recorded file: {size} bytes, recorded {file.size}"
+            found = digest(stream)
         return None if found == file.sha256 else f"is not the recorded file: SHA-256 {found}, recorded {file.sha256}"
 
     def _unlisted(self, folder: Path, listed: Sequence[str]) -> Iterator[str]:

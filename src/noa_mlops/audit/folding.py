@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from noa_mlops.audit.findings import Finding
+from noa_mlops.evidence import PublicKey
 from noa_mlops.files import UnsafePath
-from noa_mlops.ledger import LedgerState, Refusal, admit, read_lines
+from noa_mlops.ledger import LedgerState, Refusal, admit, model_keys, read_lines
 from noa_mlops.records.documents import parse_object
 from noa_mlops.records.events import LedgerLine, PromotionReady, decode, named_objects
 from noa_mlops.records.layout import Layout
@@ -20,11 +21,15 @@ MAX_STATEMENT = 1 << 17
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A version that an entry says is in the store: the entry, the profile, the digests of its subjects by name."""
+    """A version that an entry says is in the store.
+
+    The entry, the profile, the digests of its subjects by name, and the keys that could sign models at that entry.
+    """
 
     event: PromotionReady
     profile: str
     subjects: Mapping[str, str]
+    model_keys: tuple[PublicKey, ...]
 
 
 @dataclass(slots=True)
@@ -85,7 +90,8 @@ class Fold:
         if isinstance(event, PromotionReady) and event.artifact is not None:
             version = self.state.lifecycle(event.lifecycle_id).versions[event.version]
             subjects = {item["name"]: item["digest"]["sha256"] for item in statement["subject"]}
-            self.stored.append(Stored(event, version.profile, subjects))
+            keys = model_keys(self.state.policy) if self.state.policy is not None else ()
+            self.stored.append(Stored(event, version.profile, subjects, keys))
 
     def _mirrored(self, line: bytes, header: Mapping[str, Any], seq: int) -> None:
         if self.mirror is None:

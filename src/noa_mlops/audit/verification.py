@@ -8,7 +8,7 @@ from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.audit.findings import Finding, Verification
 from noa_mlops.audit.folding import Fold, Stored
 from noa_mlops.errors import ArtifactTampered, LedgerTampered, LifecycleError, NotFound, RegistryConflict
-from noa_mlops.evidence import LogCheckpoint, NoteInvalid, parse_checkpoint
+from noa_mlops.evidence import LogCheckpoint, ModelSignatureInvalid, NoteInvalid, check_model, parse_checkpoint
 from noa_mlops.ledger import get_object, head_keys, split_records
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.policy import SIGN_HEAD
@@ -110,13 +110,16 @@ def _check_version(layout: Layout, stored: Stored) -> Iterator[Finding]:
     except (ArtifactTampered, NotFound) as error:
         yield Finding(str(folder), event.seq, str(error))
         return
-    if record.predictions_sha256 != stored.subjects.get("predictions.parquet"):
-        yield Finding(str(folder / "predictions.parquet"), event.seq, "are not the predictions that were signed")
+    differences = dict(record.differences(stored.subjects, event.checksum))
+    for name, reason in differences.items():
+        yield Finding(str(folder / name), event.seq, reason)
     if record.manifest_sha256 != stored.subjects.get("manifest.json"):
-        yield Finding(str(folder / "manifest.json"), event.seq, "is not the manifest that was signed")
         return
-    if record.manifest.checksum != event.checksum:
-        yield Finding(str(folder / "manifest.json"), event.seq, "lists other files than were signed")
+    if record.signature is not None and "model.sig" not in differences:
+        try:
+            check_model(record.signature, record.manifest.files, *stored.model_keys)
+        except ModelSignatureInvalid as error:
+            yield Finding(str(folder / "model.sig"), event.seq, str(error))
     for path, reason in store.findings(record):
         yield Finding(str(path), event.seq, reason)
 

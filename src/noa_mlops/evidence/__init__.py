@@ -27,7 +27,6 @@ from noa_mlops.evidence.merkle import (
     root_of,
 )
 from noa_mlops.evidence.model_signature import (
-    MAX_MODEL_SIGNATURE,
     ModelSignatureInvalid,
     check_model,
     sign_model,
@@ -68,7 +67,6 @@ __all__ = [
     "ED25519",
     "EMPTY_ROOT",
     "MAX_LINE",
-    "MAX_MODEL_SIGNATURE",
     "PAYLOAD_TYPE",
     "STATEMENT_TYPE",
     "Frontier",

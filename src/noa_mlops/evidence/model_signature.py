@@ -22,15 +22,13 @@ from noa_mlops.evidence.keys import ECDSA_P256, KeyInvalid, PublicKey, SigningKe
 from noa_mlops.evidence.statement import STATEMENT_TYPE
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.documents import compact, parse_object, sha256
+from noa_mlops.records.manifest import MAX_SIGNATURE
 
 MODEL_SIGNATURE_TYPE = "https://model_signing/signature/v1.0"
 """The predicate type of a model signature."""
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 """The media type of the Sigstore bundle around it."""
-
-MAX_MODEL_SIGNATURE = 48 << 20
-"""Largest bundle that is read, in bytes: room for the list of a manifest of the largest size, in base64."""
 
 _SERIALIZATION = {"method": "files", "hash_type": "sha256", "allow_symlinks": False, "ignore_paths": []}
 """Whole files, each by its SHA-256; a link is refused and no path is left out, ``.git`` included."""
@@ -81,10 +79,10 @@ class _Signed(NamedTuple):
 
 def _take_apart(data: bytes) -> _Signed:
     try:
-        bundle = parse_object(data, limit=MAX_MODEL_SIGNATURE)
+        bundle = parse_object(data, limit=MAX_SIGNATURE)
         envelope, hint = bundle["dsseEnvelope"], bundle["verificationMaterial"]["publicKey"]["hint"]
         payload, signature = _decode(envelope["payload"]), _decode(envelope["signatures"][0]["sig"])
-        name = parse_object(payload, limit=MAX_MODEL_SIGNATURE)["subject"][0]["name"]
+        name = parse_object(payload, limit=MAX_SIGNATURE)["subject"][0]["name"]
     except (LookupError, TypeError) as error:
         raise ModelSignatureInvalid("lacks a member that a model signature has") from error
     except ValueError as error:
@@ -166,7 +164,7 @@ def _difference(payload: bytes, files: Sequence[FileDigest]) -> str:
 def _resources(payload: bytes) -> dict[str, object]:
     """The files that a statement lists, by name; none when it lists them in a form of its own."""
     try:
-        rows = parse_object(payload, limit=MAX_MODEL_SIGNATURE)["predicate"]["resources"]
+        rows = parse_object(payload, limit=MAX_SIGNATURE)["predicate"]["resources"]
         return {str(row["name"]): row["digest"] for row in rows}
     except (LookupError, TypeError):
         return {}

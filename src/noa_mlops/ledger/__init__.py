@@ -9,6 +9,7 @@ from noa_mlops.ledger.heads import split_records
 from noa_mlops.ledger.keystore import KeyRing, KeyStore
 from noa_mlops.ledger.law import DECIDING, admit, admit_sealed, head_keys, read_authentic
 from noa_mlops.ledger.ledger import Clock, Ledger
+from noa_mlops.ledger.model_keys import model_keys
 from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.projection import ledger_lines
 from noa_mlops.ledger.reader import LedgerReader, read_lines
@@ -35,6 +36,7 @@ __all__ = [
     "get_object",
     "head_keys",
     "ledger_lines",
+    "model_keys",
     "read_authentic",
     "read_entry",
     "read_lines",

@@ -62,6 +62,7 @@ def open_orchestrator(
         capabilities=capabilities,
         mirror=mirror,
         mirror_key=ledger.keys.signing_key("verifier"),
+        model_key=ledger.keys.signing_key("model"),
         controller=AgentLifecycleController(factory, runtime, layout, data_roots(layout, ledger)),
         clock=now,
     )

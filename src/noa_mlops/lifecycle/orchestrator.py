@@ -16,7 +16,7 @@ from typing import Self, TypeAlias, assert_never
 
 from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LifecycleError, TrainingFailed
-from noa_mlops.evidence import SigningKey
+from noa_mlops.evidence import SigningKey, sign_model
 from noa_mlops.gate import decide
 from noa_mlops.ledger import Draft, Ledger, LedgerState, ledger_lines
 from noa_mlops.lifecycle import recording
@@ -29,6 +29,7 @@ from noa_mlops.lifecycle.reporting import report_of
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
 from noa_mlops.records.events import EvaluationLogged, Recorded, TrainingCompleted
 from noa_mlops.records.layout import Layout
+from noa_mlops.records.manifest import ArtifactRecord
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.report import PipelineReport
 from noa_mlops.registry import CapabilityRegistry, Mirror
@@ -51,6 +52,7 @@ class Services:
     capabilities: CapabilityRegistry
     mirror: Mirror
     mirror_key: SigningKey
+    model_key: SigningKey
     controller: AgentLifecycleController
     clock: Clock
 
@@ -194,7 +196,7 @@ class TrainingOrchestrator:
         """Judge, make the bytes immutable, and append the decision; again, if a newer one has come between."""
         services, trained = self._services, step.trained
         verdict = services.controller.check(run, step.measured)
-        stored: tuple[str, str] | None = None
+        stored: ArtifactRecord | None = None
         while True:
             services.ledger.refresh()
             state = services.ledger.state
@@ -211,15 +213,15 @@ class TrainingOrchestrator:
             except _StateMoved:
                 continue
 
-    def _store(self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None) -> tuple[str, str]:
-        """Make the measured bytes an immutable folder that nothing names yet: its path, its manifest's digest."""
+    def _store(self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None) -> ArtifactRecord:
+        """Make the measured bytes, signed by the model key, an immutable folder that nothing names yet."""
         services = self._services
         staged, manifest = services.controller.stage(run, trained, measured, services.clock())
+        signature = sign_model(run.address, manifest.files, services.model_key)
         try:
-            record = services.store.stage(staged, manifest)
+            return services.store.stage(staged, manifest, signature)
         except ArtifactTampered as error:
             raise EvaluationFailed(str(error), cause="model_changed") from error
-        return manifest.artifact, record.manifest_sha256
 
     def _unmeasured(self, trained: TrainingCompleted, error: EvaluationFailed) -> Recorded:
         draft = recording.evaluation_failed(self._services.ledger, trained, error)

@@ -16,7 +16,7 @@ from noa_mlops.lifecycle.steps import Decide
 from noa_mlops.records.documents import canonical
 from noa_mlops.records.events import RUN, TrainingCompleted
 from noa_mlops.records.layout import agent_id
-from noa_mlops.records.manifest import checksum, file_list
+from noa_mlops.records.manifest import ArtifactRecord, checksum, file_list
 from noa_mlops.records.verdict import Decision
 
 
@@ -28,6 +28,8 @@ def submission(ledger: Ledger, given: Submission) -> Mapping[str, Any]:
         ledger.put_object(canonical(dataset.identity.to_document()))
     for file in given.code:
         ledger.put_object(file.data)
+    if given.foreign is not None:
+        ledger.put_object(file_list(given.foreign.files))
     return {
         "lifecycle_id": plan.lifecycle_id,
         "profile": given.profile.name,
@@ -64,6 +66,7 @@ def evaluated(given: Submission, entry: TrainingCompleted, result: Measured) -> 
     return statements.evaluated(
         entry,
         result.report,
+        profile=given.profile.name,
         dataset=reference(given.evaluation),
         predictions=result.predictions_sha256,
         run=result.facts,
@@ -76,13 +79,12 @@ def evaluation_failed(ledger: Ledger, entry: TrainingCompleted, error: Evaluatio
 
 
 def decided(
-    ledger: Ledger, run: Run, step: Decide, decision: Decision, state: LedgerState, stored: tuple[str, str] | None
+    ledger: Ledger, run: Run, step: Decide, decision: Decision, state: LedgerState, stored: ArtifactRecord | None
 ) -> Draft:
-    """The entry of a decision; ``stored`` is the folder of the version and the digest of its manifest."""
+    """The entry of a decision; ``stored`` is the version as it lies in the store, None when it does not."""
     plan, entry = run.submission.plan, step.trained
     judged = statements.judged_by(intake.threshold_document(plan), state.policy_digest or "")
     ledger.put_object(judged)
-    artifact, manifest_sha256 = stored if stored is not None else (None, None)
     grounds = statements.Grounds(
         origin=ledger.origin,
         when=now(),
@@ -93,8 +95,7 @@ def decided(
         attestations=_attestations(ledger, run),
         replaces=state.lifecycle(entry.lifecycle_id).champion,
         solo_mode=state.policy is not None and state.policy.solo_mode,
-        artifact=artifact,
-        manifest_sha256=manifest_sha256,
+        stored=stored,
     )
     return statements.decided(entry, step.measured, decision, grounds)
 

@@ -15,6 +15,7 @@ from noa_mlops.ledger import Draft
 from noa_mlops.records.documents import canonical, sha256
 from noa_mlops.records.events import DECISION, RUN, EvaluationLogged, TrainingCompleted
 from noa_mlops.records.layout import address
+from noa_mlops.records.manifest import ArtifactRecord
 from noa_mlops.records.verdict import Decision, EvaluationReport
 from noa_mlops.version import VERSION
 
@@ -136,6 +137,7 @@ def evaluated(
     trained_entry: TrainingCompleted,
     report: EvaluationReport,
     *,
+    profile: str,
     dataset: Mapping[str, Any],
     predictions: str,
     run: Mapping[str, Any],
@@ -148,6 +150,7 @@ def evaluated(
         type="EvaluationLogged",
         predicate_type=LIFECYCLE,
         predicate={
+            "profile": profile,
             "task": report.task,
             "metrics": measured,
             "not_computed": absent,
@@ -195,8 +198,8 @@ def judged_by(thresholds: Mapping[str, Any], policy_digest: str) -> bytes:
 class Grounds:
     """What a decision rests on and refers to.
 
-    ``judged`` is the object of `judged_by`; ``replaces`` the champion it was taken against; ``artifact`` the folder of
-    the version and ``manifest_sha256`` the digest of its manifest, both None for a version that is not stored.
+    ``judged`` is the object of `judged_by`; ``replaces`` the champion it was taken against; ``stored`` the version as it
+    lies in the store, None for one that does not.
     """
 
     origin: str
@@ -208,8 +211,7 @@ class Grounds:
     attestations: Sequence[Mapping[str, Any]]
     replaces: int | None
     solo_mode: bool
-    artifact: str | None
-    manifest_sha256: str | None
+    stored: ArtifactRecord | None
 
 
 def decided(entry: TrainingCompleted, measured: EvaluationLogged | None, decision: Decision, grounds: Grounds) -> Draft:
@@ -236,10 +238,10 @@ def decided(entry: TrainingCompleted, measured: EvaluationLogged | None, decisio
                 "thresholds": dict(grounds.thresholds),
                 "replaces": grounds.replaces,
                 "solo_mode": grounds.solo_mode,
-                "artifact": grounds.artifact,
+                "artifact": grounds.stored.manifest.artifact if grounds.stored is not None else None,
             },
         },
-        subject=_decided_subjects(entry, measured, grounds.manifest_sha256),
+        subject=_decided_subjects(entry, measured, grounds.stored),
         lifecycle_id=entry.lifecycle_id,
         version=entry.version,
         status=decision.status,
@@ -247,8 +249,12 @@ def decided(entry: TrainingCompleted, measured: EvaluationLogged | None, decisio
 
 
 def _decided_subjects(
-    entry: TrainingCompleted, measured: EvaluationLogged | None, manifest_sha256: str | None
+    entry: TrainingCompleted, measured: EvaluationLogged | None, stored: ArtifactRecord | None
 ) -> list[dict[str, Any]]:
-    named = {"manifest.json": manifest_sha256, "predictions.parquet": measured.predictions if measured else None}
+    named = {
+        "manifest.json": stored.manifest_sha256 if stored is not None else None,
+        "model.sig": stored.signature_sha256 if stored is not None else None,
+        "predictions.parquet": measured.predictions if measured is not None else None,
+    }
     files = [{"name": name, "digest": {"sha256": digest}} for name, digest in named.items() if digest is not None]
     return [model_subject(entry.lifecycle_id, entry.version, entry.checksum), *files]

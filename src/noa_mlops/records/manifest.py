@@ -6,7 +6,7 @@ manifest by the SHA-256 of its exact bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from types import UnionType
@@ -20,6 +20,9 @@ SCHEMA = "noa:manifest/v1"
 
 MAX_BYTES = 16 << 20
 """Largest manifest that is read."""
+
+MAX_SIGNATURE = 48 << 20
+"""Largest ``model.sig`` that is read: room for the files of the largest manifest, in base64."""
 
 MAX_DEPTH = 64
 """Most parts that the path of a model's file may have."""
@@ -162,8 +165,33 @@ def _is_inside(path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactRecord:
-    """A version as it lies in the store: its manifest, and the digest of the manifest's exact bytes."""
+    """A version as it lies in the store: its manifest, the digest of the manifest's exact bytes, its ``model.sig``.
+
+    ``signature`` and ``predictions_sha256`` are None when the file is not there.
+    """
 
     manifest: Manifest
     manifest_sha256: str
+    signature: bytes | None
     predictions_sha256: str | None = None
+
+    @property
+    def signature_sha256(self) -> str | None:
+        """Digest of the stored ``model.sig``, None when there is none."""
+        return sha256(self.signature) if self.signature is not None else None
+
+    def differences(self, subjects: Mapping[str, str], model: str) -> Iterator[tuple[str, str]]:
+        """Each file of the folder, but for the model's, that is not the one that was signed, and how it differs.
+
+        ``subjects`` are the digests that a ledger entry names, by file; ``model`` is the checksum it names.
+        """
+        if self.predictions_sha256 != subjects.get("predictions.parquet"):
+            yield "predictions.parquet", "are not the predictions that were signed"
+        if self.signature is None:
+            yield "model.sig", "is missing"
+        elif self.signature_sha256 != subjects.get("model.sig"):
+            yield "model.sig", "is not the model signature that the ledger names"
+        if self.manifest_sha256 != subjects.get("manifest.json"):
+            yield "manifest.json", "is not the manifest that was signed"
+        elif self.manifest.checksum != model:
+            yield "manifest.json", "lists other files than were signed"
