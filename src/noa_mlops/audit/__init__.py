@@ -4,8 +4,8 @@
 file, entry and reason for whatever does not hold, and what it cannot rule out without an anchor elsewhere.
 """
 
-from noa_mlops.audit.doctor import Diagnosis, diagnose, repair
-from noa_mlops.audit.findings import Finding, Verification
+from noa_mlops.audit.doctor import diagnose, repair
+from noa_mlops.audit.findings import Diagnosis, Finding, Verification
 from noa_mlops.audit.verification import verify
 
 __all__ = ["Diagnosis", "Finding", "Verification", "diagnose", "repair", "verify"]

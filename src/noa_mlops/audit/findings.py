@@ -37,3 +37,12 @@ class Verification:
     def holds(self) -> bool:
         """Whether nothing was found."""
         return not self.findings
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing that is wrong: where, what, and the command or the step that mends it."""
+
+    area: str
+    problem: str
+    remedy: str

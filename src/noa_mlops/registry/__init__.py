@@ -8,6 +8,7 @@ from noa_mlops.registry.capabilities import CapabilityRegistry, capability_entry
 from noa_mlops.registry.comparison import Comparison
 from noa_mlops.registry.lines import CAPABILITY, project
 from noa_mlops.registry.mirror import Mirror, MirrorTampered
+from noa_mlops.registry.writing import describe, ownership_hint
 
 __all__ = [
     "CAPABILITY",
@@ -16,6 +17,8 @@ __all__ = [
     "Mirror",
     "MirrorTampered",
     "capability_entry",
+    "describe",
     "offers",
+    "ownership_hint",
     "project",
 ]
