@@ -1,0 +1,128 @@
+"""Killed with signal 9 anywhere: the next run of the plan goes on, promotes once, and everything verifies."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from crash.projects import (
+    MOMENTS,
+    count_calls,
+    die_after_entry,
+    die_at,
+    end_of,
+    plan,
+    processes_below,
+    processes_of,
+    run_plan,
+    start,
+    until,
+)
+
+KILLED = -9
+
+
+def leftovers(project):
+    """Files that only a writer on its way needs."""
+    return [path for path in project.layout.project.rglob("*") if path.name.endswith(".tmp") or "torn" in path.name]
+
+
+def check_that_it_goes_on(project, versions=("champion",)):
+    assert end_of(start(run_plan, project.layout)) == 0
+    assert project.statuses() == list(versions)
+    assert project.findings() == []
+    assert leftovers(project) == []
+
+
+@pytest.mark.parametrize("kind", ["Submitted", "TrainingCompleted", "EvaluationLogged", "PromotionReady"])
+def test_goes_on_after_each_entry(project, kind):
+    assert end_of(start(die_after_entry, project.layout, kind)) in (KILLED, 0)
+    check_that_it_goes_on(project)
+
+
+@pytest.mark.parametrize(("where", "nth"), MOMENTS.values(), ids=MOMENTS)
+def test_goes_on_from_between_two_steps(project, where, nth):
+    assert end_of(start(die_at, project.layout, where, nth)) == KILLED
+    check_that_it_goes_on(project)
+
+
+def test_goes_on_from_anywhere(project, home):
+    """The calls that could change the disk, sampled over the whole run; each trial in a lifecycle of its own."""
+    assert end_of(start(count_calls, project.layout, home / "calls")) == 0
+    calls = len((home / "calls").read_text().splitlines())
+    assert calls > 100
+    for nth in range(5, calls, 17):
+        given = plan(lifecycle_id=f"odd-{nth}")
+        status = end_of(start(die_at, project.layout, "", nth, given))
+        assert end_of(start(run_plan, project.layout, given)) == 0
+        expected = ["champion"] if status == KILLED else ["former", "champion"]
+        assert project.statuses(given.lifecycle_id) == expected, f"killed before call {nth}"
+    assert project.findings() == []
+    assert leftovers(project) == []
+
+
+def test_a_run_that_was_killed_again_and_again_is_still_one_version(project):
+    for where, nth in MOMENTS.values():
+        assert end_of(start(die_at, project.layout, where, nth)) in (KILLED, 0)
+        if "champion" in project.statuses():
+            break
+    check_that_it_goes_on(project)
+
+
+def test_a_run_cut_off_after_its_decision_is_told_once_and_not_done_twice(project):
+    assert end_of(start(die_at, project.layout, *MOMENTS["before the mirror"])) == KILLED
+    report = project.run()
+    assert (report.address, report.state, project.statuses()) == ("odd@1", "champion", ["champion"])
+    assert project.run().address == "odd@2"
+
+
+@pytest.mark.parametrize(
+    ("profile", "pid"),
+    [("waits-in-training", "odd-1/checkpoint/pid"), ("waits-in-prediction", "odd-1.predict/checkpoint/pid")],
+)
+def test_leaves_no_process_behind(project, profile, pid):
+    running = start(run_plan, project.layout, plan(profile=profile))
+    until((project.layout.workspaces / pid).exists)
+    descendants = processes_below(running.pid)
+    assert len(descendants) >= 3
+    running.kill()
+    assert end_of(running) == KILLED
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in descendants))
+    assert processes_of(project.layout) == []
+
+
+def test_the_next_run_waits_for_the_agent_of_a_killed_one_to_be_dead(project):
+    """Its supervisor is held still meanwhile, so that the agent outlives the run that started it."""
+    layout = project.layout
+    running = start(run_plan, layout, plan(profile="waits-for-a-sign"))
+    until((layout.workspaces / "odd-1" / "stdout.log").exists)
+    supervisor = processes_below(running.pid)[1]
+    os.kill(supervisor, 19)
+    running.kill()
+    end_of(running)
+    following = start(run_plan, layout, plan(profile="waits-for-a-sign"))
+    time.sleep(1)
+    (layout.workspaces / "odd-1" / "checkpoint" / "sign").touch()
+    assert project.statuses() == ["submitted"]
+    os.kill(supervisor, 18)
+    assert end_of(following) == 0
+    assert project.statuses() == ["champion"]
+    assert project.findings() == []
+
+
+def test_what_outlived_a_killed_run_and_its_supervisor_is_ended_by_the_next_run(project):
+    layout = project.layout
+    running = start(run_plan, layout, plan(profile="waits-in-training"))
+    until((layout.workspaces / "odd-1" / "tmp" / "here").exists)
+    descendants = processes_below(running.pid)
+    os.kill(descendants[1], 19)
+    running.kill()
+    os.kill(descendants[1], 9)
+    end_of(running)
+    until(lambda: not Path(f"/proc/{descendants[1]}").exists())
+    following = start(run_plan, layout, plan(profile="waits-in-training"))
+    until((layout.workspaces / "odd-1" / "tmp" / "here").exists)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in descendants)
+    following.kill()
+    end_of(following)
