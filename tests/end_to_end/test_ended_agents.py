@@ -121,3 +121,17 @@ def test_no_thread_and_no_descriptor_is_left_of_a_run(promoted):
     promoted.programs(train="exit 1\n")
     promoted.tell("run", "plan.json")
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
+
+
+def test_no_secret_of_the_caller_reaches_agents_evidence_or_logs(promoted, monkeypatch):
+    canary = "canary-7d1f4e"
+    for name in ("AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "GITHUB_TOKEN"):
+        monkeypatch.setenv(name, f"https://user:{canary}@example.org")
+    promoted.programs(train='env; cat /proc/self/environ; echo 0.5 > "$NOA_OUT/cut"\n')
+    result = promoted.noa("run", "plan.json")
+    assert result.status == 0, result.said
+    assert canary not in result.said
+    assert "NOA_PAYLOAD" in (promoted.workspace("little-2") / "stdout.log").read_text()
+    for path in promoted.path.rglob("*"):
+        if path.is_file():
+            assert canary.encode() not in path.read_bytes(), path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -57,6 +58,10 @@ class AgentProfile:
             return "csv"
         return "parquet" if asked == "parquet" else self.data_format
 
+    def missing(self) -> tuple[str, ...]:
+        """The modules it needs that are not installed here."""
+        return tuple(name for name in self.requires if find_spec(name) is None)
+
     def to_document(self) -> dict[str, Any]:
         """What people choose by, as JSON; the programs are left out."""
         return {
@@ -104,6 +109,7 @@ def builtin() -> Mapping[str, AgentProfile]:
                 Hyperparameter("path", "The model's folder, relative to the project"),
                 Hyperparameter("predict", "The program that predicts and its arguments, as a list"),
                 Hyperparameter("module", "Instead of a program: the Python file with predict(job)"),
+                Hyperparameter("data_format", "The form of the data files", "parquet", ("parquet", "csv")),
             ),
         ),
     )

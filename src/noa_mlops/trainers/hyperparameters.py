@@ -78,13 +78,11 @@ def _check_python(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
 
 def _check_command(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
     problems = [
-        f"hyperparameter {name!r} must be a program and its arguments, as a list of texts"
+        f"hyperparameter {name!r} must be a program and its arguments, as a list of texts{_meant(name, hyperparameters)}"
         for name in ("command", "predict")
         if not _is_argument_list(hyperparameters.get(name))
     ]
-    if (form := hyperparameters.get("data_format", "parquet")) not in FORMATS:
-        problems.append(f"hyperparameter 'data_format' must be {' or '.join(FORMATS)}, not {_shown(form)}")
-    return tuple(problems)
+    return (*problems, *_check_format(hyperparameters))
 
 
 def _check_import(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
@@ -95,7 +93,13 @@ def _check_import(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
         problems.append("hyperparameter 'predict' must be a program and its arguments, as a list of texts")
     if "predict" in hyperparameters and "module" in hyperparameters:
         problems.append("hyperparameters 'predict' and 'module' exclude each other")
-    return (*problems, *_check_python(hyperparameters))
+    return (*problems, *_check_python(hyperparameters), *_check_format(hyperparameters))
+
+
+def _check_format(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
+    if (form := hyperparameters.get("data_format", "parquet")) in FORMATS:
+        return ()
+    return (f"hyperparameter 'data_format' must be {' or '.join(FORMATS)}, not {_shown(form)}",)
 
 
 def _is_argument_list(value: Json) -> bool:
@@ -107,6 +111,11 @@ def _is_argument_list(value: Json) -> bool:
 def _nearest(wrong: Json, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(wrong, list(known), n=2, cutoff=0.6) if isinstance(wrong, str) else []
     return f", did you mean {' or '.join(near)}" if near else ""
+
+
+def _meant(name: str, given: Mapping[str, Json]) -> str:
+    near = () if name in given else difflib.get_close_matches(name, list(given), n=1, cutoff=0.7)
+    return f"; is {near[0]!r} meant for it?" if near else ""
 
 
 def _shown(value: Json) -> str:
