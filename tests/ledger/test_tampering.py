@@ -200,7 +200,7 @@ def test_a_file_cut_under_an_open_ledger_is_found(root, layout, keystore):
         ledger.close()
 
 
-def test_a_signed_line_that_breaks_the_law_is_not_moved_aside(root, layout, keystore):
+def test_a_signed_line_that_breaks_the_law_is_not_moved_aside(root, layout, keystore, another_machine):
     """It was written on purpose, perhaps by a newer version: only a person can know."""
     with Ledger.open(layout, keystore) as ledger:
         state = ledger.state
@@ -212,6 +212,7 @@ def test_a_signed_line_that_breaks_the_law_is_not_moved_aside(root, layout, keys
     records = layout.log_checkpoints.read_bytes()
     layout.log_checkpoints.write_bytes(b"".join(note + b"\n" for note in split_records(records)[:-1]))
     layout.ledger.write_bytes(content + newer + b"\n")
+    another_machine()
     before = fingerprint(layout)
     with pytest.raises(LedgerTampered, match="form 2, which is not known to this version, yet it is signed"):
         Ledger.open(layout, keystore)

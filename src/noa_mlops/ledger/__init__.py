@@ -11,6 +11,7 @@ from noa_mlops.ledger.law import DECIDING, admit, admit_sealed, head_keys, read_
 from noa_mlops.ledger.ledger import Clock, Ledger
 from noa_mlops.ledger.model_keys import model_keys
 from noa_mlops.ledger.objects import get_object
+from noa_mlops.ledger.pins import KnownLogs, Pin, pin_problem
 from noa_mlops.ledger.projection import ledger_lines
 from noa_mlops.ledger.reader import LedgerReader, read_lines
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
@@ -23,11 +24,13 @@ __all__ = [
     "EntryInvalid",
     "KeyRing",
     "KeyStore",
+    "KnownLogs",
     "Ledger",
     "LedgerEntry",
     "LedgerReader",
     "LedgerState",
     "LifecycleState",
+    "Pin",
     "Refusal",
     "VersionState",
     "admit",
@@ -37,6 +40,7 @@ __all__ = [
     "head_keys",
     "ledger_lines",
     "model_keys",
+    "pin_problem",
     "read_authentic",
     "read_entry",
     "read_lines",

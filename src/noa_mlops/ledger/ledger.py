@@ -26,6 +26,7 @@ from noa_mlops.ledger.keystore import KeyRing, KeyStore
 from noa_mlops.ledger.law import DECIDING, GENESIS_FORMAT, TRUST, admit, follow
 from noa_mlops.ledger.lock import Lock, refuse_network_file_system
 from noa_mlops.ledger.objects import put_object
+from noa_mlops.ledger.pins import KnownLogs, Pin
 from noa_mlops.ledger.reader import LedgerReader, read_lines, read_only
 from noa_mlops.ledger.state import LedgerState
 from noa_mlops.ledger.version_law import Refusal
@@ -65,8 +66,9 @@ class Ledger(LedgerReader):
     Threads may share one. ``recovered`` names the file to which a torn tail was moved, None when there was none.
     """
 
-    def __init__(self, layout: Layout, *, clock: Clock, timeout: float) -> None:
+    def __init__(self, layout: Layout, *, clock: Clock, timeout: float, pins: KnownLogs | None) -> None:
         super().__init__(layout)
+        self._pins = pins or KnownLogs()
         self.recovered: Path | None = None
         self._clock = clock
         self._timeout = timeout
@@ -89,13 +91,14 @@ class Ledger(LedgerReader):
         *,
         clock: Clock = utc_now,
         timeout: float = LOCK_TIMEOUT,
+        pins: KnownLogs | None = None,
     ) -> Ledger:
         """Begin the ledger of a project with new keys; one that exists is opened and keeps its name.
 
         Raises as `open` does.
         """
         make_directories(layout.evidence)
-        ledger = cls(layout, clock=clock, timeout=timeout)
+        ledger = cls(layout, clock=clock, timeout=timeout, pins=pins)
         with ledger._closed_on_error(), ledger._lock.held(timeout):
             ledger._load()
             if ledger._state.size:
@@ -104,11 +107,18 @@ class Ledger(LedgerReader):
                 keys = keystore.create(name)
                 ledger._start(keys)
                 ledger._begin(keys.policy)
+                ledger._pins.begin(layout.ledger, ledger._sealed_pin())
         return ledger
 
     @classmethod
     def open(
-        cls, layout: Layout, keystore: KeyStore, *, clock: Clock = utc_now, timeout: float = LOCK_TIMEOUT
+        cls,
+        layout: Layout,
+        keystore: KeyStore,
+        *,
+        clock: Clock = utc_now,
+        timeout: float = LOCK_TIMEOUT,
+        pins: KnownLogs | None = None,
     ) -> Ledger:
         """Open the ledger of a project for appending; what a crash tore off its end is moved aside.
 
@@ -117,7 +127,7 @@ class Ledger(LedgerReader):
         """
         if not layout.evidence.is_dir():
             raise NotFound(f"there is no ledger in {layout.evidence}", hint="'noa init' begins a project.")
-        ledger = cls(layout, clock=clock, timeout=timeout)
+        ledger = cls(layout, clock=clock, timeout=timeout, pins=pins)
         with ledger._closed_on_error(), ledger._lock.held(timeout):
             ledger._load()
             if ledger._state.size == 0:
@@ -126,9 +136,9 @@ class Ledger(LedgerReader):
         return ledger
 
     @staticmethod
-    def read_only(layout: Layout) -> LedgerReader:
+    def read_only(layout: Layout, pins: KnownLogs | None = None) -> LedgerReader:
         """The ledger up to its newest checkpoint: no key, no lock. Raises `NotFound` or `LedgerTampered`."""
-        return read_only(layout)
+        return read_only(layout, pins or KnownLogs())
 
     def append(self, compose: Callable[[LedgerState], Draft]) -> LedgerEntry:
         """Append what ``compose`` makes of the newest state; when this returns the entry is durable.
@@ -165,6 +175,7 @@ class Ledger(LedgerReader):
         try:
             if self._sealed < self._state.size and not (files.lines.stopped or files.heads.stopped):
                 self.seal()
+            self._pins.raise_to(self._layout.ledger, self._sealed_pin())
         finally:
             self._release()
 
@@ -201,8 +212,11 @@ class Ledger(LedgerReader):
     def _load(self) -> None:
         """Fold the whole ledger; nothing is written."""
         refuse_network_file_system(self._layout.evidence)
+        seen = self._pins.pin(self._layout.ledger)
         super().refresh()
         if self._state.size:
+            if self._sealed:
+                self.hold(self._pins, seen)
             self._fold_tail()
 
     def _start(self, keys: KeyRing) -> None:
@@ -317,6 +331,10 @@ class Ledger(LedgerReader):
             predicate={"format": GENESIS_FORMAT, "policy": document, "created_with": VERSION},
             subject=[{"name": "policy", "digest": {"sha256": sha256(canonical(document))}}],
         )
+
+    def _sealed_pin(self) -> Pin:
+        """The newest head, as a pin."""
+        return Pin(self.origin, self._sealed, self.root_at(self._sealed))
 
     def _policy(self) -> Policy:
         if self._state.policy is None:

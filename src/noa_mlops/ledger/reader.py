@@ -6,6 +6,7 @@ is going on: it is `pending`.
 
 from __future__ import annotations
 
+import itertools
 import os
 from array import array
 from collections import deque
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
-from noa_mlops.evidence import MAX_LINE, LogCheckpoint
+from noa_mlops.evidence import MAX_LINE, LogCheckpoint, leaf_hash, root_of
 from noa_mlops.files import open_beneath
 from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.heads import NewestRecord, checked_head, newest_record
 from noa_mlops.ledger.law import Admission, admit, admit_sealed, examine, head_keys, read_authentic
 from noa_mlops.ledger.objects import get_object
+from noa_mlops.ledger.pins import KnownLogs, Pin
 from noa_mlops.ledger.state import LedgerState
 from noa_mlops.ledger.version_law import Refusal
 from noa_mlops.records.layout import Layout
@@ -120,6 +122,20 @@ class LedgerReader:
         state = self._state.version(lifecycle_id, version)
         return () if state is None else tuple(self.entry(seq) for seq in state.seqs)
 
+    def root_at(self, size: int) -> bytes:
+        """The root over the first ``size`` entries, which must have been read."""
+        state = self._remembered(size)
+        if state.size == size:
+            return state.frontier.root()
+        lines = itertools.islice(read_lines(self._layout.ledger), size)
+        return root_of(leaf_hash(line.removesuffix(b"\n")) for line in lines)
+
+    def hold(self, pins: KnownLogs, seen: Pin | None) -> None:
+        """Hold what was read against the pin ``seen`` before it was read, and raise the pin. Raises `LedgerTampered`."""
+        if seen is not None:
+            pins.check(self._layout.ledger, seen, self.origin, self._sealed, self.root_at)
+        pins.raise_to(self._layout.ledger, Pin(self.origin, self._sealed, self.root_at(self._sealed)))
+
     def get_object(self, digest: str) -> bytes:
         """The object that a line names by ``digest``, its content checked. Raises `LedgerTampered`."""
         return get_object(self._layout.objects, digest)
@@ -188,12 +204,14 @@ class LedgerReader:
         return result
 
 
-def read_only(layout: Layout) -> LedgerReader:
+def read_only(layout: Layout, pins: KnownLogs) -> LedgerReader:
     """The ledger of a project, up to its newest checkpoint. Raises `NotFound` or `LedgerTampered`."""
+    seen = pins.pin(layout.ledger)
     reader = LedgerReader(layout)
     reader.refresh()
     if reader.sealed_size == 0:
         raise NotFound(f"there is no ledger in {layout.evidence}", hint="'noa init' begins a project.")
+    reader.hold(pins, seen)
     return reader
 
 
