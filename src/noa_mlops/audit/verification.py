@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.audit.findings import Finding, Verification
@@ -98,7 +99,7 @@ def _check_objects(layout: Layout, fold: Fold) -> Iterator[Finding]:
         try:
             get_object(layout.objects, digest)
         except LifecycleError as error:
-            yield Finding(str(layout.objects / str(digest)), seq, str(error))
+            yield _finding(layout.objects / str(digest), seq, error)
 
 
 def _check_version(layout: Layout, stored: Stored) -> Iterator[Finding]:
@@ -134,4 +135,9 @@ def _check_registry(layout: Layout, fold: Fold) -> Iterator[Finding]:
         if not offers(CapabilityRegistry(layout.capabilities).capabilities()):
             yield Finding(str(layout.capabilities), None, "does not name the capability that wrote the ledger")
     except RegistryConflict as error:
-        yield Finding(str(layout.capabilities), None, str(error))
+        yield _finding(layout.capabilities, None, error)
+
+
+def _finding(path: Path, entry: int | None, error: Exception) -> Finding:
+    """What an error says of a file, without naming the file twice."""
+    return Finding(str(path), entry, str(error).removeprefix(f"{path} "))
