@@ -8,9 +8,11 @@ its own folder and what it needs to start. The room writes ``storage/artifacts/w
 what it imports) uses the standard library only, and little of it, because every agent waits for its start.
 """
 
+from noa_mlops.agents.ending import ending
 from noa_mlops.agents.factory import Agent, AgentFactory
 from noa_mlops.agents.jobs import IsolationFacts, Job, Limits, Outcome, Rung
 from noa_mlops.agents.output import scan_output
+from noa_mlops.agents.payload import Work, prediction_payload, training_payload
 from noa_mlops.agents.profiles import AgentProfile, Hyperparameter
 from noa_mlops.agents.runtime import RuntimeManager, best_isolation
 from noa_mlops.agents.workspace import Workspace, is_owned
@@ -26,8 +28,12 @@ __all__ = [
     "Outcome",
     "Rung",
     "RuntimeManager",
+    "Work",
     "Workspace",
     "best_isolation",
+    "ending",
     "is_owned",
+    "prediction_payload",
     "scan_output",
+    "training_payload",
 ]

@@ -4,13 +4,13 @@ Data is read whole or refused with its place and the next step; nothing is guess
 followed. What two formats can both say has one representation here, so the fingerprint names the content.
 """
 
-from noa_mlops.datasets.alignment import aligned
+from noa_mlops.datasets.alignment import aligned, conformed
 from noa_mlops.datasets.dataset import Dataset
 from noa_mlops.datasets.fingerprints import fingerprint
 from noa_mlops.datasets.labels import classes_of, inverse, permutation, reordered
 from noa_mlops.datasets.reader import DatasetReader
 from noa_mlops.datasets.sources import Sources
-from noa_mlops.datasets.writers import write_csv, write_parquet
+from noa_mlops.datasets.writers import write_csv, write_parquet, write_rows
 
 __all__ = [
     "Dataset",
@@ -18,10 +18,12 @@ __all__ = [
     "Sources",
     "aligned",
     "classes_of",
+    "conformed",
     "fingerprint",
     "inverse",
     "permutation",
     "reordered",
     "write_csv",
     "write_parquet",
+    "write_rows",
 ]

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +20,12 @@ from pyarrow import parquet
 
 ROW_GROUP = 1 << 18
 """Rows in a row group, so that a reader can work in pieces."""
+
+
+def write_rows(table: pa.Table, path: Path, form: Literal["parquet", "csv"]) -> None:
+    """Write ``table`` to ``path`` with the form as its suffix; the folder is made when missing. Raises `OSError`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (write_csv if form == "csv" else write_parquet)(table, path.with_name(f"{path.name}.{form}"))
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

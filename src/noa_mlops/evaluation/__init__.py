@@ -6,6 +6,7 @@ cannot be read as predictions raises `EvaluationFailed`; what can be read but no
 without a value, with the reason. The formulas are those of scikit-learn, so a stranger can check every figure.
 """
 
+from noa_mlops.evaluation.answers import check_rows, chosen_classes, predicted_values, read_predictions
 from noa_mlops.evaluation.measurement import evaluate
 
-__all__ = ["evaluate"]
+__all__ = ["check_rows", "chosen_classes", "evaluate", "predicted_values", "read_predictions"]

@@ -15,6 +15,7 @@ from noa_mlops.evaluation.classes import ClassList, Codes, is_text, listed, miss
 from noa_mlops.evaluation.predictions import (
     PREDICTION,
     check_values_column,
+    chosen,
     gives_probabilities,
     missing_rows,
     numbers,
@@ -120,7 +121,9 @@ def _true_classes(labels: pa.ChunkedArray, classes: ClassList) -> Codes:
 
 def _of_probabilities(forecast: probability.Forecast, decision_threshold: float) -> Mapping[str, Estimate]:
     rows = forecast.truth.size
-    tally = classification.Tally.of(forecast.truth, _decided(forecast, decision_threshold), forecast.classes.positive)
+    positive = forecast.classes.positive
+    decided = chosen(forecast.probabilities, positive, decision_threshold)
+    tally = classification.Tally.of(forecast.truth, decided, positive)
     of_classes = _measured(classification.MEASURES, tally, rows)
     return _in_order(chain(of_classes, _measured(probability.MEASURES, forecast, rows)))
 
@@ -130,14 +133,6 @@ def _of_classes(truth: Codes, predicted: Codes, positive: int | None) -> Mapping
     nothing = Estimate(None, truth.size, "the predictor gave classes, not probabilities")
     of_classes = _measured(classification.MEASURES, tally, truth.size)
     return _in_order(chain(of_classes, ((name, nothing) for name in probability.MEASURES)))
-
-
-def _decided(forecast: probability.Forecast, decision_threshold: float) -> Codes:
-    """The class that each row's probabilities amount to."""
-    positive = forecast.classes.positive
-    if positive is None:
-        return np.asarray(forecast.probabilities.argmax(axis=1))
-    return np.where(forecast.probabilities[:, positive] >= decision_threshold, positive, 1 - positive)
 
 
 def _measured(measures: Mapping[str, Callable[[_Rows], float]], of: _Rows, rows: int) -> _Named:

@@ -91,6 +91,13 @@ def probabilities(predictions: pa.Table, classes: int) -> Floats:
     return _adding_up(np.clip(matrix, 0.0, 1.0, out=matrix))
 
 
+def chosen(matrix: Floats, positive: int | None, decision_threshold: float) -> Codes:
+    """The class that each row's probabilities amount to; ``positive`` is the position of the positive one of two."""
+    if positive is None:
+        return np.asarray(matrix.argmax(axis=1))
+    return np.where(matrix[:, positive] >= decision_threshold, positive, 1 - positive)
+
+
 def _adding_up(matrix: Floats) -> Floats:
     sums = matrix.sum(axis=1)
     distance = np.abs(sums - 1.0)

@@ -76,9 +76,11 @@ def predict_contract(given: Submission) -> dict[str, Any]:
     """How the model is asked: the features it takes and what its answers mean."""
     ignored = {given.target, *given.train.definition.ignore}
     columns = [column for column in given.train.identity.columns if column.name not in ignored]
+    target_type = next(column.type for column in given.train.identity.columns if column.name == given.target)
     return {
         "task": given.task,
         "target": given.target,
+        "target_type": target_type,
         "classes": list(given.classes) if given.classes is not None else None,
         "positive": given.positive,
         "decision_threshold": given.plan.decision_threshold,

@@ -15,7 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from noa_mlops.agents import AgentFactory, Job, Outcome, RuntimeManager, Workspace, scan_output
+from noa_mlops.agents import (
+    AgentFactory,
+    Job,
+    Outcome,
+    RuntimeManager,
+    Workspace,
+    ending,
+    prediction_payload,
+    scan_output,
+    training_payload,
+)
 from noa_mlops.artifacts import Staged
 from noa_mlops.errors import (
     EvaluationFailed,
@@ -24,6 +34,7 @@ from noa_mlops.errors import (
     StepFailed,
     TrainingFailed,
 )
+from noa_mlops.evaluation import read_predictions
 from noa_mlops.files import sync_files
 from noa_mlops.gate import judge
 from noa_mlops.ledger import KeyStore
@@ -160,7 +171,7 @@ class AgentLifecycleController:
             raise TrainingFailed(changed, cause="dataset_changed")
         workspace.prepare()
         handover.lay_out_training(given, workspace)
-        workspace.write_payload(handover.training_payload(given, run.version, workspace))
+        workspace.write_payload(training_payload(handover.work(given, run.version), workspace.agent_id))
         publish(_provisioned(run, workspace.agent_id))
         if given.evaluation is not None:
             threading.Thread(target=_make_ready).start()
@@ -190,14 +201,15 @@ class AgentLifecycleController:
         withheld = measuring.withhold(given.evaluation, given.target)
         with self._predictor(run) as workspace:
             handover.lay_out_prediction(given, withheld.features, workspace)
-            workspace.write_payload(handover.prediction_payload(given, run.version, run.workspace, workspace))
-            readable = (run.workspace.out, run.workspace.code)
-            job = handover.job(given, workspace, given.profile.predict, hidden=self._hidden(), readable=readable)
+            model, code = run.workspace.out, run.workspace.code
+            work = handover.work(given, run.version)
+            workspace.write_payload(prediction_payload(work, workspace.agent_id, model=model, code=code))
+            job = handover.job(given, workspace, given.profile.predict, hidden=self._hidden(), readable=(model, code))
             outcome = self._run(job, workspace, run, cancel)
             facts = facts_of(outcome)
             _raise_unless_completed(outcome, EvaluationFailed, workspace, "predictor")
             with _with_facts(EvaluationFailed, facts, workspace):
-                answered = measuring.read_predictions(workspace.out, len(withheld.order), given.classes)
+                answered = read_predictions(workspace.out, len(withheld.order), given.classes)
                 predictions = withheld.restore(answered)
                 report = measuring.measure(predictions, withheld.labels, given)
         return Measured(report, measuring.keep_predictions(predictions, _predictions(run)), facts)
@@ -271,16 +283,6 @@ class Interrupted(LifecycleError):
     hint = "Run the same plan again: it continues where it was."
 
 
-_WORDS = {
-    "time_limit": "was killed at its time limit",
-    "memory_limit": "ran out of memory and was killed",
-    "disk_limit": "wrote more than its disk limit and was killed",
-    "process_limit": "started too many processes and was killed",
-    "left_processes": "left processes running in the background; they were killed",
-    "lost": "was lost together with its supervisor",
-}
-
-
 def _make_ready() -> None:
     """Load what the verifier needs while the trainer runs."""
     with contextlib.suppress(RuntimeError):  # the process is ending: nothing can register for its end any more
@@ -290,21 +292,8 @@ def _make_ready() -> None:
 def _raise_unless_completed(outcome: Outcome, kind: type[StepFailed], workspace: Workspace, who: str) -> None:
     if outcome.completed:
         return
-    if outcome.cause == "exit_status":
-        text = f"exited with status {outcome.exit_status}"
-    elif outcome.cause == "signal":
-        text = f"was killed by signal {outcome.signal}"
-    else:
-        text = _WORDS.get(outcome.cause, outcome.cause)
     log = workspace.tail()
-    said = f": {last}" if (last := _last_words(log)) and outcome.cause in ("exit_status", "memory_limit") else ""
-    detail = f" ({outcome.detail})" if outcome.detail and outcome.cause not in ("exit_status", "signal") else ""
-    raise kind(f"the {who} {text}{detail}{said}", cause=outcome.cause, facts=facts_of(outcome), log=log)
-
-
-def _last_words(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else ""
+    raise kind(f"the {who} {ending(outcome, log)}", cause=outcome.cause, facts=facts_of(outcome), log=log)
 
 
 @contextlib.contextmanager

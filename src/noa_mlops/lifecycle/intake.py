@@ -6,7 +6,6 @@ whole. What is read here is what the run will use: a file that changes later is 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,8 +173,7 @@ def _check_profile(plan: TrainingPlan, profile: AgentProfile) -> None:
     if wrong:
         problems = tuple(Problem("hyperparameters", text) for text in wrong)
         raise PlanInvalid(f"hyperparameters: {'; '.join(wrong)}", problems=problems)
-    missing = [name for name in profile.requires if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := profile.missing():
         raise PlanInvalid(
             f"the profile {profile.name!r} needs {', '.join(missing)}, not installed here",
             hint="Install the extra that trains and measures: pip install 'noa-mlops[tabular]'.",
