@@ -1,0 +1,111 @@
+"""What subscribers of real runs see, and that no subscriber can do a run any harm."""
+
+import asyncio
+import threading
+import time
+
+from crash.projects import orchestrator, plan
+from noa_mlops.ledger import Ledger
+
+RECORDED = ["Submitted", "TrainingCompleted", "EvaluationLogged", "PromotionReady"]
+
+
+def names(events):
+    return [event.name for event in events]
+
+
+def drain(subscription):
+    found = []
+    while (event := subscription.get(timeout=0)) is not None:
+        found.append(event)
+    return found
+
+
+def test_events_come_in_order_each_after_its_entry_is_on_disk(project):
+    seen, behind = [], []
+
+    def watch(events):
+        while (event := events.get()) is not None:
+            seen.append(event)
+            lines = project.layout.ledger.read_bytes().splitlines()
+            if event.seq is not None and event.seq >= len(lines):
+                behind.append(event)
+            if event.name == "PromotionReady" and Ledger.read_only(project.layout).state.size <= event.seq:
+                behind.append(event)
+
+    with orchestrator(project.layout) as running:
+        watcher = threading.Thread(target=watch, args=(running.subscribe(),))
+        watcher.start()
+        running.run_plan(plan(profile="talks"))
+    watcher.join(10)
+    assert behind == []
+    assert names(event for event in seen if event.seq is not None) == RECORDED
+    assert [event.seq for event in seen if event.seq is not None] == [1, 2, 3, 4]
+    assert [event.values["step"] for event in seen if event.name == "TrainingProgress"] == [1, 2, 3, 4, 5]
+    assert names(seen).index("AgentProvisioned") == 1
+
+
+async def test_slow_dying_leaving_and_unread_subscribers_do_not_touch_a_run(project):
+    async def slow(events):
+        found = []
+        async for event in events:
+            await asyncio.sleep(0.05)
+            found.append(event.name)
+        return found
+
+    async def dying(events):
+        async for event in events:
+            raise RuntimeError(event.name)
+
+    async def leaving(events):
+        found = []
+        async for event in events:
+            found.append(event.name)
+            events.close()
+        return found
+
+    with orchestrator(project.layout) as running:
+        unread = running.subscribe()
+        readers = [asyncio.create_task(read(running.subscribe())) for read in (slow, dying, leaving)]
+        await asyncio.sleep(0)
+        report = await running.execute_plan(plan())
+    patient, dead, left = await asyncio.wait_for(asyncio.gather(*readers, return_exceptions=True), 20)
+    assert report.state == "champion"
+    assert [name for name in patient if name in RECORDED] == RECORDED
+    assert isinstance(dead, RuntimeError)
+    assert left[0] == "Submitted"
+    assert [name for name in names(drain(unread)) if name in RECORDED] == RECORDED
+
+
+def test_a_subscriber_that_blocks_for_ever_blocks_only_itself(project):
+    with orchestrator(project.layout) as running:
+        events = running.subscribe()
+        threading.Thread(target=lambda: events.get() and threading.Event().wait(), daemon=True).start()
+        assert running.run_plan(plan()).state == "champion"
+
+
+def test_one_loop_runs_and_another_listens(project):
+    with orchestrator(project.layout) as running:
+        events, seen = running.subscribe(), []
+
+        async def listen():
+            seen.extend([event.name async for event in events])
+
+        listener = threading.Thread(target=lambda: asyncio.run(listen()))
+        listener.start()
+        time.sleep(0.1)
+        assert asyncio.run(running.execute_plan(plan())).state == "champion"
+    listener.join(10)
+    assert [name for name in seen if name in RECORDED] == RECORDED
+
+
+def test_subscribers_of_one_process_see_runs_at_once_in_ledger_order(project):
+    async def several(running):
+        await asyncio.gather(*(running.execute_plan(plan()) for _ in range(3)))
+
+    with orchestrator(project.layout) as running:
+        subscriptions = [running.subscribe() for _ in range(2)]
+        asyncio.run(several(running))
+    for subscription in subscriptions:
+        recorded = [event.seq for event in drain(subscription) if event.seq is not None]
+        assert recorded == list(range(1, 13))
