@@ -75,7 +75,7 @@ def _open_folder(root: Path, parts: tuple[str, ...], shown: str) -> int:
 
 
 def _parts(relative: str) -> tuple[str, ...]:
-    if "\0" in relative or not relative:
+    if "\0" in relative or not relative or any("\ud800" <= character <= "\udfff" for character in relative):
         raise UnsafePath(f"{relative!r} is not a file name")
     path = PurePosixPath(relative)
     if path.is_absolute() or ".." in path.parts or not path.parts:
@@ -192,8 +192,8 @@ def _remove_abandoned(temporary: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), os.lstat(temporary)):
             temporary.unlink()
-    except (BlockingIOError, FileNotFoundError):
-        return
+    except OSError:
+        return  # it is held, gone, or no file: then another name is taken
     finally:
         os.close(descriptor)
 

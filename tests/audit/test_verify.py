@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from audit.conftest import orchestrator_of, run
 from ledger.writing import evaluated, submitted, trained
 from noa_mlops.audit import Finding, verify
 from noa_mlops.cli.app import main
@@ -288,3 +289,19 @@ def test_the_command_line_says_0_when_all_holds_and_4_when_not(audited, capsys, 
 def test_every_entry_of_a_real_run_reads_back_from_its_line(audited):
     for line in audited.layout.ledger.read_bytes().splitlines():
         assert read_entry(line, split_line(line)).line == line
+
+
+def test_a_model_made_elsewhere_that_could_not_be_taken_over_leaves_evidence_that_holds(healthy):
+    """Its files are named by the entry that submitted it, before anything ran."""
+    healthy.project.write("made/elsewhere/weights.bin", b"weights")
+    with orchestrator_of(healthy.project) as orchestrator:
+        report = run(
+            orchestrator,
+            healthy.project,
+            agent_profile="import",
+            hyperparameters={"path": "made/elsewhere"},
+            code=None,
+        )
+    assert report.state == "failed"
+    assert "must say how it predicts" in report.failure["message"]
+    assert healthy.findings() == ()
