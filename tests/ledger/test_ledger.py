@@ -239,7 +239,6 @@ ledger.append(writing.submitted())
 def compose(state):
     child = os.fork()
     if child == 0:
-        ledger._mutex.release()
         ledger._timeout = 0.05
         try:
             ledger.append(writing.submitted())

@@ -4,11 +4,12 @@ Each step of a lifecycle ends by appending an entry here. State is the fold of o
 the lines; what comes before an entry is harmless when lost, what comes after it can be rebuilt.
 """
 
+from noa_mlops.ledger.batch import Clock
 from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, read_entry
 from noa_mlops.ledger.heads import split_records
 from noa_mlops.ledger.keystore import KeyRing, KeyStore
 from noa_mlops.ledger.law import DECIDING, admit, admit_sealed, head_keys, read_authentic
-from noa_mlops.ledger.ledger import Clock, Ledger
+from noa_mlops.ledger.ledger import Ledger
 from noa_mlops.ledger.model_keys import model_keys
 from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.pins import KnownLogs, Pin, pin_problem

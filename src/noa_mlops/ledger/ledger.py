@@ -1,35 +1,37 @@
 """The ledger: what is appended here happened, and what is not here did not.
 
-One writer at a time holds the lock, admits what others wrote since, decides on that state, and writes one line
-with one write and one sync. A deciding entry is sealed by a checkpoint before anybody is told. A line is never
+One writer at a time holds the lock, admits what others wrote since, decides on that state, and writes for all who
+wait with one write and one sync. A deciding entry is sealed by a checkpoint before anybody is told. A line is never
 changed; only what a crash tore off the end is moved aside, to a file that is kept.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
-from noa_mlops.evidence import LogCheckpoint, SigningKey, StatementInvalid
+from noa_mlops.evidence import LogCheckpoint, SigningKey
 from noa_mlops.files import make_directories, sync_directory
-from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, timestamp, write_entry
+from noa_mlops.ledger.batch import Batch, Clock, entry_of, unsealed
+from noa_mlops.ledger.entry import Draft, LedgerEntry
+from noa_mlops.ledger.group import Group
 from noa_mlops.ledger.growing import GrowingFile
 from noa_mlops.ledger.heads import head_record
 from noa_mlops.ledger.keystore import KeyRing, KeyStore
-from noa_mlops.ledger.law import DECIDING, GENESIS_FORMAT, TRUST, admit, follow
+from noa_mlops.ledger.law import GENESIS_FORMAT, TRUST, admit
 from noa_mlops.ledger.lock import Lock, refuse_network_file_system
 from noa_mlops.ledger.objects import put_object
 from noa_mlops.ledger.pins import KnownLogs, Pin
 from noa_mlops.ledger.reader import LedgerReader, read_lines, read_only
-from noa_mlops.ledger.state import LedgerState
 from noa_mlops.ledger.version_law import Refusal
+from noa_mlops.ledger.waiting import MAX_BATCH, Compose, Outcome, Request
 from noa_mlops.records.documents import canonical, sha256
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.policy import Policy
@@ -40,9 +42,6 @@ SEAL_EVERY = 1000
 
 LOCK_TIMEOUT = 30.0
 """Seconds that a writer waits for another one."""
-
-Clock = Callable[[], datetime]
-"""The time of day, with its zone; entries carry it, nothing depends on it."""
 
 
 def utc_now() -> datetime:
@@ -72,8 +71,8 @@ class Ledger(LedgerReader):
         self.recovered: Path | None = None
         self._clock = clock
         self._timeout = timeout
-        self._mutex = threading.Lock()
         self._lock = Lock(layout.lock)
+        self._group = Group(self._write, timeout)
         self._files: _Files | None = None
         self._durable: set[str] = set()
 
@@ -140,15 +139,32 @@ class Ledger(LedgerReader):
         """The ledger up to its newest checkpoint: no key, no lock. Raises `NotFound` or `LedgerTampered`."""
         return read_only(layout, pins or KnownLogs())
 
-    def append(self, compose: Callable[[LedgerState], Draft]) -> LedgerEntry:
+    def append(self, compose: Compose) -> LedgerEntry:
         """Append what ``compose`` makes of the newest state; when this returns the entry is durable.
 
         ``compose`` runs under the lock and may raise: then nothing is written. A deciding entry is sealed as
-        well. Raises `LedgerConflict` when the law does not admit the draft or it could not be written.
+        well. Threads that append at the same time share one sync. Raises `LedgerConflict` when the law does not
+        admit the draft or it could not be written.
         """
-        with self._alone():
-            self._catch_up()
-            return self._write(compose(self._state))
+        return entry_of(self._group.ask(Request((compose,)))[0])
+
+    def append_many(self, composes: Iterable[Compose]) -> list[Outcome]:
+        """Append several entries with as few syncs as possible; for each its entry, or the error that `append` raises.
+
+        Each sees the state that those before it make; one that raises leaves no entry and does not hurt the others.
+        """
+        outcomes: list[Outcome] = []
+        remaining = iter(composes)
+        while some := tuple(islice(remaining, MAX_BATCH)):
+            outcomes += self._group.ask(Request(some))
+        return outcomes
+
+    async def append_async(self, compose: Compose) -> LedgerEntry:
+        """Like `append`, for coroutines: all that wait at a time share one sync, and no loop is blocked.
+
+        ``compose`` runs in another thread. When this is cancelled, the entry may still be written.
+        """
+        return entry_of(await self._group.ask_async(compose))
 
     def refresh(self) -> None:
         """Admit what other writers have appended since."""
@@ -190,7 +206,8 @@ class Ledger(LedgerReader):
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """No other thread, no other process."""
-        if not self._mutex.acquire(timeout=self._timeout):
+        mutex = self._group.mutex
+        if not mutex.acquire(timeout=self._timeout):
             raise LedgerConflict("the ledger is in use by another thread of this process")
         try:
             files = self._opened()
@@ -199,7 +216,7 @@ class Ledger(LedgerReader):
             with self._lock.held(self._timeout):
                 yield
         finally:
-            self._mutex.release()
+            mutex.release()
 
     @contextlib.contextmanager
     def _closed_on_error(self) -> Iterator[None]:
@@ -238,7 +255,9 @@ class Ledger(LedgerReader):
             if not parent.is_relative_to(self._layout.project):
                 break
             sync_directory(parent)
-        self._write(self._genesis(policy))
+        request = Request((lambda _: self._genesis(policy),))
+        self._commit((request,))
+        entry_of(request.outcomes[0])
 
     def _catch_up(self) -> None:
         """Admit what others wrote since; when the file has not grown, nothing is read."""
@@ -276,33 +295,33 @@ class Ledger(LedgerReader):
         if self._state.decided is not None and self._state.decided >= self._sealed:
             self._seal()
 
-    def _write(self, draft: Draft) -> LedgerEntry:
-        entry, after = self._admitted(draft)
-        self._opened().lines.append(entry.line + b"\n")
-        self._advance(after, entry.line + b"\n")
-        if entry.type in DECIDING or self._state.size - self._sealed >= SEAL_EVERY:
-            self._seal_entry(entry)
-        return entry
+    def _write(self, take: Callable[[], Sequence[Request]]) -> None:
+        """Write a batch of requests, taken when nobody else can write. Raises when nothing was recorded."""
+        with self._alone():
+            self._catch_up()
+            self._commit(take())
 
-    def _admitted(self, draft: Draft) -> tuple[LedgerEntry, LedgerState]:
-        """The signed entry and the state after it; the law is asked about the very bytes to be written."""
-        try:
-            entry = write_entry(draft, self._state, timestamp(self._clock()), self._opened().key)
-        except (StatementInvalid, EntryInvalid) as error:
-            raise LedgerConflict(f"the entry {draft.type} {error}", hint="Nothing was recorded.") from error
-        after = follow(self._state, entry)
-        if isinstance(after, Refusal):
-            raise LedgerConflict(f"the entry {draft.type} {after.reason}")
-        return entry, after
+    def _commit(self, requests: Sequence[Request]) -> None:
+        """Compose, write, sync and, when that is due, seal: once for all requests."""
+        batch = Batch(self._state, self._opened().key, self._clock)
+        for request in requests:
+            request.outcomes = [batch.add(compose) for compose in request.composes]
+        if not batch.entries:
+            return
+        self._opened().lines.append(batch.data())
+        for entry, state in zip(batch.entries, batch.states, strict=True):
+            self._advance(state, entry.line + b"\n")
+        deciding = batch.deciding()
+        if deciding is not None or self._state.size - self._sealed >= SEAL_EVERY:
+            self._seal_batch(requests, self._state.size - 1 if deciding is None else deciding)
 
-    def _seal_entry(self, entry: LedgerEntry) -> None:
+    def _seal_batch(self, requests: Sequence[Request], since: int) -> None:
+        """Seal once for all; when that fails, so does every entry from index ``since`` on."""
         try:
             self._seal()
         except LedgerConflict as error:
-            raise LedgerConflict(
-                f"entry {entry.seq} is recorded but not sealed: {error}",
-                hint="Free space or repair the disk; the next command seals it and goes on from there.",
-            ) from error
+            for request in requests:
+                request.outcomes = [unsealed(outcome, since, error) for outcome in request.outcomes]
 
     def _seal(self) -> None:
         heads = self._opened().heads
@@ -355,3 +374,4 @@ class Ledger(LedgerReader):
             files.lines.close()
             files.heads.close()
         self._lock.close()
+        self._group.close()
