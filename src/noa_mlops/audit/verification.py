@@ -6,46 +6,51 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from noa_mlops.artifacts import FilesystemArtifactStore
+from noa_mlops.audit.anchors import Anchors, claimed_size, root_problem
 from noa_mlops.audit.findings import Finding, Verification
 from noa_mlops.audit.folding import Fold, Stored
 from noa_mlops.errors import ArtifactTampered, LedgerTampered, LifecycleError, NotFound, RegistryConflict
-from noa_mlops.evidence import LogCheckpoint, ModelSignatureInvalid, NoteInvalid, check_model, parse_checkpoint
+from noa_mlops.evidence import (
+    LogCheckpoint,
+    ModelSignatureInvalid,
+    NoteInvalid,
+    PublicKey,
+    check_model,
+    parse_checkpoint,
+)
 from noa_mlops.ledger import get_object, head_keys, split_records
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.policy import SIGN_HEAD
 from noa_mlops.registry import CapabilityRegistry, offers
 
-NO_ANCHOR = (
-    "Without an anchor kept elsewhere (the origin, a checkpoint, the registry that CI keeps) this cannot rule out that "
-    "the whole folder was replaced, or rolled back to an earlier state of itself."
-)
-"""What "verified" does not mean when nothing outside the folder was asked."""
 
+def verify(layout: Layout, *, origin: str | None = None, against: bytes | None = None) -> Verification:
+    """Check the whole project folder and change nothing in it.
 
-def verify(layout: Layout, *, origin: str | None = None) -> Verification:
-    """Check the whole project folder and change nothing.
-
-    ``origin`` is the anchor: the origin line that the project's owner gave you. Raises `NotFound` when there is
-    no ledger at all, `LedgerConflict` when it may not be read.
+    Anchors are the ``origin`` line that the project's owner gave you, a signed checkpoint kept elsewhere (``against``),
+    and the pin of this machine, which is raised when all holds. Raises `NotFound` when there is no ledger at all,
+    `LedgerConflict` when it may not be read.
     """
     if not layout.ledger.exists():
         raise NotFound(f"there is no ledger at {layout.ledger}", hint="Name the project folder with -C DIR.")
+    anchors = Anchors.of(layout, origin, against)
     notes, findings = _notes(layout)
-    fold = Fold(layout, wanted={size for note in notes if (size := _claimed_size(note)) is not None})
+    fold = Fold(layout, wanted={size for note in notes if (size := claimed_size(note)) is not None} | anchors.sizes)
     findings += fold.run()
     sealed = _check_heads(layout, fold, notes, findings)
-    if origin is not None and fold.state.origin != origin:
-        findings.append(Finding(str(layout.ledger), 0, f"its origin is {fold.state.origin}, not {origin}"))
+    findings += anchors.findings(layout, fold, sealed, _head_keys(fold))
     findings += _check_objects(layout, fold)
     findings += (found for stored in fold.stored for found in _check_version(layout, stored))
-    findings += _check_registry(layout, fold)
+    findings += _check_registry(layout, fold, sealed)
+    if not findings:
+        anchors.remember(layout, fold, sealed)
     return Verification(
         origin=fold.state.origin,
         entries=fold.state.size,
         sealed=sealed,
         versions=len(fold.stored),
         findings=tuple(findings),
-        notes=(NO_ANCHOR,) if origin is None else (),
+        notes=anchors.notes(),
     )
 
 
@@ -57,17 +62,17 @@ def _notes(layout: Layout) -> tuple[list[bytes], list[Finding]]:
         return [], [Finding(str(path), None, str(error))]
 
 
-def _claimed_size(note: bytes) -> int | None:
-    lines = note.split(b"\n", 2)
-    return int(lines[1]) if len(lines) == 3 and lines[1].isdigit() and len(lines[1]) < 19 else None
+def _head_keys(fold: Fold) -> tuple[PublicKey, ...]:
+    """The keys that may sign heads of the ledger."""
+    return head_keys(fold.state.policy, SIGN_HEAD) if fold.state.policy is not None else ()
 
 
 def _check_heads(layout: Layout, fold: Fold, notes: Sequence[bytes], findings: list[Finding]) -> int:
     """Hold every checkpoint against the tree; the number of entries that the newest one vouches for."""
-    policy, path, sealed = fold.state.policy, str(layout.log_checkpoints), 0
-    if policy is None:
+    path, sealed = str(layout.log_checkpoints), 0
+    if fold.state.policy is None:
         return 0
-    keys = head_keys(policy, SIGN_HEAD)
+    keys = _head_keys(fold)
     for number, note in enumerate(notes, start=1):
         try:
             head = parse_checkpoint(note, fold.state.origin or "", keys)
@@ -89,9 +94,7 @@ def _head_problem(head: LogCheckpoint, fold: Fold, sealed: int) -> str | None:
     """What is wrong with a checkpoint, as far as the entries go that hold."""
     if head.size < sealed:
         return f"vouches for {head.size} entries after one that vouched for {sealed}"
-    if head.size > fold.state.size or fold.roots.get(head.size) == head.root:
-        return None
-    return f"is over other entries than the first {head.size}"
+    return root_problem(head, fold)
 
 
 def _check_objects(layout: Layout, fold: Fold) -> Iterator[Finding]:
@@ -125,11 +128,11 @@ def _check_version(layout: Layout, stored: Stored) -> Iterator[Finding]:
         yield Finding(str(path), event.seq, reason)
 
 
-def _check_registry(layout: Layout, fold: Fold) -> Iterator[Finding]:
-    """Hold the mirror and the capability manifest against the ledger."""
+def _check_registry(layout: Layout, fold: Fold, sealed: int) -> Iterator[Finding]:
+    """Hold the mirror and the capability manifest against the ledger; what is not sealed need not be mirrored yet."""
     if fold.mirror is None or fold.state.policy is None:
         return
-    for path, reason in fold.mirror.findings(head_keys(fold.state.policy, SIGN_HEAD)):
+    for path, reason in fold.mirror.findings(head_keys(fold.state.policy, SIGN_HEAD), sealed):
         yield Finding(str(path), None, reason)
     try:
         if not offers(CapabilityRegistry(layout.capabilities).capabilities()):

@@ -13,6 +13,9 @@ from noa_mlops.errors import NotFound
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.names import name_problem
 
+MAX_FILE = 1 << 18
+"""Largest file, in bytes, that an option may name."""
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -47,3 +50,15 @@ def address(text: str) -> tuple[str, int | None]:
     if found is None or name_problem(found[1]) is not None:
         raise click.BadParameter(f"{text!r} is not LIFECYCLE or LIFECYCLE@N")
     return found[1], int(found[2]) if found[2] else None
+
+
+def read(file: Path) -> bytes:
+    """The content of a small file that the caller named. Raises `click.BadParameter`."""
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_FILE + 1)
+    except OSError as error:
+        raise click.BadParameter(f"{file} cannot be read ({error.strerror})") from error
+    if len(data) > MAX_FILE:
+        raise click.BadParameter(f"{file} is larger than {MAX_FILE} bytes")
+    return data
