@@ -1,9 +1,11 @@
 """Projects of their own for every test; keys and settings of the person at the keyboard are never touched."""
 
+import fcntl
 import os
 import secrets
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,17 +24,37 @@ def surroundings(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    """A project with a champion, made once; tests work on copies."""
-    folder = tmp_path_factory.mktemp("template")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in surroundings(folder).items():
-            patch.setenv(name, value)
+def once(tmp_path_factory):
+    """Makes a folder that all workers of the test run share: the first to need it makes it, with its own keys."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def folder(name: str, make: Callable[[Path], None]) -> Path:
+        target, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock, pytest.MonkeyPatch.context() as patch:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for variable, value in surroundings(target).items():
+                patch.setenv(variable, value)
+            if not done.exists():
+                make(target)
+                done.touch()
+        return target
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def template(once):
+    """A project with a champion; tests work on copies."""
+
+    def make(folder: Path) -> None:
         project = lay_out(folder / "project")
         for arguments in (("init",), ("run", "plan.json")):
             result = project.tell(*arguments)
             assert result.status == 0, result.said
-    return folder
+
+    return once("template", make)
 
 
 @pytest.fixture(autouse=True)

@@ -5,45 +5,48 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from end_to_end.conftest import surroundings
-from end_to_end.projects import Project
+from end_to_end.projects import Project, Result
 from noa_mlops.demo import GOOD, lay_out
 from noa_mlops.records.layout import Layout
 
 STRICT = GOOD.replace("roc_auc: 0.80", "roc_auc: 0.99")
 
 
-@pytest.fixture(scope="module")
-def weather(tmp_path_factory):
+@pytest.fixture(scope="session")
+def weather(once):
     """A run that is promoted, as a process; then the same plan with a threshold that nobody reaches."""
-    home = tmp_path_factory.mktemp("weather")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in surroundings(home).items():
-            patch.setenv(name, value)
+
+    def make(home: Path) -> None:
         project = Project(home / "bellevue")
         lay_out(Layout.of(project.path))
         project.write("plans/strict.yaml", STRICT)
         assert project.tell("init").status == 0
-        first = project.noa("run", "plans/rainfall.yaml")
-        before = {path: path.read_bytes() for path in _promoted(project)}
-        second = project.tell("run", "plans/strict.yaml", "--json")
-        yield project, first, second, before
+        told = {"first": asdict(project.noa("run", "plans/rainfall.yaml")), "promoted": _promoted(project)}
+        told["second"] = asdict(project.tell("run", "plans/strict.yaml", "--json"))
+        (home / "told.json").write_text(json.dumps(told))
+
+    home = once("weather", make)
+    told = json.loads((home / "told.json").read_text())
+    return Project(home / "bellevue"), Result(**told["first"]), Result(**told["second"]), told["promoted"]
 
 
 @pytest.fixture
 def project(weather, monkeypatch):
+    """The project after both runs; its tests only read."""
     monkeypatch.setenv("NOA_KEYS", str(weather[0].path.parent / "keys"))
     return weather[0]
 
 
-def _promoted(project: Project) -> list[Path]:
-    folder = project.path / "storage/artifacts/rainfall"
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+def _promoted(project: Project) -> dict[str, str]:
+    """Every file of the store with the digest of its bytes."""
+    files = (path for path in (project.path / "storage/artifacts/rainfall").rglob("*") if path.is_file())
+    return {str(path.relative_to(project.path)): sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def _entry(project: Project, kind: str, version: int) -> dict:
@@ -107,14 +110,13 @@ def test_the_ledger_has_metrics_thresholds_verifier_key_and_signature(project):
     assert _entry(project, "EvaluationLogged", 1)["predicate"]["metrics"] == verdict["metrics"]
 
 
-def test_every_line_is_an_envelope_that_securesystemslib_accepts(project):
+def test_every_line_is_an_envelope_that_securesystemslib_accepts(project, tmp_path):
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
     from securesystemslib.dsse import Envelope
     from securesystemslib.signer import SSlibKey
 
-    target = project.path / "public"
-    project.tell("keys", "export", "--to", str(target))
-    pem = next(target.glob("verifier-*.pem")).read_bytes()
+    project.tell("keys", "export", "--to", str(tmp_path))
+    pem = next(tmp_path.glob("verifier-*.pem")).read_bytes()
     key = SSlibKey.from_crypto(load_pem_public_key(pem))
     lines = (project.path / "storage/db/evidence/ledger.jsonl").read_bytes().splitlines()
     for line in lines:
@@ -192,14 +194,13 @@ def test_a_threshold_that_is_not_reached_rejects_and_exits_with_3(weather):
 
 
 def test_a_rejected_challenger_leaves_champion_and_rollout_as_they_were(weather, project):
-    before = weather[3]
     document = project.tell("show", "rainfall", "--json").document
     assert (document["champion"]["version"], document["rollout"]["status"]) == (1, "ready")
     assert [(version["version"], version["state"]) for version in document["versions"]] == [
         (2, "rejected"),
         (1, "champion"),
     ]
-    assert {path: path.read_bytes() for path in _promoted(project)} == before
+    assert _promoted(project) == weather[3]
     assert project.verifies()
 
 
