@@ -10,6 +10,7 @@ import pytest
 
 from audit.conftest import orchestrator_of, run
 from ledger.writing import evaluated, submitted, trained
+from lifecycle.drafts import MAKES, append
 from noa_mlops.audit import Finding, verify
 from noa_mlops.cli.app import main
 from noa_mlops.errors import NotFound
@@ -227,6 +228,27 @@ def test_a_manifest_that_leads_outside_is_found_and_nothing_outside_is_opened(au
     document["files"][0]["path"] = path.format(tmp_path)
     audited.rewrite(manifest, json.dumps(document).encode())
     assert audited.found() == {(STORED, promotion)}
+
+
+def test_a_run_on_its_way_may_be_ahead_of_the_mirror_and_what_is_sealed_may_not(audited):
+    """The mirror follows when the run ends; until then nothing vouches for the entry."""
+    with Ledger.open(audited.layout, KeyStore()) as ledger:
+        history = []
+        for step in ("submitted", "trained", "evaluated"):
+            append(ledger, MAKES[step], "other", history)
+        named = {audited.named(finding) for finding in verify(audited.layout).findings}
+        assert MIRROR not in named
+    assert MIRROR in {audited.named(finding) for finding in verify(audited.layout).findings}
+
+
+def test_an_interrupted_run_leaves_a_mirror_that_holds(audited):
+    with orchestrator_of(audited.project) as orchestrator:
+        history = []
+        for step in ("submitted", "trained", "evaluated"):
+            append(orchestrator.ledger, MAKES[step], "other", history)
+    result = verify(audited.layout)
+    assert result.sealed == result.entries
+    assert MIRROR not in {audited.named(finding) for finding in result.findings}
 
 
 def test_a_flipped_bit_in_the_mirror_or_its_head_is_found(audited):

@@ -123,7 +123,9 @@ class TrainingOrchestrator:
         self._catch_up()
 
     def close(self) -> None:
-        """Seal the ledger and end all subscriptions."""
+        """Bring the mirror up to the ledger, so that all that is sealed is mirrored; seal it; end all subscriptions."""
+        with contextlib.suppress(LifecycleError):  # it can be caught up later
+            self._catch_up()
         self._services.ledger.close()
         self._bus.close()
 

@@ -28,6 +28,7 @@ class Comparison:
         self._origin = origin
         self._frontier = Frontier()
         self._expected = 0
+        self._lacking: int | None = None
         self._wrong: list[str] = []
         self._log: BinaryIO | None = None
         try:
@@ -41,18 +42,23 @@ class Comparison:
             return
         self._expected += 1
         found = self._next()
-        if found and found != project(entry) + b"\n":
+        if not found and self._lacking is None:
+            self._lacking = entry.seq
+        elif found and found != project(entry) + b"\n":
             self._wrong.append(f"line {self._frontier.size} does not follow from ledger entry {entry.seq}")
 
-    def findings(self, keys: Iterable[PublicKey]) -> Iterator[tuple[Path, str]]:
-        """Each file that does not hold and why; the head must be signed by one of ``keys``."""
+    def findings(self, keys: Iterable[PublicKey], sealed: int | None = None) -> Iterator[tuple[Path, str]]:
+        """Each file that does not hold and why; the head must be signed by one of ``keys``.
+
+        Lines of entries from index ``sealed`` on may be lacking: their run is still on its way. None: no line may.
+        """
         if self._log is not None:
             with self._log:
                 while self._next():
                     pass
-            if self._frontier.size != self._expected:
-                lines = f"has {self._frontier.size} lines; the ledger accounts for {self._expected}"
-                self._wrong.append(lines)
+            lacks = self._lacking is not None and (sealed is None or self._lacking < sealed)
+            if lacks or self._frontier.size > self._expected:
+                self._wrong.append(f"has {self._frontier.size} lines; the ledger accounts for {self._expected}")
         yield from ((self._path, reason) for reason in self._wrong[:MOST_NAMED])
         if len(self._wrong) > MOST_NAMED:
             yield self._path, f"differs in {len(self._wrong) - MOST_NAMED} more ways"
