@@ -4,6 +4,7 @@ Hash trees with their proofs and tiles, signed notes, statements signed in place
 pure function over bytes and keys, in formats that tools of others read; nothing opens a file or asks for the time.
 """
 
+from noa_mlops.evidence.act import Act, ActInvalid, SignedAct, read_act
 from noa_mlops.evidence.dsse import PAYLOAD_TYPE, pae
 from noa_mlops.evidence.keys import (
     ECDSA_P256,
@@ -55,6 +56,8 @@ from noa_mlops.evidence.statement import (
     SignedLine,
     StatementInvalid,
     envelope,
+    payload_of,
+    sign_payload,
     sign_statement,
     signed_by,
     split_line,
@@ -69,6 +72,8 @@ __all__ = [
     "MAX_LINE",
     "PAYLOAD_TYPE",
     "STATEMENT_TYPE",
+    "Act",
+    "ActInvalid",
     "Frontier",
     "Inclusion",
     "KeyInvalid",
@@ -78,6 +83,7 @@ __all__ = [
     "ProofInvalid",
     "PublicKey",
     "Scheme",
+    "SignedAct",
     "SignedLine",
     "SigningKey",
     "StatementInvalid",
@@ -94,9 +100,11 @@ __all__ = [
     "open_note",
     "pae",
     "parse_checkpoint",
+    "payload_of",
     "prove_all",
     "prove_consistency",
     "prove_inclusion",
+    "read_act",
     "read_checkpoint",
     "read_inclusion",
     "read_proof",
@@ -104,6 +112,7 @@ __all__ = [
     "sign_checkpoint",
     "sign_model",
     "sign_note",
+    "sign_payload",
     "sign_statement",
     "signed_by",
     "split_line",

@@ -42,10 +42,19 @@ def sign_statement(statement: Mapping[str, Any], key: SigningKey) -> bytes:
 
     Raises `StatementInvalid` when the line is over `MAX_LINE` or the statement is no finite JSON.
     """
+    return sign_payload(payload_of(statement), key)
+
+
+def payload_of(statement: Mapping[str, Any]) -> bytes:
+    """The bytes of a statement that are signed. Raises `StatementInvalid` when it is no finite JSON."""
     try:
-        payload = compact(statement)
+        return compact(statement)
     except (ValueError, TypeError, RecursionError) as error:
         raise StatementInvalid(f"cannot be written as JSON: {error}") from error
+
+
+def sign_payload(payload: bytes, key: SigningKey) -> bytes:
+    """The line of a statement given as its `payload_of`. Raises `StatementInvalid` when it is over `MAX_LINE`."""
     if len(payload) - 1 + _TAIL_LENGTH > MAX_LINE:
         raise StatementInvalid(f"would be a line of more than {MAX_LINE} bytes")
     signature = base64.b64encode(key.sign(pae(PAYLOAD_TYPE, payload)))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from noa_mlops.evidence import MAX_LINE, STATEMENT_TYPE, SignedLine, SigningKey, sign_statement, split_line
+from noa_mlops.evidence import MAX_LINE, STATEMENT_TYPE, SignedLine, SigningKey, payload_of, sign_payload
 from noa_mlops.ledger.state import LedgerState
-from noa_mlops.records.documents import DocumentInvalid, compact, is_digest, parse_object, sha256
+from noa_mlops.records.documents import DocumentInvalid, is_digest, parse_checked, parse_compact, parse_object, sha256
 from noa_mlops.records.names import name_problem
 
 VERSION = 1
@@ -83,9 +83,9 @@ def write_entry(draft: Draft, state: LedgerState, ts: str, key: SigningKey) -> L
         "predicate": draft.predicate,
         "subject": draft.subject,
     }
-    line = sign_statement(statement, key)
-    signed = split_line(line)
-    return _entry(_parsed(signed), line, signed)
+    payload = payload_of(statement)
+    line = sign_payload(payload, key)
+    return _entry(_read_back(payload, statement), line, key.public.keyid)
 
 
 def read_entry(line: bytes, signed: SignedLine) -> LedgerEntry:
@@ -93,21 +93,36 @@ def read_entry(line: bytes, signed: SignedLine) -> LedgerEntry:
 
     Each entry has exactly one form: a line that says the same in other bytes is refused.
     """
-    statement = _parsed(signed)
-    if compact(statement) != signed.payload:
-        raise EntryInvalid("is not written in its one form")
-    return _entry(statement, line, signed)
-
-
-def _parsed(signed: SignedLine) -> dict[str, Any]:
     try:
-        return parse_object(signed.payload, limit=MAX_LINE)
+        statement = parse_compact(signed.payload, limit=MAX_LINE)
+    except DocumentInvalid as error:
+        raise EntryInvalid(str(error)) from error
+    return _entry(statement, line, signed.keyid)
+
+
+def read_sealed(line: bytes, signed: SignedLine) -> LedgerEntry:
+    """Like `read_entry`, but the form is not asked: only for lines that a checked checkpoint vouches for."""
+    try:
+        statement = parse_checked(signed.payload, limit=MAX_LINE)
+    except DocumentInvalid as error:
+        raise EntryInvalid(str(error)) from error
+    return _entry(statement, line, signed.keyid)
+
+
+def _read_back(payload: bytes, statement: Mapping[str, Any]) -> Any:
+    """What a reader makes of ``payload``. Raises `EntryInvalid` when that is nothing.
+
+    What comes back as it was written has no key twice, for those could not come back; else that is asked as well.
+    """
+    try:
+        value = parse_checked(payload, limit=MAX_LINE)
+        return value if value == statement else parse_object(payload, limit=MAX_LINE)
     except DocumentInvalid as error:
         raise EntryInvalid(str(error)) from error
 
 
-def _entry(statement: Mapping[str, Any], line: bytes, signed: SignedLine) -> LedgerEntry:
-    if list(statement) != _MEMBERS or statement["_type"] != STATEMENT_TYPE:
+def _entry(statement: Any, line: bytes, keyid: str) -> LedgerEntry:
+    if not isinstance(statement, dict) or list(statement) != _MEMBERS or statement["_type"] != STATEMENT_TYPE:
         raise EntryInvalid("does not have the members of a statement, in their order")
     header = _checked_header(statement["noa_entry"])
     _check_body(statement)
@@ -122,7 +137,7 @@ def _entry(statement: Mapping[str, Any], line: bytes, signed: SignedLine) -> Led
         predicate=statement["predicate"],
         subject=statement["subject"],
         line=line,
-        keyid=signed.keyid,
+        keyid=keyid,
         prev=header["prev"],
         digest=sha256(line),
     )

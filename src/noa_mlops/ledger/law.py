@@ -30,7 +30,7 @@ from noa_mlops.evidence import (
     signed_by,
     split_line,
 )
-from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry
+from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_sealed
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
 from noa_mlops.ledger.version_law import DECISION, Refusal, follow_version, knows
 from noa_mlops.records.documents import canonical, sha256
@@ -76,12 +76,12 @@ def examine(state: LedgerState, line: bytes) -> Admission | Refusal:
 
 
 def admit_sealed(state: LedgerState, line: bytes) -> LedgerState | Refusal:
-    """Like `admit`, but the signature is not checked: only for lines that a checked checkpoint vouches for.
+    """Like `admit`, but neither signature nor form is checked: only for lines that a checked checkpoint vouches for.
 
     The checkpoint is signed by a key that may sign lines, and its root covers every byte of every line.
     """
     try:
-        entry = read_entry(line, split_line(line))
+        entry = read_sealed(line, split_line(line))
     except (StatementInvalid, EntryInvalid) as error:
         return Refusal(str(error))
     return follow(state, entry)

@@ -6,7 +6,7 @@ States are values. Each entry makes a new one that shares nearly everything with
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from noa_mlops.evidence import Frontier
@@ -32,6 +32,12 @@ class VersionState:
     plan_digest: str
     checksum: str | None
     seqs: tuple[int, ...]
+
+    def after(self, seq: int, status: VersionStatus, checksum: str | None) -> VersionState:
+        """With one entry more, at index ``seq``."""
+        return VersionState(
+            self.version, status, self.profile, self.agent_id, self.plan_digest, checksum, (*self.seqs, seq)
+        )
 
     @property
     def on_its_way(self) -> bool:
@@ -95,7 +101,7 @@ class LifecycleState:
 
     def with_version(self, state: VersionState) -> LifecycleState:
         """With ``state`` in the place of its version."""
-        return replace(self, versions=self.versions.put(state))
+        return LifecycleState(self.champion, self.rollout, self.deciding, self.versions.put(state))
 
 
 @dataclass(frozen=True, slots=True)

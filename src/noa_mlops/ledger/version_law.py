@@ -12,7 +12,7 @@ named was the champion, that the rollout was open. `noa_mlops.ledger.law` asks i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from noa_mlops.ledger.entry import LedgerEntry
@@ -90,7 +90,7 @@ def follow_version(before: VersionState | None, entry: LedgerEntry) -> VersionSt
     if entry.type == "PromotionReady":
         return _decided(before, entry)
     checksum = entry.checksum if entry.type == "TrainingCompleted" else before.checksum
-    return replace(before, status=_BECOMES[entry.type], checksum=checksum, seqs=(*before.seqs, entry.seq))
+    return before.after(entry.seq, _BECOMES[entry.type], checksum)
 
 
 def _submitted(entry: LedgerEntry) -> VersionState | Refusal:
@@ -119,8 +119,8 @@ def _decided(before: VersionState, entry: LedgerEntry) -> VersionState | Refusal
     problem = _decision_problem(before, entry, decision if isinstance(decision, dict) else {})
     if problem is not None:
         return Refusal(problem)
-    status = "champion" if entry.status == "ready" else _blocked_as(entry.predicate[DECISION])
-    return replace(before, status=status, seqs=(*before.seqs, entry.seq))
+    status: VersionStatus = "champion" if entry.status == "ready" else _blocked_as(entry.predicate[DECISION])
+    return before.after(entry.seq, status, before.checksum)
 
 
 def _decision_problem(before: VersionState, entry: LedgerEntry, decision: Mapping[str, Any]) -> str | None:
