@@ -32,6 +32,7 @@ TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all e
 if TYPE_CHECKING:
     from noa_mlops.agents import AgentFactory, RuntimeManager
     from noa_mlops.artifacts import FilesystemArtifactStore
+    from noa_mlops.delivery import load
     from noa_mlops.errors import (
         ArtifactTampered,
         DatasetInvalid,
@@ -75,11 +76,13 @@ __all__ = [
     "TrainingPlan",
     "__version__",
     "bootstrap_default_orchestrator",
+    "load",
 ]
 
 _ROOMS = {
     "agents": ("AgentFactory", "RuntimeManager"),
     "artifacts": ("FilesystemArtifactStore",),
+    "delivery": ("load",),
     "errors": (
         "ArtifactTampered",
         "DatasetInvalid",

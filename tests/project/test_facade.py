@@ -57,6 +57,7 @@ def test_lists_exactly_these_names():
         "TrainingPlan",
         "__version__",
         "bootstrap_default_orchestrator",
+        "load",
     ]
 
 

@@ -14,7 +14,7 @@ from noa_mlops.agents.jobs import IsolationFacts, Job, Limits, Outcome, Rung
 from noa_mlops.agents.output import scan_output
 from noa_mlops.agents.payload import Work, prediction_payload, training_payload
 from noa_mlops.agents.profiles import AgentProfile, Hyperparameter
-from noa_mlops.agents.runtime import RuntimeManager, best_isolation
+from noa_mlops.agents.runtime import RuntimeManager, best_isolation, isolation_for
 from noa_mlops.agents.workspace import Workspace, is_owned
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "best_isolation",
     "ending",
     "is_owned",
+    "isolation_for",
     "prediction_payload",
     "scan_output",
     "training_payload",

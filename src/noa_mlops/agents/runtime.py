@@ -20,7 +20,7 @@ from noa_mlops.agents.processes import end_marked
 from noa_mlops.agents.progress import ProgressTail
 from noa_mlops.agents.supervisors import Fields, Line, Supervisors
 from noa_mlops.agents.workspace import JOURNAL, mark_of
-from noa_mlops.errors import TrainingFailed
+from noa_mlops.errors import NotAuthorised, TrainingFailed
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
@@ -31,6 +31,17 @@ OnProgress = Callable[[dict[str, Any]], None]
 def best_isolation() -> Rung:
     """The highest rung that this kernel offers, asked of the kernel."""
     return "sealed" if landlock.abi(Kernel()) >= 1 else "basic"
+
+
+def isolation_for(asked: Rung | None) -> Rung:
+    """The rung that a job runs on: the one that is asked for, else the best. Raises `NotAuthorised` when it is not to be had."""
+    best = best_isolation()
+    if asked == "sealed" and best != "sealed":
+        raise NotAuthorised(
+            f"the plan asks for sealed agents, this machine can only do {best!r}",
+            hint="Run it on a kernel with Landlock (5.13 or newer, enabled), or ask for 'isolation: basic'.",
+        )
+    return asked or best
 
 
 class RuntimeManager:

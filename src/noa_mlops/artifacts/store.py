@@ -132,6 +132,7 @@ class FilesystemArtifactStore:
                 copied = partial(copy_and_hash, target=destination)
                 if reason := self._difference(folder / part / file.path, file, copied):
                     raise ArtifactTampered(f"{folder / part / file.path} {reason}")
+                destination.chmod(0o555)  # a manifest holds no modes; a model may bring a program
 
     def _open(self, path: Path) -> BinaryIO:
         return open_beneath(self._layout.artifacts, self._relative(path))

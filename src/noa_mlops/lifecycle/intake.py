@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from noa_mlops.agents import AgentFactory, AgentProfile, Rung, best_isolation, scan_output
+from noa_mlops.agents import AgentFactory, AgentProfile, Rung, isolation_for, scan_output
 from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, classes_of
-from noa_mlops.errors import DatasetInvalid, LifecycleError, NotAuthorised, PlanInvalid, Problem, TrainingFailed
+from noa_mlops.errors import DatasetInvalid, LifecycleError, PlanInvalid, Problem, TrainingFailed
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, read_capped
 from noa_mlops.gate import Gate
 from noa_mlops.lifecycle import environment
@@ -127,7 +127,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
     """
     profile = factory.profile(plan.agent_profile)
     _check_profile(plan, profile)
-    isolation = _isolation(plan)
+    isolation = isolation_for(plan.resources.isolation)
     code = tuple(_code(project, path) for path in plan.code)
     reader = DatasetReader(project, data_roots)
     train = _read(reader, "dataset_path", plan.dataset_path)
@@ -178,16 +178,6 @@ def _check_profile(plan: TrainingPlan, profile: AgentProfile) -> None:
             f"the profile {profile.name!r} needs {', '.join(missing)}, not installed here",
             hint="Install the extra that trains and measures: pip install 'noa-mlops[tabular]'.",
         )
-
-
-def _isolation(plan: TrainingPlan) -> Rung:
-    best, asked = best_isolation(), plan.resources.isolation
-    if asked == "sealed" and best != "sealed":
-        raise NotAuthorised(
-            f"the plan asks for sealed agents, this machine can only do {best!r}",
-            hint="Run it on a kernel with Landlock (5.13 or newer, enabled), or ask for 'isolation: basic'.",
-        )
-    return asked or best
 
 
 def _code(project: Path, path: str) -> CodeFile:

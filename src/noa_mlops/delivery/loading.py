@@ -1,0 +1,106 @@
+"""Find the version that is asked for, and check all of it before anybody gets it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from noa_mlops.agents import RuntimeManager
+from noa_mlops.artifacts import FilesystemArtifactStore
+from noa_mlops.delivery.model import Model
+from noa_mlops.delivery.source import Source
+from noa_mlops.errors import ArtifactTampered, LedgerTampered, NotFound
+from noa_mlops.evidence import ModelSignatureInvalid, check_model
+from noa_mlops.ledger import KeyStore, Ledger, LedgerEntry, LedgerReader, VersionState, model_keys
+from noa_mlops.records.layout import Layout, address
+from noa_mlops.records.manifest import ArtifactRecord
+
+PROMOTED = ("champion", "former")
+"""States of a version that a decision has promoted."""
+
+
+def load(name: str, project: str | Path = ".", origin: str | None = None) -> Model:
+    """The champion of the lifecycle ``name``, or with ``name@N`` that version if it ever was one, checked to the last byte.
+
+    ``project`` is the project's folder. ``origin`` is the anchor: the origin that the project's owner gave you; without
+    it the keys are those that the folder, or the pin of an earlier use, names. What the newest checkpoint does not
+    vouch for is not seen.
+
+    Raises `NotFound` for what was never promoted, `LedgerTampered` for evidence that does not verify or has another
+    origin, `ArtifactTampered` naming the file for bytes that are not the promoted ones.
+    """
+    layout = Layout.of(Path(project).absolute())
+    ledger = Ledger.read_only(layout)
+    if origin is not None and ledger.origin != origin:
+        raise LedgerTampered(
+            f"the ledger in {layout.evidence} has the origin {ledger.origin}, not {origin}",
+            hint="Name the project whose owner gave you that origin.",
+        )
+    version = _promoted(ledger, name)
+    lifecycle_id = name.partition("@")[0]
+    record = _checked(layout, ledger, lifecycle_id, version)
+    return Model(
+        path=layout.version(lifecycle_id, version.profile, version.version),
+        lifecycle_id=lifecycle_id,
+        version=version.version,
+        manifest=record.manifest,
+        checksum=record.manifest.checksum,
+        source=Source(
+            layout=layout,
+            record=record,
+            plan=ledger.get_object(record.manifest.plan_digest),
+            hidden=_hidden(layout, ledger),
+            runtime=RuntimeManager(),
+        ),
+    )
+
+
+def _promoted(ledger: LedgerReader, name: str) -> VersionState:
+    """The version that ``name`` or ``name@N`` means. Raises `NotFound` unless it was promoted."""
+    lifecycle_id, at, number = name.partition("@")
+    lifecycle = ledger.state.lifecycles.get(lifecycle_id)
+    if lifecycle is None:
+        raise NotFound(f"there is no lifecycle {lifecycle_id!r:.80} here")
+    if not at and lifecycle.champion is None:
+        raise NotFound(f"{lifecycle_id} has no champion: nothing was promoted yet")
+    wanted = lifecycle.champion if not at else int(number) if number.isascii() and number.isdigit() else None
+    version = lifecycle.versions.get(wanted) if wanted is not None else None
+    if version is None:
+        raise NotFound(f"there is no {name!r:.80}; the newest is {address(lifecycle_id, len(lifecycle.versions))}")
+    if version.status not in PROMOTED:
+        raise NotFound(f"{address(lifecycle_id, version.version)} was never promoted: it is {version.status}")
+    return version
+
+
+def _checked(layout: Layout, ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> ArtifactRecord:
+    """The stored version, every byte of it held against the entry that promoted it. Raises `ArtifactTampered`."""
+    store, folder = FilesystemArtifactStore(layout), layout.version(lifecycle_id, version.profile, version.version)
+    decision = _decision(ledger, lifecycle_id, version)
+    subjects = {str(subject.get("name")): subject["digest"]["sha256"] for subject in decision.subject}
+    try:
+        record = store.record(lifecycle_id, version.profile, version.version)
+    except NotFound as error:
+        raise ArtifactTampered(str(error)) from error
+    for name, reason in record.differences(subjects, decision.checksum):
+        raise ArtifactTampered(f"{folder / name} {reason}")
+    try:
+        # No entry that changes the policy is known to this version, so the newest policy was in force at the decision.
+        keys = model_keys(ledger.state.policy) if ledger.state.policy is not None else ()
+        check_model(record.signature or b"", record.manifest.files, *keys)
+    except ModelSignatureInvalid as error:
+        raise ArtifactTampered(f"{folder / 'model.sig'} {error}") from error
+    for path, reason in store.findings(record):
+        raise ArtifactTampered(f"{path} {reason}")
+    return record
+
+
+def _decision(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> LedgerEntry:
+    """The entry that promoted a version; its signature is checked as it is read."""
+    history = ledger.history(lifecycle_id, version.version)
+    return next(entry for entry in reversed(history) if entry.type == "PromotionReady")
+
+
+def _hidden(layout: Layout, ledger: LedgerReader) -> tuple[Path, ...]:
+    """What no sealed predictor may see: the project, the data, the keys."""
+    policy = ledger.state.policy
+    roots = [layout.project / root for root in policy.data_roots] if policy is not None else []
+    return (layout.project, *roots, KeyStore().root)

@@ -1,0 +1,44 @@
+"""A promoted model in the hands of whoever uses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from noa_mlops.delivery.source import Source
+from noa_mlops.records.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A promoted version: ``path`` is its folder in the store, ``checksum`` names its files as in the ledger.
+
+    The bytes at ``path`` were checked when the model was loaded. Who opens them later opens what is there then;
+    `predict` checks again what it uses.
+    """
+
+    path: Path
+    lifecycle_id: str
+    version: int
+    manifest: Manifest = field(repr=False)
+    checksum: str
+    source: Source = field(repr=False, compare=False)
+
+    def predict(self, rows: Any) -> Any:
+        """The model's answers, one per row and in the order of ``rows``.
+
+        ``rows`` holds the features of ``manifest.predict``, without the target, each in its type: an Arrow table or
+        what offers itself as one, a pandas ``DataFrame``, a mapping from name to values, or a NumPy array (structured,
+        or of two dimensions with the features in their order). The answer is an Arrow table, for a ``DataFrame`` one
+        with the same index: the column ``prediction`` with a class or a number, and for a classifier that gives
+        probabilities ``p_0``, ``p_1`` ... in the order of the classes. The class is chosen as it was measured.
+
+        The model runs in an isolated process, with the limits of its plan, on a private copy that is gone afterwards.
+        Raises `DatasetInvalid` for other features than the model's, `ArtifactTampered` naming the file when the stored
+        bytes are no longer the promoted ones, `NotFound` when this machine has not what its profile needs,
+        `StepFailed` when the predictor gives no usable answer.
+        """
+        from noa_mlops.delivery.predicting import predict
+
+        return predict(self.source, rows)
