@@ -27,7 +27,11 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "watch": ("watch", "Events as they are recorded."),
     },
     "Account": {
-        "verify": ("verify", "Check ledger, signatures, promoted bytes and mirror; change nothing."),
+        "verify": (
+            "verify",
+            "Check ledger, signatures, promoted bytes and mirror, or one portable proof; change nothing.",
+        ),
+        "export": ("export", "Attestations, a portable proof, or static tiles, for people without the project."),
         "doctor": ("doctor", "Say what is wrong and which command mends it."),
     },
     "Set up": {

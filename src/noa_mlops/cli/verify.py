@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from noa_mlops.cli import options, output
 from noa_mlops.records.layout import Layout
 
+if TYPE_CHECKING:
+    from noa_mlops.audit import ProofVerification
+
 
 @click.command(epilog="Example: noa verify --origin rainfall/1f0c...")
+@click.argument("proof", metavar="[FILE.noa-proof]", required=False, type=click.Path(path_type=Path))
 @click.option("--origin", default=None, metavar="ORIGIN", help="The origin that the project's owner gave you.")
 @click.option(
     "--against",
@@ -19,9 +24,23 @@ from noa_mlops.records.layout import Layout
     metavar="CHECKPOINT",
     help="A signed checkpoint that was kept elsewhere: the ledger must go on from it.",
 )
+@click.option(
+    "--model", type=click.Path(path_type=Path), metavar="DIR", help="The version's folder, held against the proof."
+)
 @options.common
-def verify(origin: str | None, against: Path | None, folder: Path, *, as_json: bool) -> int:
-    """Check ledger, checkpoints, signatures, objects, promoted bytes and mirror; nothing is changed."""
+def verify(
+    proof: Path | None, origin: str | None, against: Path | None, model: Path | None, folder: Path, *, as_json: bool
+) -> int:
+    """Check ledger, checkpoints, signatures, objects, promoted bytes and mirror; nothing is changed.
+
+    With FILE.noa-proof: check this proof alone, with no project around it.
+    """
+    if proof is not None:
+        if against is not None:
+            raise click.UsageError("--against is for a project; a proof holds its own checkpoint")
+        return _verify_proof(proof, origin, model, as_json=as_json)
+    if model is not None:
+        raise click.UsageError("--model needs FILE.noa-proof: the project's own models are checked anyway")
     from noa_mlops.audit import verify as check
 
     note = options.read(against) if against is not None else None
@@ -39,3 +58,40 @@ def verify(origin: str | None, against: Path | None, folder: Path, *, as_json: b
     for text in result.notes:
         output.field("Note", text)
     return code
+
+
+def _verify_proof(file: Path, origin: str | None, model: Path | None, *, as_json: bool) -> int:
+    from noa_mlops.audit import MAX_PROOF, verify_proof
+
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_PROOF + 1)
+    except OSError as error:
+        raise click.UsageError(f"{file} cannot be read ({error.strerror})") from error
+    result = verify_proof(data, file=str(file), origin=origin, model=model)
+    code = 0 if result.holds else 4
+    if as_json:
+        output.emit({**asdict(result), "holds": result.holds, "exit": code})
+    else:
+        _show_proof(result)
+    return code
+
+
+def _show_proof(result: ProofVerification) -> None:
+    for finding in result.findings:
+        output.say(output.foreign(str(finding)))
+    if result.findings:
+        output.say(f"{len(result.findings)} finding{'s' if len(result.findings) != 1 else ''}: rely on nothing in it")
+        return
+    word = "verified" if result.anchored else "self-consistent, signer unknown"
+    output.say(f"{word}: {result.name} was {result.status} after its last entry; {result.entries} entries")
+    output.field("Origin", result.origin)
+    if result.checksum is not None:
+        read = (
+            "not looked at; --model DIR does" if result.files is None else f"{result.files} files as they were signed"
+        )
+        output.field("Model", f"sha256 {result.checksum}; {read}")
+    if not result.anchored:
+        output.field(
+            "Note", "Anybody can make such a file with keys of their own. Ask the owner for the origin: --origin"
+        )
