@@ -91,13 +91,15 @@ def _keys(ledger: LedgerReader) -> Iterator[Diagnosis]:
 
 
 def _storage(layout: Layout) -> Iterator[Diagnosis]:
-    for path in (layout.project, layout.artifacts, layout.evidence):
+    promoted = (path for path in layout.artifacts.glob("*/*") if path.is_dir() and path.parent != layout.workspaces)
+    folders = (layout.project, layout.artifacts, layout.workspaces, layout.evidence, layout.objects)
+    for path in (*folders, layout.ledger, layout.log_checkpoints, layout.lock, *promoted):
         if _not_writable(path):
             yield Diagnosis("storage", f"{path} is not writable{describe(path)}", ownership_hint(path))
 
 
 def _not_writable(path: Path) -> bool:
-    return path.exists() and not os.access(path, os.W_OK | os.X_OK)
+    return path.exists() and not os.access(path, os.W_OK | os.X_OK if path.is_dir() else os.W_OK)
 
 
 def _disk(layout: Layout) -> Iterator[Diagnosis]:

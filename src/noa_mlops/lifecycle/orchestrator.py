@@ -27,6 +27,7 @@ from noa_mlops.lifecycle.history import event_of
 from noa_mlops.lifecycle.intake import Submission, gate
 from noa_mlops.lifecycle.reporting import report_of
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
+from noa_mlops.lifecycle.storage import check_storage
 from noa_mlops.records.events import EvaluationLogged, Recorded, TrainingCompleted
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.manifest import ArtifactRecord
@@ -103,7 +104,7 @@ class TrainingOrchestrator:
         """
         cancel = cancel or threading.Event()
         self.prepare()
-        submission = self._services.controller.accept(plan)
+        submission = self._accept(plan)
         if cancel.is_set():
             raise Interrupted(f"{plan.lifecycle_id} was interrupted before it was submitted")
         run, notes = self._claim(submission)
@@ -114,7 +115,7 @@ class TrainingOrchestrator:
         """Everything that can be checked without running or writing anything; see `execute_plan` for what it raises."""
         self._services.capabilities.check_writable()
         self._services.mirror.check_writable()
-        return self._services.controller.accept(plan)
+        return self._accept(plan)
 
     def prepare(self) -> None:
         """Check that the registry can be written, and bring its mirror up to the ledger."""
@@ -134,6 +135,11 @@ class TrainingOrchestrator:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _accept(self, plan: TrainingPlan) -> Submission:
+        submission = self._services.controller.accept(plan)
+        check_storage(self._services.layout, submission)
+        return submission
 
     def _claim(self, submission: Submission) -> tuple[Run, Sequence[str]]:
         """The newest run of the same plan, data and code that can go on, else a new version; and what to say of it."""
