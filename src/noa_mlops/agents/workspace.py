@@ -59,7 +59,7 @@ class Workspace:
             raise LedgerConflict(
                 f"{path} is not a folder that can be used ({error.strerror})", hint="Move it away and run again."
             ) from error
-        if not _lock(folder):
+        if not (_lock(folder) or _lock_again(folder)):
             os.close(folder)
             return None
         os.fchmod(folder, 0o700)
@@ -200,6 +200,12 @@ def is_owned(path: Path) -> bool:
         return not _lock(folder)
     finally:
         os.close(folder)
+
+
+def _lock_again(folder: int) -> bool:
+    """Try once more: the first time it may only have been asked about, by `is_owned`."""
+    time.sleep(_PAUSE)
+    return _lock(folder)
 
 
 def _lock(folder: int) -> bool:
