@@ -63,6 +63,8 @@ def verify(
 def _verify_proof(file: Path, origin: str | None, model: Path | None, *, as_json: bool) -> int:
     from noa_mlops.audit import MAX_PROOF, verify_proof
 
+    if not file.is_file():
+        raise click.UsageError(f"{file} is not a file that is there")
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_PROOF + 1)
