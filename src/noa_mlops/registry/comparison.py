@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +12,7 @@ from noa_mlops.evidence import Frontier, NoteInvalid, PublicKey, leaf_hash, pars
 from noa_mlops.files import open_beneath, read_capped
 from noa_mlops.records.events import LedgerLine
 from noa_mlops.registry.lines import MAX_LINE, MIRRORED, project
+from noa_mlops.registry.writing import standing_still
 
 MOST_NAMED = 20
 """Lines that are named one by one; of a mirror with more of them the rest is only counted."""
@@ -20,7 +22,10 @@ MAX_HEAD = 1 << 16
 
 
 class Comparison:
-    """Holds the mirror at ``path`` against ledger lines given one after the other; `findings` ends it."""
+    """Holds the mirror at ``path`` against ledger lines given one after the other; `findings` ends it.
+
+    Log and head are those of one moment, that of its making; what is appended later is not looked at.
+    """
 
     def __init__(self, path: Path, checkpoint: Path, origin: str) -> None:
         self._path = path
@@ -31,10 +36,22 @@ class Comparison:
         self._lacking: int | None = None
         self._wrong: list[str] = []
         self._log: BinaryIO | None = None
+        self._left = 0
+        self._note: bytes | str = b""
+        with standing_still(path):
+            self._open()
+
+    def _open(self) -> None:
         try:
-            self._log = open_beneath(path.parent, path.name)
+            self._log = open_beneath(self._path.parent, self._path.name)
+            self._left = os.fstat(self._log.fileno()).st_size
         except (OSError, LifecycleError) as error:
             self._wrong.append(f"cannot be read ({error})")
+        try:
+            with open_beneath(self._checkpoint.parent, self._checkpoint.name) as stream:
+                self._note = read_capped(stream, MAX_HEAD) or b""
+        except (OSError, LifecycleError) as error:
+            self._note = str(error)
 
     def take(self, entry: LedgerLine) -> None:
         """Hold the next line of the mirror against the next entry of the ledger."""
@@ -67,17 +84,19 @@ class Comparison:
 
     def _next(self) -> bytes:
         """The next line with its newline, counted into the tree; empty at the end."""
-        line = b"" if self._log is None else self._log.readline(MAX_LINE)
+        line = b"" if self._log is None else self._log.readline(min(MAX_LINE, self._left))
         if line:
+            self._left -= len(line)
             self._frontier = self._frontier.push(leaf_hash(line.removesuffix(b"\n")))
         return line
 
     def _head_problem(self, keys: Iterable[PublicKey]) -> str | None:
         """Why the signed head is not over exactly these lines."""
+        if isinstance(self._note, str):
+            return f"cannot be used: {self._note}"
         try:
-            with open_beneath(self._checkpoint.parent, self._checkpoint.name) as stream:
-                head = parse_checkpoint(read_capped(stream, MAX_HEAD) or b"", self._origin, keys)
-        except (OSError, LifecycleError, NoteInvalid) as error:
+            head = parse_checkpoint(self._note, self._origin, keys)
+        except NoteInvalid as error:
             return f"cannot be used: {error}"
         if (head.size, head.root) != (self._frontier.size, self._frontier.root()):
             return f"is over {head.size} other lines than those that are there"

@@ -44,6 +44,18 @@ def writing(path: Path, timeout: float = TIMEOUT) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def standing_still(path: Path, timeout: float = 1.0) -> Iterator[None]:
+    """Read files beside ``path`` while none of our writers changes them, unless one takes longer than ``timeout``.
+
+    Nothing is made or changed; a folder that is not there, or not readable, has nothing to wait for.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError, RegistryConflict):
+            stack.enter_context(_locked(path.parent, time.monotonic() + timeout))
+        yield
+
+
 def _remedy(error: OSError, path: Path) -> str:
     if error.errno in _FULL:
         return "Free some space, then: noa doctor --repair"
