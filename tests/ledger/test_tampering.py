@@ -181,6 +181,18 @@ def test_reading_again_finds_what_was_changed_meanwhile(root, layout):
     assert reader.entry(5).seq == 5
 
 
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_known_entries_are_told_by_the_chain_alone(root, layout, place):
+    """No signature is asked again, yet no line can be another one: the chain ends in the head that is known."""
+    reader = Ledger.read_only(layout)
+    assert list(reader.known_entries(3)) == list(reader.entries(3))
+    lines = layout.ledger.read_bytes().splitlines(keepends=True)
+    lines[place] = lines[place].replace(b'"ts":"2', b'"ts":"3')
+    layout.ledger.write_bytes(b"".join(lines))
+    with pytest.raises(LedgerTampered, match="is no longer what it was|does not follow"):
+        list(reader.known_entries())
+
+
 def test_a_file_replaced_under_an_open_ledger_is_found(root, layout, keystore):
     with Ledger.open(layout, keystore) as ledger:
         twin = layout.evidence / "twin"

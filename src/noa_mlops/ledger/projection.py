@@ -11,9 +11,9 @@ from noa_mlops.records.events import LedgerLine
 def ledger_lines(ledger: LedgerReader, start: int = 0) -> Iterator[LedgerLine]:
     """The entries from index ``start`` to the newest at the time of the call.
 
-    Raises `LedgerTampered` when a line is no longer what it was.
+    Raises `LedgerTampered` when a line is no longer what it was, at the latest after the last one.
     """
     ledger.refresh()
-    for entry, state in ledger.entries(start):
+    for entry, state in ledger.known_entries(start):
         lifecycle = state.lifecycle(entry.lifecycle_id or "")
         yield LedgerLine(entry.seq, entry.type, entry.line, lifecycle.champion, lifecycle.rollout)

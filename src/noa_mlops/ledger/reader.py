@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
-from noa_mlops.evidence import MAX_LINE, LogCheckpoint, leaf_hash, root_of
+from noa_mlops.evidence import MAX_LINE, LogCheckpoint, StatementInvalid, leaf_hash, root_of, split_line
 from noa_mlops.files import open_beneath
-from noa_mlops.ledger.entry import LedgerEntry
+from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_sealed
 from noa_mlops.ledger.heads import NewestRecord, checked_head, newest_record
-from noa_mlops.ledger.law import Admission, admit, admit_sealed, examine, head_keys, read_authentic
+from noa_mlops.ledger.law import Admission, admit, admit_sealed, examine, follow, head_keys, read_authentic
 from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.pins import KnownLogs, Pin
 from noa_mlops.ledger.state import LedgerState
@@ -90,12 +90,24 @@ class LedgerReader:
 
         Raises `LedgerTampered` when a line is no longer what it was.
         """
+        return self._again(start, examine)
+
+    def known_entries(self, start: int = 0) -> Iterator[tuple[LedgerEntry, LedgerState]]:
+        """Like `entries`, but faster: the lines were admitted before, and the chain tells whether they still are those.
+
+        So what it gives holds only once it has ended without `LedgerTampered`.
+        """
+        return self._again(start, _examine_known)
+
+    def _again(
+        self, start: int, examined: Callable[[LedgerState, bytes], Admission | Refusal]
+    ) -> Iterator[tuple[LedgerEntry, LedgerState]]:
         last = self._state
         state = self._remembered(start)
         for line in read_lines(self._layout.ledger, self._ends[state.size]):
             if state.size == last.size:
                 break
-            entry, state = self._demand(examine(state, line.removesuffix(b"\n")), state)
+            entry, state = self._demand(examined(state, line.removesuffix(b"\n")), state)
             if entry.seq >= start:
                 yield entry, state
         if state.size == last.size and state.head != last.head:
@@ -224,6 +236,16 @@ def read_lines(path: Path, offset: int = 0) -> Iterator[bytes]:
         stream.seek(offset)
         while line := stream.readline(MAX_LINE + 1):
             yield line
+
+
+def _examine_known(state: LedgerState, line: bytes) -> Admission | Refusal:
+    """Like `examine`, neither signature nor form."""
+    try:
+        entry = read_sealed(line, split_line(line))
+    except (StatementInvalid, EntryInvalid) as error:
+        return Refusal(str(error))
+    after = follow(state, entry)
+    return after if isinstance(after, Refusal) else Admission(entry, after)
 
 
 def _opened(path: Path) -> BinaryIO | None:
