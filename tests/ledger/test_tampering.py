@@ -189,7 +189,7 @@ def test_known_entries_are_told_by_the_chain_alone(root, layout, place):
     lines = layout.ledger.read_bytes().splitlines(keepends=True)
     lines[place] = lines[place].replace(b'"ts":"2', b'"ts":"3')
     layout.ledger.write_bytes(b"".join(lines))
-    with pytest.raises(LedgerTampered, match="is no longer what it was|does not follow"):
+    with pytest.raises(LedgerTampered, match=r"is no longer what it was|does not follow"):
         list(reader.known_entries())
 
 
