@@ -170,7 +170,6 @@ def test_refuses_a_decision_taken_against_a_champion_that_has_been_replaced(ledg
         "RolledBack",
         "Deployed",
         "Redacted",
-        "PolicyChanged",
         "X",
     ],
 )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from noa_mlops.audit.findings import Finding
 from noa_mlops.audit.folding import Fold
 from noa_mlops.errors import LedgerTampered
-from noa_mlops.evidence import LogCheckpoint, NoteInvalid, PublicKey, parse_checkpoint
-from noa_mlops.ledger import KnownLogs, Pin, pin_problem
+from noa_mlops.evidence import LogCheckpoint, NoteInvalid, parse_checkpoint
+from noa_mlops.ledger import KnownLogs, Pin, head_keys, pin_problem
 from noa_mlops.records.layout import Layout
+from noa_mlops.records.policy import SIGN_HEAD
 
 NO_ANCHOR = (
     "Without an anchor kept elsewhere (the origin, a checkpoint, the registry that CI keeps) this cannot rule out that "
@@ -57,7 +58,7 @@ class Anchors:
         claimed = claimed_size(self.against) if self.against is not None else None
         return {size for size in (claimed, self.pin.size if self.pin else None) if size is not None}
 
-    def findings(self, layout: Layout, fold: Fold, sealed: int, keys: Sequence[PublicKey]) -> Iterator[Finding]:
+    def findings(self, layout: Layout, fold: Fold, sealed: int) -> Iterator[Finding]:
         """Why the ledger, of which ``sealed`` entries are vouched for, does not go on from these anchors."""
         ledger, origin = str(layout.ledger), fold.state.origin
         if self.unreadable is not None:
@@ -70,7 +71,7 @@ class Anchors:
             problem = pin_problem(self.pin, origin, sealed, lambda size: fold.roots.get(size, b""))
             if problem is not None:
                 yield Finding(ledger, None, f"{problem} ({self.pins.path}). {self.pins.remedy}")
-        if self.against is not None and (problem := self._against_problem(fold, sealed, keys)):
+        if self.against is not None and (problem := self._against_problem(fold, sealed)):
             yield Finding(ledger, None, f"does not go on from the checkpoint kept elsewhere, which {problem}")
 
     def notes(self) -> tuple[str, ...]:
@@ -86,9 +87,9 @@ class Anchors:
         if fold.state.origin is not None and sealed in fold.roots:
             self.pins.raise_to(layout.ledger, Pin(fold.state.origin, sealed, fold.roots[sealed]))
 
-    def _against_problem(self, fold: Fold, sealed: int, keys: Sequence[PublicKey]) -> str | None:
+    def _against_problem(self, fold: Fold, sealed: int) -> str | None:
         try:
-            head = parse_checkpoint(self.against or b"", fold.state.origin or "", keys)
+            head = head_of(self.against or b"", fold)
         except NoteInvalid as error:
             return str(error)
         if head.size > sealed:
@@ -100,6 +101,12 @@ def claimed_size(note: bytes) -> int | None:
     """How many entries a note says it is over, whoever signed it; None when it says nothing of the kind."""
     lines = note.split(b"\n", 2)
     return int(lines[1]) if len(lines) == 3 and lines[1].isdigit() and len(lines[1]) < 19 else None
+
+
+def head_of(note: bytes, fold: Fold) -> LogCheckpoint:
+    """The head in a note, signed by a key that could sign heads of that size. Raises `NoteInvalid`."""
+    policy = fold.state.policy_at(claimed_size(note) or 0)
+    return parse_checkpoint(note, fold.state.origin or "", head_keys(policy, SIGN_HEAD) if policy is not None else ())
 
 
 def root_problem(head: LogCheckpoint, fold: Fold) -> str | None:

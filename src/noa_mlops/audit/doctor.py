@@ -44,7 +44,7 @@ def repair(layout: Layout) -> int:
         capabilities = CapabilityRegistry(layout.capabilities)
         if not offers(capabilities.capabilities()):
             capabilities.ensure(capability_entry(CAPABILITY))
-        mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin)
+        mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin, former=ledger.former_keys)
         return mirror.rebuild(partial(ledger_lines, ledger), ledger.keys.signing_key("verifier"))
 
 
@@ -85,7 +85,7 @@ def _keys(ledger: LedgerReader) -> Iterator[Diagnosis]:
     if policy is None:
         return
     try:
-        KeyStore().find(policy).signing_key("verifier")
+        KeyStore().find(policy, ledger.state.policies[0].policy).signing_key("verifier")
     except LifecycleError as error:
         yield Diagnosis("keys", str(error), error.hint)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from noa_mlops.artifacts import FilesystemArtifactStore
-from noa_mlops.audit.anchors import Anchors, claimed_size, root_problem
+from noa_mlops.audit.anchors import Anchors, claimed_size, head_of, root_problem
 from noa_mlops.audit.findings import Finding, Verification
 from noa_mlops.audit.folding import Fold, Stored
 from noa_mlops.errors import ArtifactTampered, LedgerTampered, LifecycleError, NotFound, RegistryConflict
@@ -14,9 +15,7 @@ from noa_mlops.evidence import (
     LogCheckpoint,
     ModelSignatureInvalid,
     NoteInvalid,
-    PublicKey,
     check_model,
-    parse_checkpoint,
 )
 from noa_mlops.ledger import get_object, head_keys, split_records
 from noa_mlops.records.layout import Layout
@@ -38,7 +37,7 @@ def verify(layout: Layout, *, origin: str | None = None, against: bytes | None =
     fold = Fold(layout, wanted={size for note in notes if (size := claimed_size(note)) is not None} | anchors.sizes)
     findings += fold.run()
     sealed = _check_heads(layout, fold, notes, findings)
-    findings += anchors.findings(layout, fold, sealed, _head_keys(fold))
+    findings += anchors.findings(layout, fold, sealed)
     findings += _check_objects(layout, fold)
     findings += (found for stored in fold.stored for found in _check_version(layout, stored))
     findings += _check_registry(layout, fold, sealed)
@@ -50,8 +49,19 @@ def verify(layout: Layout, *, origin: str | None = None, against: bytes | None =
         sealed=sealed,
         versions=len(fold.stored),
         findings=tuple(findings),
-        notes=anchors.notes(),
+        notes=(*anchors.notes(), *_distrusted(fold)),
     )
+
+
+def _distrusted(fold: Fold) -> Iterator[str]:
+    """What a revocation says about entries that had been admitted before it."""
+    for before, place in pairwise(fold.state.policies):
+        for keyid, last in place.policy.revoked.items():
+            if keyid not in before.policy.revoked and last < place.since - 2:
+                yield (
+                    f"The key {keyid[:16]} was revoked by entry {place.since - 1}: nothing that it signed after entry "
+                    f"{last} is trusted, though it stands in the ledger."
+                )
 
 
 def _notes(layout: Layout) -> tuple[list[bytes], list[Finding]]:
@@ -62,20 +72,14 @@ def _notes(layout: Layout) -> tuple[list[bytes], list[Finding]]:
         return [], [Finding(str(path), None, str(error))]
 
 
-def _head_keys(fold: Fold) -> tuple[PublicKey, ...]:
-    """The keys that may sign heads of the ledger."""
-    return head_keys(fold.state.policy, SIGN_HEAD) if fold.state.policy is not None else ()
-
-
 def _check_heads(layout: Layout, fold: Fold, notes: Sequence[bytes], findings: list[Finding]) -> int:
     """Hold every checkpoint against the tree; the number of entries that the newest one vouches for."""
     path, sealed = str(layout.log_checkpoints), 0
     if fold.state.policy is None:
         return 0
-    keys = _head_keys(fold)
     for number, note in enumerate(notes, start=1):
         try:
-            head = parse_checkpoint(note, fold.state.origin or "", keys)
+            head = head_of(note, fold)
         except NoteInvalid as error:
             findings.append(Finding(path, None, f"checkpoint {number} {error}"))
             continue

@@ -13,6 +13,7 @@ from noa_mlops.evidence.keys import (
     PublicKey,
     Scheme,
     SigningKey,
+    is_locked,
     load_public,
     load_signing,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "check_model",
     "check_proof",
     "envelope",
+    "is_locked",
     "leaf_hash",
     "load_public",
     "load_signing",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -67,32 +68,54 @@ class SigningKey:
     """A key that signs, and its public half."""
 
     public: PublicKey
-    _key: Ed25519PrivateKey | EllipticCurvePrivateKey = field(repr=False, compare=False)
+    _key: Ed25519PrivateKey | EllipticCurvePrivateKey | Callable[[bytes], bytes] = field(repr=False, compare=False)
 
     @classmethod
     def generate(cls, scheme: Scheme = ED25519) -> SigningKey:
         """A new key from the operating system's randomness."""
         return _signing(Ed25519PrivateKey.generate() if scheme == ED25519 else generate_private_key(SECP256R1()))
 
+    @classmethod
+    def external(cls, public: PublicKey, ask: Callable[[bytes], bytes]) -> SigningKey:
+        """A key that somebody else holds: ``ask`` gets the message and gives the signature, which is then verified."""
+        return cls(public, ask)
+
     def sign(self, message: bytes) -> bytes:
-        """The signature over ``message``: 64 bytes for Ed25519, DER for ECDSA."""
+        """The signature over ``message``: 64 bytes for Ed25519, DER for ECDSA.
+
+        Raises `KeyInvalid` when an external key gives something else.
+        """
         if isinstance(self._key, Ed25519PrivateKey):
             return self._key.sign(message)
-        return self._key.sign(message, ECDSA(SHA256()))
+        if isinstance(self._key, EllipticCurvePrivateKey):
+            return self._key.sign(message, ECDSA(SHA256()))
+        signature = self._key(message)
+        if not self.public.verifies(signature, message):
+            raise KeyInvalid("was asked to sign and gave no signature of its own")
+        return signature
 
-    def private_pem(self) -> bytes:
-        """The private key as unencrypted PKCS #8 PEM."""
-        return self._key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+    def private_pem(self, passphrase: bytes | None = None) -> bytes:
+        """The private key as PKCS #8 PEM, encrypted when a passphrase is given. Raises `KeyInvalid` for an external one."""
+        if not isinstance(self._key, Ed25519PrivateKey | EllipticCurvePrivateKey):
+            raise KeyInvalid("is held by somebody else")
+        lock: serialization.KeySerializationEncryption = serialization.NoEncryption()
+        if passphrase is not None:
+            lock = serialization.BestAvailableEncryption(passphrase)
+        return self._key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, lock)
 
 
-def load_signing(pem: bytes) -> SigningKey:
-    """A private key from unencrypted PEM. Raises `KeyInvalid`."""
+def is_locked(pem: bytes) -> bool:
+    """Whether a private key is encrypted by a passphrase."""
+    return pem.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+
+
+def load_signing(pem: bytes, passphrase: bytes | None = None) -> SigningKey:
+    """A private key from PEM, encrypted only when a passphrase is given. Raises `KeyInvalid`."""
     try:
-        key = serialization.load_pem_private_key(pem, password=None)
+        key = serialization.load_pem_private_key(pem, password=passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise KeyInvalid("is not an unencrypted private key in PEM") from error
+        kind = "an unencrypted private key in PEM" if passphrase is None else "a private key that this passphrase opens"
+        raise KeyInvalid(f"is not {kind}") from error
     if not isinstance(key, Ed25519PrivateKey | EllipticCurvePrivateKey):
         raise KeyInvalid("is neither an Ed25519 nor a P-256 key")
     return _signing(key)

@@ -7,7 +7,7 @@ the lines; what comes before an entry is harmless when lost, what comes after it
 from noa_mlops.ledger.batch import Clock
 from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, read_entry
 from noa_mlops.ledger.heads import split_records
-from noa_mlops.ledger.keystore import KeyRing, KeyStore
+from noa_mlops.ledger.keystore import SCHEMES, KeyRing, KeyStore
 from noa_mlops.ledger.law import DECIDING, admit, admit_sealed, head_keys, read_authentic
 from noa_mlops.ledger.ledger import Ledger
 from noa_mlops.ledger.model_keys import model_keys
@@ -15,11 +15,15 @@ from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.pins import KnownLogs, Pin, pin_problem
 from noa_mlops.ledger.projection import ledger_lines
 from noa_mlops.ledger.reader import LedgerReader, read_lines
+from noa_mlops.ledger.signers import Signers
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
+from noa_mlops.ledger.trust_law import TRUST, policy_digest
 from noa_mlops.ledger.version_law import Refusal, follow_version
 
 __all__ = [
     "DECIDING",
+    "SCHEMES",
+    "TRUST",
     "Clock",
     "Draft",
     "EntryInvalid",
@@ -33,6 +37,7 @@ __all__ = [
     "LifecycleState",
     "Pin",
     "Refusal",
+    "Signers",
     "VersionState",
     "admit",
     "admit_sealed",
@@ -42,6 +47,7 @@ __all__ = [
     "ledger_lines",
     "model_keys",
     "pin_problem",
+    "policy_digest",
     "read_authentic",
     "read_entry",
     "read_lines",

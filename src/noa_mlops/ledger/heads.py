@@ -12,7 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from noa_mlops.errors import LedgerTampered
-from noa_mlops.evidence import LogCheckpoint, NoteInvalid, PublicKey, SigningKey, parse_checkpoint, sign_checkpoint
+from noa_mlops.evidence import (
+    LogCheckpoint,
+    NoteInvalid,
+    PublicKey,
+    SigningKey,
+    parse_checkpoint,
+    read_checkpoint,
+    sign_checkpoint,
+)
 
 _RECORD = re.compile(rb"(?<![^\n])[^\n]+\n[0-9]+\n[A-Za-z0-9+/=]+\n\n(?:\xe2\x80\x94 [^\n]+\n)+\n")
 _WINDOW = 1 << 12
@@ -42,6 +50,14 @@ def checked_head(note: bytes, origin: str, keys: Sequence[PublicKey]) -> LogChec
     try:
         return parse_checkpoint(note, origin, keys)
     except NoteInvalid as error:
+        raise LedgerTampered(f"checkpoints.log: a checkpoint {error}") from error
+
+
+def claimed_size(note: bytes, origin: str) -> int:
+    """How many entries a note says it is over, whoever signed it. Raises `LedgerTampered` for one of another log."""
+    try:
+        return read_checkpoint(note.split(b"\n\n", 1)[0].decode() + "\n", origin).size
+    except (NoteInvalid, UnicodeDecodeError) as error:
         raise LedgerTampered(f"checkpoints.log: a checkpoint {error}") from error
 
 

@@ -14,8 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noa_mlops.errors import NotAuthorised
-from noa_mlops.evidence import ECDSA_P256, ED25519, KeyInvalid, Scheme, SigningKey, load_signing
+from noa_mlops.evidence import (
+    ECDSA_P256,
+    ED25519,
+    KeyInvalid,
+    Scheme,
+    SigningKey,
+    is_locked,
+    load_public,
+    load_signing,
+)
 from noa_mlops.files import make_directories, sync_directory, write_durably
+from noa_mlops.ledger.signers import Signers
 from noa_mlops.records.policy import KeyRecord, Policy, founding_policy
 
 SCHEMES: Mapping[str, Scheme] = {"verifier": ED25519, "operator": ED25519, "root": ED25519, "model": ECDSA_P256}
@@ -35,13 +45,52 @@ class KeyRing:
         """The key for a role. Raises `NotAuthorised` naming the file and what to do."""
         path = self.folder / f"{role}.pem"
         _check_folder(self.folder)
-        key = _load(path)
+        for keyid in self.policy.roles[role].keys if role in self.policy.roles else ():
+            key = self.key(self.policy.keys[keyid], {})
+            if key is not None:
+                return key
+        key = _load(path, Signers.of(self.folder), None)
         if role not in self.policy.roles or key.public.keyid not in self.policy.roles[role].keys:
             raise NotAuthorised(
                 f"{path} holds a key that the policy does not give the role {role!r}",
                 hint=f"Put the {role} key of this project in its place.",
             )
         return key
+
+    def key(self, record: KeyRecord, founding: Mapping[str, KeyRecord]) -> SigningKey | None:
+        """The private half of a key when it is here: with a program, in a file named by its key id, or by its role.
+
+        ``founding`` gives the keys that the project was begun with, whose files are named by their roles. Raises
+        `NotAuthorised` when it is here and cannot be used.
+        """
+        _check_folder(self.folder)
+        signers = Signers.of(self.folder)
+        external = signers.external(load_public(record.public))
+        if external is not None:
+            return external
+        path = self.path(record.keyid)
+        named = [self.folder / f"{role}.pem" for role, known in founding.items() if known.keyid == record.keyid]
+        for place in (path, *named):
+            if os.path.lexists(place):
+                key = _load(place, signers, record.keyid)
+                if key.public.keyid != record.keyid:
+                    raise NotAuthorised(f"{place} holds another key than its name says", hint="Restore the file.")
+                return key
+        return None
+
+    def path(self, keyid: str) -> Path:
+        """Where a key lies that was made after the project was begun."""
+        return self.folder / f"{keyid[:16]}.pem"
+
+    def add(self, key: SigningKey, passphrase: bytes | None = None) -> Path:
+        """Keep a new key durably, locked by a passphrase when one is given. Raises `NotAuthorised`."""
+        _check_folder(self.folder)
+        path = self.path(key.public.keyid)
+        try:
+            write_durably(path, key.private_pem(passphrase), mode=0o600)
+        except OSError as error:
+            raise NotAuthorised(f"{path} could not be written ({error.strerror})") from error
+        return path
 
 
 class KeyStore:
@@ -73,9 +122,12 @@ class KeyStore:
             ) from error
         return KeyRing(folder, policy)
 
-    def find(self, policy: Policy) -> KeyRing:
-        """The keys of the ledger whose policy this is. Raises `NotAuthorised` when they are not here."""
-        folder = self.folder(policy)
+    def find(self, policy: Policy, founding: Policy | None = None) -> KeyRing:
+        """The keys of the ledger whose policy this is, and whose first one was ``founding``.
+
+        Raises `NotAuthorised` when they are not here.
+        """
+        folder = self.folder(founding or policy)
         if not os.path.lexists(folder):
             raise NotAuthorised(
                 f"the private keys of this project, {folder.name}, are not in {self.root}",
@@ -84,7 +136,7 @@ class KeyStore:
         return KeyRing(folder, policy)
 
     def folder(self, policy: Policy) -> Path:
-        """Where the keys of a policy lie: its name and the verifier's key id name the folder."""
+        """Where the keys lie of the ledger whose first policy this is: its name and verifier name the folder."""
         return self.root / f"{policy.name}-{policy.roles['verifier'].keys[0][:16]}"
 
 
@@ -103,7 +155,7 @@ def _check_folder(folder: Path) -> None:
     _check_private(folder, status, "700")
 
 
-def _load(path: Path) -> SigningKey:
+def _load(path: Path, signers: Signers, keyid: str | None) -> SigningKey:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -119,8 +171,9 @@ def _load(path: Path) -> SigningKey:
         pem = os.read(descriptor, _MAX_KEY)
     finally:
         os.close(descriptor)
+    passphrase = signers.passphrase(keyid or path.stem, path) if is_locked(pem) else None
     try:
-        return load_signing(pem)
+        return load_signing(pem, passphrase)
     except KeyInvalid as error:
         raise NotAuthorised(f"{path} {error}", hint="Restore the file from your backup of the keys.") from error
 

@@ -8,6 +8,8 @@ verifying runs it on every line. State is the fold of it over the lines, and the
 - Submitted takes the next number of its lifecycle. What may follow it in that version stands in
   `noa_mlops.ledger.version_law`.
 - A decision names the champion that it replaces; ready makes its version the champion.
+- Which policy may follow which, and who must have decided it, stands in `noa_mlops.ledger.trust_law`. Each line is
+  judged by the policy in force at its index.
 
 A type that is known to the policy but has no rule here is refused: what is not understood is not passed over.
 """
@@ -31,17 +33,15 @@ from noa_mlops.evidence import (
     split_line,
 )
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_sealed
-from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
+from noa_mlops.ledger.state import LedgerState, LifecycleState, PolicyInForce, VersionState
+from noa_mlops.ledger.trust_law import TRUST, changed_policy, policy_digest, policy_of
 from noa_mlops.ledger.version_law import DECISION, Refusal, follow_version, knows
-from noa_mlops.records.documents import canonical, sha256
 from noa_mlops.records.policy import Policy
-
-TRUST = "noa:trust/v1"
 
 GENESIS_FORMAT = 1
 """The version of the log's form, as genesis names it."""
 
-DECIDING = frozenset({"Genesis", "PromotionReady"})
+DECIDING = frozenset({"Genesis", "PromotionReady", "PolicyChanged"})
 """Types after which the ledger is sealed before anybody is told."""
 
 
@@ -68,7 +68,7 @@ def examine(state: LedgerState, line: bytes) -> Admission | Refusal:
         entry = read_entry(line, signed)
     except EntryInvalid as error:
         return Refusal(str(error), authentic=_signature_problem(state.policy, signed) is None)
-    problem = _chain_problem(state, entry) or _signature_problem(state.policy or _founding(entry), signed)
+    problem = _chain_problem(state, entry) or _signature_problem(_judging(state, entry), signed)
     if problem is not None:
         return Refusal(problem)
     after = follow(state, entry)
@@ -105,6 +105,8 @@ def follow(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
         return Refusal(problem)
     if state.policy is None:
         return _begin(state, entry)
+    if entry.type == "PolicyChanged":
+        return _change_policy(state, entry)
     if not knows(entry.type):
         return Refusal(f"has the type {entry.type!r:.40}, which is not known to this version")
     if not state.policy.allows(entry.keyid, entry.type):
@@ -130,6 +132,7 @@ def _extended(state: LedgerState, entry: LedgerEntry, lifecycles: Mapping[str, L
         policy_digest=state.policy_digest,
         lifecycles=lifecycles,
         decided=entry.seq if entry.type in DECIDING else state.decided,
+        policies=state.policies,
     )
 
 
@@ -153,7 +156,14 @@ def _signature_problem(policy: Policy | None, signed: SignedLine) -> str | None:
     return None if signed_by(signed, key) else "has a wrong signature"
 
 
-def _founding(entry: LedgerEntry) -> Policy | None:
+def _judging(state: LedgerState, entry: LedgerEntry) -> Policy | None:
+    """The policy whose keys may have signed the line.
+
+    Genesis brings its own; a change of policy may be signed by a key that it names, for its act says who decided it.
+    """
+    brings_one = entry.type == "PolicyChanged" and state.policy is not None and entry.keyid not in state.policy.keys
+    if state.policy is not None and not brings_one:
+        return state.policy
     try:
         return Policy.from_document(entry.predicate.get("policy"))
     except PlanInvalid:
@@ -166,32 +176,50 @@ def _begin(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
         return Refusal("is not a genesis entry, as the first line must be")
     if entry.predicate_type != TRUST or entry.predicate.get("format") != GENESIS_FORMAT:
         return Refusal("has a format that is not known to this version")
-    try:
-        policy = Policy.from_document(entry.predicate.get("policy"))
-    except PlanInvalid as error:
-        return Refusal(f"holds a policy that cannot be used: {error}")
-    problem = _policy_problem(policy)
+    policy = policy_of(entry)
+    if isinstance(policy, Refusal):
+        return policy
     verifier = policy.roles.get("verifier")
-    if problem is None and (verifier is None or entry.keyid not in verifier.keys or "Genesis" not in verifier.may):
-        problem = "is signed by a key that its own policy does not let sign it"
-    digest = sha256(canonical(policy.to_document()))
-    if problem is None and entry.checksum != digest:
-        problem = "has a subject that is not its policy"
-    if problem is not None:
-        return Refusal(problem)
-    founded = replace(state, origin=f"{policy.name}/{entry.digest}", policy=policy, policy_digest=digest)
-    return _extended(founded, entry, {})
+    if verifier is None or entry.keyid not in verifier.keys or "Genesis" not in verifier.may or policy.revoked:
+        return Refusal("is signed by a key that its own policy does not let sign it")
+    return _extended(
+        _in_force(replace(state, origin=f"{policy.name}/{entry.digest}"), entry, policy, since=0), entry, {}
+    )
 
 
-def _policy_problem(policy: Policy) -> str | None:
-    for record in policy.keys.values():
-        try:
-            key = load_public(record.public)
-        except KeyInvalid as error:
-            return f"holds a policy whose key {record.keyid[:16]} {error}"
-        if (key.keyid, key.scheme) != (record.keyid, record.scheme):
-            return f"holds a policy whose key {record.keyid[:16]} is another one"
-    return None
+def _change_policy(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
+    if (entry.lifecycle_id, entry.version, entry.status) != (None, None, None):
+        return Refusal("is about a version, which a PolicyChanged cannot be")
+    policy = changed_policy(state, entry)
+    if isinstance(policy, Refusal):
+        return policy
+    return _extended(_in_force(state, entry, policy, since=entry.seq + 1), entry, _distrusting(state, policy))
+
+
+def _distrusting(state: LedgerState, after: Policy) -> Mapping[str, LifecycleState]:
+    """The lifecycles when ``after`` revokes keys: blocked, where the champion rests on an entry not trusted any more."""
+    before = state.policy.revoked if state.policy is not None else {}
+    fresh = [last for keyid, last in after.revoked.items() if keyid not in before and _decides(state, keyid)]
+    if not fresh:
+        return state.lifecycles
+    last = min(fresh)
+    return {
+        name: replace(lifecycle, rollout="blocked")
+        if lifecycle.champion is not None and lifecycle.versions[lifecycle.champion].last_seq > last
+        else lifecycle
+        for name, lifecycle in state.lifecycles.items()
+    }
+
+
+def _decides(state: LedgerState, keyid: str) -> bool:
+    return any(place.policy.allows(keyid, "PromotionReady") for place in state.policies)
+
+
+def _in_force(state: LedgerState, entry: LedgerEntry, policy: Policy, since: int) -> LedgerState:
+    """With ``policy`` in force from index ``since`` on."""
+    place = PolicyInForce(since, policy, leaf_hash(entry.line).hex())
+    policies = (*state.policies, place)
+    return replace(state, policy=policy, policy_digest=policy_digest(policy), policies=policies)
 
 
 def _apply(state: LedgerState, entry: LedgerEntry) -> LifecycleState | Refusal:

@@ -25,14 +25,15 @@ from noa_mlops.ledger.group import Group
 from noa_mlops.ledger.growing import GrowingFile
 from noa_mlops.ledger.heads import head_record
 from noa_mlops.ledger.keystore import KeyRing, KeyStore
-from noa_mlops.ledger.law import GENESIS_FORMAT, TRUST, admit
+from noa_mlops.ledger.law import GENESIS_FORMAT, admit
 from noa_mlops.ledger.lock import Lock, refuse_network_file_system
 from noa_mlops.ledger.objects import put_object
 from noa_mlops.ledger.pins import KnownLogs, Pin
 from noa_mlops.ledger.reader import LedgerReader, read_lines, read_only
+from noa_mlops.ledger.trust_law import TRUST, policy_digest
 from noa_mlops.ledger.version_law import Refusal
 from noa_mlops.ledger.waiting import MAX_BATCH, Compose, Outcome, Request
-from noa_mlops.records.documents import canonical, sha256
+from noa_mlops.records.documents import sha256
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.policy import Policy
 from noa_mlops.version import VERSION
@@ -101,7 +102,7 @@ class Ledger(LedgerReader):
         with ledger._closed_on_error(), ledger._lock.held(timeout):
             ledger._load()
             if ledger._state.size:
-                ledger._start(keystore.find(ledger._policy()))
+                ledger._start(ledger._keys_in(keystore))
             else:
                 keys = keystore.create(name)
                 ledger._start(keys)
@@ -131,7 +132,7 @@ class Ledger(LedgerReader):
             ledger._load()
             if ledger._state.size == 0:
                 raise NotFound(f"there is no ledger in {layout.evidence}", hint="'noa init' begins a project.")
-            ledger._start(keystore.find(ledger._policy()))
+            ledger._start(ledger._keys_in(keystore))
         return ledger
 
     @staticmethod
@@ -303,7 +304,7 @@ class Ledger(LedgerReader):
 
     def _commit(self, requests: Sequence[Request]) -> None:
         """Compose, write, sync and, when that is due, seal: once for all requests."""
-        batch = Batch(self._state, self._opened().key, self._clock)
+        batch = Batch(self._state, self._signer() if self._state.size else self._opened().key, self._clock)
         for request in requests:
             request.outcomes = [batch.add(compose) for compose in request.composes]
         if not batch.entries:
@@ -330,7 +331,7 @@ class Ledger(LedgerReader):
         if self._sealed >= self._state.size:
             return
         head = LogCheckpoint(self.origin, self._state.size, self._state.frontier.root())
-        heads.append(head_record(head, self._opened().key))
+        heads.append(head_record(head, self._signer()))
         self._sealed = head.size
 
     def _find_head(self) -> None:
@@ -348,12 +349,24 @@ class Ledger(LedgerReader):
             type="Genesis",
             predicate_type=TRUST,
             predicate={"format": GENESIS_FORMAT, "policy": document, "created_with": VERSION},
-            subject=[{"name": "policy", "digest": {"sha256": sha256(canonical(document))}}],
+            subject=[{"name": "policy", "digest": {"sha256": policy_digest(policy)}}],
         )
 
     def _sealed_pin(self) -> Pin:
         """The newest head, as a pin."""
         return Pin(self.origin, self._sealed, self.root_at(self._sealed))
+
+    def _keys_in(self, keystore: KeyStore) -> KeyRing:
+        """The keys of this ledger; the first policy says where they lie."""
+        return keystore.find(self._policy(), self._state.policies[0].policy)
+
+    def _signer(self) -> SigningKey:
+        """The key that signs for the policy in force, which may have changed since the ledger was opened."""
+        files, policy = self._opened(), self._policy()
+        if files.keys.policy != policy:
+            ring = KeyRing(files.keys.folder, policy)
+            self._files = files = _Files(ring, ring.signing_key("verifier"), files.lines, files.heads)
+        return files.key
 
     def _policy(self) -> Policy:
         if self._state.policy is None:

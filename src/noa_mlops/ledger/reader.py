@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
-from noa_mlops.evidence import MAX_LINE, LogCheckpoint, StatementInvalid, leaf_hash, root_of, split_line
+from noa_mlops.evidence import MAX_LINE, LogCheckpoint, PublicKey, StatementInvalid, leaf_hash, root_of, split_line
 from noa_mlops.files import open_beneath
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_sealed
-from noa_mlops.ledger.heads import NewestRecord, checked_head, newest_record
+from noa_mlops.ledger.heads import NewestRecord, checked_head, claimed_size, newest_record
 from noa_mlops.ledger.law import Admission, admit, admit_sealed, examine, follow, head_keys, read_authentic
 from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.pins import KnownLogs, Pin
@@ -65,6 +65,14 @@ class LedgerReader:
     def checkpoint(self) -> bytes:
         """The newest checkpoint seen, as it was signed; empty before the first."""
         return self._note
+
+    @property
+    def former_keys(self) -> tuple[PublicKey, ...]:
+        """The keys that could sign heads once and may not any more."""
+        policies = [place.policy for place in self._state.policies]
+        now = {key.keyid for policy in policies[-1:] for key in head_keys(policy, SIGN_HEAD)}
+        once = {key.keyid: key for policy in policies[:-1] for key in head_keys(policy, SIGN_HEAD)}
+        return tuple(key for keyid, key in once.items() if keyid not in now)
 
     @property
     def pending(self) -> tuple[LedgerEntry, ...]:
@@ -117,7 +125,7 @@ class LedgerReader:
 
     def entry(self, seq: int) -> LedgerEntry:
         """The entry at an index. Raises `IndexError`, or `LedgerTampered` when its line is not what it was."""
-        policy = self._state.policy
+        policy = self._state.policy_at(seq)
         if policy is None or not 0 <= seq < self._state.size:
             raise IndexError(f"the ledger has no entry {seq}")
         start, end = self._ends[seq], self._ends[seq + 1]
@@ -184,26 +192,46 @@ class LedgerReader:
         return False
 
     def _fold_to(self, newest: NewestRecord) -> None:
-        """Fold what the newest checkpoint vouches for, and hold the root against it."""
-        policy = self._state.policy
-        if newest.note is None or policy is None:
+        """Fold what the newest checkpoint vouches for, and hold the root against it.
+
+        Only after that is it known who could sign it: the policy may have changed in between. When it does not hold,
+        what was folded is forgotten.
+        """
+        before = self._state
+        if newest.note is None or before.policy is None:
             return
-        head = checked_head(newest.note, self.origin, head_keys(policy, SIGN_HEAD))
-        if head.size < self._sealed:
-            raise LedgerTampered(f"{self._layout.log_checkpoints} has lost a checkpoint over {self._sealed} entries")
-        self._fold_sealed(head)
+        try:
+            size = claimed_size(newest.note, self.origin)
+            self._fold_sealed(size)
+            policy = self._state.policy_at(size) or before.policy
+            head = checked_head(newest.note, self.origin, head_keys(policy, SIGN_HEAD))
+            self._check_root(head)
+        except BaseException:
+            self._return_to(before)
+            raise
         self._sealed, self._note = head.size, newest.note
 
-    def _fold_sealed(self, head: LogCheckpoint) -> None:
+    def _fold_sealed(self, size: int) -> None:
         path = self._layout.ledger
+        if size < self._sealed:
+            raise LedgerTampered(f"{self._layout.log_checkpoints} has lost a checkpoint over {self._sealed} entries")
         for line in read_lines(path, self._ends[-1]):
-            if self._state.size >= head.size or not line.endswith(b"\n"):
+            if self._state.size >= size or not line.endswith(b"\n"):
                 break
             self._advance(self._demand(admit_sealed(self._state, line[:-1]), self._state), line)
-        if self._state.size < head.size:
-            raise LedgerTampered(f"{path} holds {self._state.size} entries; a checkpoint vouches for {head.size}")
+        if self._state.size < size:
+            raise LedgerTampered(f"{path} holds {self._state.size} entries; a checkpoint vouches for {size}")
+
+    def _check_root(self, head: LogCheckpoint) -> None:
         if self._state.size == head.size and self._state.frontier.root() != head.root:
+            path = self._layout.ledger
             raise LedgerTampered(f"{path}: the first {head.size} entries are not those that were sealed")
+
+    def _return_to(self, state: LedgerState) -> None:
+        """Forget what was folded after ``state``."""
+        del self._ends[state.size + 1 :]
+        self._states = deque([state], maxlen=_REMEMBERED)
+        self._state = state
 
     def _advance(self, state: LedgerState, line: bytes) -> None:
         self._ends.append(self._ends[-1] + len(line))

@@ -105,11 +105,20 @@ class LifecycleState:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyInForce:
+    """A policy and the first index that it judges; ``leaf`` is the leaf hash, in hex, of the entry that holds it."""
+
+    since: int
+    policy: Policy
+    leaf: str
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerState:
     """The fold over the first ``size`` entries.
 
     ``head`` is the SHA-256, in hex, of the last line; ``decided`` the index of the newest deciding entry. Origin,
-    policy and its digest are None before genesis only.
+    policy and its digest are None before genesis only; ``policies`` are all that were ever in force, the last one now.
     """
 
     size: int = 0
@@ -120,6 +129,11 @@ class LedgerState:
     policy_digest: str | None = None
     lifecycles: Mapping[str, LifecycleState] = field(default_factory=dict)
     decided: int | None = None
+    policies: tuple[PolicyInForce, ...] = ()
+
+    def policy_at(self, seq: int) -> Policy | None:
+        """The policy that judges the entry at an index; None before genesis only."""
+        return next((place.policy for place in reversed(self.policies) if place.since <= seq), None)
 
     def lifecycle(self, lifecycle_id: str) -> LifecycleState:
         """The state of a lifecycle; one that has no entry yet is empty."""

@@ -6,7 +6,7 @@ so a key that may act can never sign a line by it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,13 +72,17 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may do what in a project; ``data_roots`` are folders outside it from which data may be read."""
+    """Who may do what in a project; ``data_roots`` are folders outside it from which data may be read.
+
+    ``revoked`` gives for each key that is no longer trusted the index of the last entry still trusted.
+    """
 
     name: str
     keys: Mapping[str, KeyRecord]
     roles: Mapping[str, Role]
     data_roots: tuple[str, ...] = ()
     lifecycles: Mapping[str, Any] = field(default_factory=dict)
+    revoked: Mapping[str, int] = field(default_factory=dict)
     version: int = VERSION
 
     def allows(self, keyid: str, what: str) -> bool:
@@ -88,6 +92,13 @@ class Policy:
     def keys_for(self, what: str) -> tuple[KeyRecord, ...]:
         """The keys that may sign this entry type or do this act."""
         return tuple(record for keyid, record in self.keys.items() if self.allows(keyid, what))
+
+    def grants(self, keyids: Collection[str], what: str) -> bool:
+        """Whether these keys together are enough for this act: the quorum of one role that has it."""
+        return any(
+            what in role.may and sum(keyid in keyids for keyid in role.keys) >= role.quorum
+            for role in self.roles.values()
+        )
 
     @property
     def solo_mode(self) -> bool:
@@ -106,19 +117,23 @@ class Policy:
             },
             "data_roots": list(self.data_roots),
             "lifecycles": dict(self.lifecycles),
+            **({"revoked": {keyid: {"last": last} for keyid, last in self.revoked.items()}} if self.revoked else {}),
         }
 
     @classmethod
     def from_document(cls, document: object) -> Policy:
         """The policy of a JSON form, every field checked. Raises `PlanInvalid` naming the field."""
-        fields = _object(document, "policy", required=("version", "name", "keys", "roles", "data_roots", "lifecycles"))
+        members = ("version", "name", "keys", "roles", "data_roots", "lifecycles", "revoked")
+        fields = _object({"revoked": {}, **_object(document, "policy")}, "policy", required=members)
         _demand(type(fields["version"]) is int and fields["version"] == VERSION, "version", f"must be {VERSION}")
         name = fields["name"]
         _demand(isinstance(name, str) and name_problem(name) is None, "name", "must be a valid name")
         _demand(fields["lifecycles"] == {}, "lifecycles", "is not available in this version and must be {}")
         keys = {keyid: _key(keyid, value) for keyid, value in _object(fields["keys"], "keys").items()}
         roles = {role: _role(role, value, keys) for role, value in _object(fields["roles"], "roles").items()}
-        return cls(name=name, keys=keys, roles=roles, data_roots=_texts(fields["data_roots"], "data_roots"))
+        roots = _texts(fields["data_roots"], "data_roots")
+        revoked = {keyid: _revocation(keyid, value) for keyid, value in _object(fields["revoked"], "revoked").items()}
+        return cls(name=name, keys=keys, roles=roles, data_roots=roots, revoked=revoked)
 
 
 def founding_policy(
@@ -158,6 +173,8 @@ def policy_text(policy: Policy) -> str:
             f"    quorum: {role.quorum}",
         ]
     lines += [f"data_roots: [{', '.join(map(_quoted, policy.data_roots))}]", "lifecycles: {}"]
+    if policy.revoked:
+        lines += ["revoked:", *(f"  {_quoted(keyid)}: {{last: {last}}}" for keyid, last in policy.revoked.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -191,6 +208,14 @@ def _role(name: str, value: object, known: Mapping[str, KeyRecord]) -> Role:
     possible = type(quorum) is int and 1 <= quorum <= len(keys)
     _demand(possible, f"{place}.quorum", "must be from 1 to the number of the role's keys")
     return Role(keys, _texts(fields["may"], f"{place}.may"), quorum)
+
+
+def _revocation(keyid: str, value: object) -> int:
+    place = f"revoked.{keyid:.64}"
+    _demand(is_digest(keyid), place, "must be named by its key id, a SHA-256 in hex")
+    last = _object(value, place, required=("last",))["last"]
+    _demand(type(last) is int and 0 <= last < 1 << 53, f"{place}.last", "must be the index of an entry")
+    return int(last)
 
 
 def _object(value: object, place: str, required: tuple[str, ...] | None = None) -> Mapping[str, Any]:

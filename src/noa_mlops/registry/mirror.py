@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -57,12 +57,17 @@ class _Known:
 
 
 class Mirror:
-    """The registry log at ``path`` and its signed head at ``checkpoint``. Threads may share one."""
+    """The registry log at ``path`` and its signed head at ``checkpoint``. Threads may share one.
 
-    def __init__(self, path: Path, checkpoint: Path, *, origin: str) -> None:
+    A head that one of the ``former`` keys signed vouches for nothing any more: every line is held against the ledger,
+    and a new head is signed.
+    """
+
+    def __init__(self, path: Path, checkpoint: Path, *, origin: str, former: Sequence[PublicKey] = ()) -> None:
         self.path = path
         self._checkpoint = checkpoint
         self._origin = f"{origin}/registry"
+        self._former = former
         self._known = _Known()
 
     def check_writable(self) -> None:
@@ -165,7 +170,16 @@ class Mirror:
         try:
             return parse_checkpoint(note, self._origin, [key])
         except NoteInvalid as error:
+            if self._signed_formerly(note):
+                return None
             raise MirrorTampered(f"{self._checkpoint} {error}") from error
+
+    def _signed_formerly(self, note: bytes) -> bool:
+        try:
+            parse_checkpoint(note, self._origin, self._former)
+        except NoteInvalid:
+            return False
+        return True
 
     def _tampered(self, entries: EntrySource, key: PublicKey) -> MirrorTampered:
         """What is wrong with a file that is not what its head says."""
