@@ -59,17 +59,17 @@ class Workspace:
             raise LedgerConflict(
                 f"{path} is not a folder that can be used ({error.strerror})", hint="Move it away and run again."
             ) from error
-        if not (_lock(folder) or _lock_again(folder)):
-            os.close(folder)
-            return None
-        os.fchmod(folder, 0o700)
         workspace = cls(path, agent_id, folder)
         try:
-            workspace._outlive()
+            if _lock(folder) or _lock_again(folder):
+                os.fchmod(folder, 0o700)
+                workspace._outlive()
+                return workspace
         except BaseException:
             workspace.release()
             raise
-        return workspace
+        workspace.release()
+        return None
 
     @property
     def out(self) -> Path:

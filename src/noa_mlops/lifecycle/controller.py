@@ -147,7 +147,11 @@ class AgentLifecycleController:
         workspace = Workspace.claim(self._layout, agent)
         if workspace is None:
             raise LedgerConflict(f"the workspace of {agent} is in use by another process")
-        workspace.clear()
+        try:
+            workspace.clear()
+        except BaseException:
+            workspace.release()
+            raise
         return Run(submission, version, workspace)
 
     def claim(self, submission: Submission, history: Sequence[Recorded]) -> Run | None:
@@ -200,6 +204,7 @@ class AgentLifecycleController:
         self._model_of(run, trained)
         withheld = measuring.withhold(given.evaluation, given.target)
         with self._predictor(run) as workspace:
+            workspace.prepare()
             handover.lay_out_prediction(given, withheld.features, workspace)
             model, code = run.workspace.out, run.workspace.code
             work = handover.work(given, run.version)
@@ -254,7 +259,6 @@ class AgentLifecycleController:
         workspace = Workspace.claim(self._layout, predictor)
         if workspace is None:
             raise LedgerConflict(f"the workspace of {predictor} is in use by another process")
-        workspace.prepare()
         return workspace
 
     def _run(
