@@ -1,13 +1,20 @@
-"""``python -m benchmarks``: every benchmark, one line each."""
+"""``python -m benchmarks [TITLE...] [--full]``: every benchmark, or those named, one line each."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable, Mapping
 
-from benchmarks import lifecycle, startup, transition
+from benchmarks import appending, lifecycle, reading, startup, transition
 
-ROOMS = {"Start-up": startup.lines, "Ledger": transition.lines, "Lifecycle": lifecycle.lines}
+ROOMS: Mapping[str, Callable[[], Iterable[object]]] = {
+    "Start-up": startup.lines,
+    "Ledger": transition.lines,
+    "Appending": appending.lines,
+    "Reading": reading.lines,
+    "Lifecycle": lifecycle.lines,
+}
 
 
 def main() -> int:
@@ -15,7 +22,7 @@ def main() -> int:
     if os.environ.get("PYTHONDONTWRITEBYTECODE"):
         sys.stderr.write("PYTHONDONTWRITEBYTECODE is set: without byte code, start-up times mean nothing\n")
         return 2
-    wanted = {name.lower() for name in sys.argv[1:]}
+    wanted = {name.lower() for name in sys.argv[1:] if not name.startswith("--")}
     for title, lines in ROOMS.items():
         if not wanted or title.lower() in wanted:
             print(title)
