@@ -1,6 +1,7 @@
 """Interrupted by a signal or by a cancelled task: the exit says so, nothing is half done, the same run goes on."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from crash.projects import orchestrator, plan, processes_below, processes_of, until
+from crash.projects import Calls, orchestrator, plan, processes_below, processes_of, until
 
 PLAN = """
 lifecycle_id: odd
@@ -89,6 +90,21 @@ def test_a_second_signal_ends_a_run_that_cannot_stop(project, noa):
     assert end(running, signal.SIGINT)[0] == 130
     os.kill(supervisor, signal.SIGCONT)
     until(lambda: not processes_of(project.layout))
+
+
+def test_a_keyboard_interrupt_at_any_call_leaves_an_orchestrator_that_can_go_on(project):
+    """As in a notebook, where the same process runs the plan again."""
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with orchestrator(project.layout) as running:
+        for nth in range(2, 120, 13):
+            given = plan(f"odd-{nth}")
+            with contextlib.suppress(KeyboardInterrupt), Calls("", nth, interrupt).watched():
+                running.run_plan(given)
+            assert running.run_plan(given).state == "champion", f"interrupted before call {nth}"
+    assert project.findings() == []
 
 
 async def test_a_cancelled_task_ends_its_agent_and_the_run_goes_on(project):
