@@ -91,7 +91,7 @@ class Project:
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start the command and do not wait for it; the end of the test ends it."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        process = subprocess.Popen(command_line(*arguments, "-C", str(self.path)), **pipes, **options)
+        process = subprocess.Popen(command_line(*arguments, "-C", str(self.path)), **(pipes | options))
         STARTED.append(process)
         return process
 

@@ -142,6 +142,17 @@ async def test_a_subscriber_that_never_reads_or_has_gone_delays_nobody(here, boo
     assert idle.get(0).name == "Submitted"
 
 
+async def test_a_subscriber_may_start_earlier_and_misses_nothing(here, bootstrap):
+    orchestrator = bootstrap()
+    await orchestrator.execute_plan(plan())
+    assert here.tell("run", "plan.yaml").status == 0
+    late, later = orchestrator.subscribe(since=0), orchestrator.subscribe(since=7)
+    await orchestrator.execute_plan(plan(seed=1))
+    orchestrator.close()
+    told = [[event.seq async for event in events if event.seq is not None] for events in (late, later)]
+    assert told == [list(range(1, 13)), list(range(7, 13))]
+
+
 async def test_the_blocking_call_works_inside_a_running_event_loop(here, bootstrap):
     assert asyncio.get_running_loop().is_running()
     assert bootstrap().run_plan(plan()).promoted

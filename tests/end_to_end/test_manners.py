@@ -1,6 +1,8 @@
 """How the command line behaves, whichever command it is."""
 
+import contextlib
 import json
+import os
 import re
 
 import pytest
@@ -91,6 +93,33 @@ def test_a_run_in_a_pipe_prints_no_colour_and_no_cursor_movement(promoted):
     assert result.status == 0
     assert not set(result.said) & {"\x1b", "\r"}
     assert [line.split()[1] for line in result.err.splitlines()] == ["submitted", "running", "trained", "measured"]
+
+
+def on_a_terminal(project, *arguments):
+    """What a command prints to a person in front of a terminal."""
+    ours, theirs = os.openpty()
+    command = project.start(*arguments, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    printed = b""
+    with contextlib.suppress(OSError):  # the end of a terminal is an error
+        while block := os.read(ours, 1 << 16):
+            printed += block
+    os.close(ours)
+    assert command.wait(60) == 0
+    return printed.decode()
+
+
+def test_a_terminal_shows_colours_unless_they_are_not_wanted(promoted, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[32m" in on_a_terminal(promoted, "show", "little")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in on_a_terminal(promoted, "show", "little")
+
+
+def test_a_terminal_shows_what_the_trainer_says_while_it_runs(promoted):
+    promoted.programs(train='echo \'{"step": 1, "loss": 0.25}\' >> progress.jsonl; sleep 0.3; echo 0.5 > out/cut\n')
+    assert "training     step 1  loss 0.25" in on_a_terminal(promoted, "run", "plan.json")
 
 
 @pytest.mark.parametrize("case", MISTAKES)

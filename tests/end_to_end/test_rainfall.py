@@ -226,3 +226,13 @@ def test_the_rejected_version_is_recorded_in_full(project):
 def test_equal_plan_and_data_give_an_equal_model(project):
     checksums = {_entry(project, "TrainingCompleted", n)["subject"][0]["digest"]["sha256"] for n in (1, 2)}
     assert len(checksums) == 1
+
+
+def test_the_demo_shows_a_promotion_a_rejection_and_checked_evidence(tmp_path):
+    demo = Project(tmp_path / "demo")
+    result = demo.tell("demo")
+    assert result.status == 0, result.said
+    for words in ("CHAMPION  rainfall@1", "REJECTED  rainfall@2", "roc_auc: 0.6", "verified: 9 entries, 9 sealed"):
+        assert words in result.out
+    assert demo.champion("rainfall") == 1
+    assert "Origin      demo/" in result.out

@@ -54,7 +54,9 @@ def table(rows: Sequence[Sequence[object]], heads: Sequence[str]) -> None:
 
 
 def status(word: str) -> str:
-    """A state, coloured on a terminal."""
+    """A state, coloured on a terminal unless NO_COLOR is set (no-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return word.upper()
     colours = {"champion": "green", "ready": "green", "rejected": "red", "failed": "red", "blocked": "red"}
     return click.style(word.upper(), fg=colours.get(word, "yellow"), bold=True)
 

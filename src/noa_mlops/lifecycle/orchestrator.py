@@ -76,9 +76,20 @@ class TrainingOrchestrator:
         """Where this project's files lie."""
         return self._services.layout
 
-    def subscribe(self) -> Subscription:
-        """The events from now on: each recorded one comes after its entry is durable, in ledger order."""
-        return self._bus.subscribe()
+    def subscribe(self, since: int | None = None) -> Subscription:
+        """The events from now on: each recorded one comes after its entry is durable, in ledger order.
+
+        With ``since``, those of the entries from that ledger index on come first, whoever recorded them; none is missed
+        between the two.
+        """
+        with self._recording:
+            subscription = self._bus.subscribe()
+            if since is not None:
+                self._services.ledger.refresh()
+                for entry, _ in self._services.ledger.entries(since):
+                    if entry.version is not None:
+                        subscription.offer(event_of(entry))
+        return subscription
 
     async def execute_plan(self, plan: TrainingPlan) -> PipelineReport:
         """Run ``plan`` to its end without blocking the event loop; cancelling interrupts the run safely.
@@ -124,9 +135,7 @@ class TrainingOrchestrator:
         self._catch_up()
 
     def close(self) -> None:
-        """Bring the mirror up to the ledger, so that all that is sealed is mirrored; seal it; end all subscriptions."""
-        with contextlib.suppress(LifecycleError):  # it can be caught up later
-            self._catch_up()
+        """Seal the ledger and end all subscriptions."""
         self._services.ledger.close()
         self._bus.close()
 
