@@ -44,7 +44,7 @@ def repair(layout: Layout) -> int:
         capabilities = CapabilityRegistry(layout.capabilities)
         if not offers(capabilities.capabilities()):
             capabilities.ensure(capability_entry(CAPABILITY))
-        mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin, former=ledger.former_keys)
+        mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin, known=ledger.all_head_keys)
         return mirror.rebuild(partial(ledger_lines, ledger), ledger.keys.signing_key("verifier"))
 
 

@@ -35,7 +35,8 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "doctor": ("doctor", "Say what is wrong and which command mends it."),
     },
     "Set up": {
-        "keys": ("keys", "List keys and what they may do; export public keys."),
+        "keys": ("keys", "List, export, make, rotate and revoke keys."),
+        "policy": ("policy", "What policy.yaml would change; sign it."),
         "profiles": ("profiles", "Agent profiles and their hyperparameters."),
         "schema": ("schema", "JSON Schema of plans and dataset definitions."),
     },

@@ -67,12 +67,10 @@ class LedgerReader:
         return self._note
 
     @property
-    def former_keys(self) -> tuple[PublicKey, ...]:
-        """The keys that could sign heads once and may not any more."""
-        policies = [place.policy for place in self._state.policies]
-        now = {key.keyid for policy in policies[-1:] for key in head_keys(policy, SIGN_HEAD)}
-        once = {key.keyid: key for policy in policies[:-1] for key in head_keys(policy, SIGN_HEAD)}
-        return tuple(key for keyid, key in once.items() if keyid not in now)
+    def all_head_keys(self) -> tuple[PublicKey, ...]:
+        """The keys that may sign heads, or could once."""
+        keys = (key for place in self._state.policies for key in head_keys(place.policy, SIGN_HEAD))
+        return tuple({key.keyid: key for key in keys}.values())
 
     @property
     def pending(self) -> tuple[LedgerEntry, ...]:

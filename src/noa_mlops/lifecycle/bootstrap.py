@@ -52,7 +52,7 @@ def open_orchestrator(
     capabilities.check_writable()
     ledger = found_project(layout).ledger
     check_policy(layout, ledger)
-    mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin, former=ledger.former_keys)
+    mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin, known=ledger.all_head_keys)
     mirror.check_writable()
     capabilities.ensure(capability_entry(capability_id))
     services = Services(

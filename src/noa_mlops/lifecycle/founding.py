@@ -8,10 +8,10 @@ from pathlib import Path
 from noa_mlops.errors import NotAuthorised
 from noa_mlops.files import make_directories, write_durably
 from noa_mlops.ledger import KeyStore, Ledger
+from noa_mlops.lifecycle.policy_change import edited_policy
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.names import as_name
-from noa_mlops.records.policy import Policy, Settings, policy_text, settings_text
-from noa_mlops.records.reading import read_document, read_file
+from noa_mlops.records.policy import Settings, policy_text, settings_text
 
 IGNORED = "/storage/artifacts/workspaces/\n/storage/db/evidence/ledger.lock\n"
 """What a project's ``.gitignore`` begins with: what is not evidence."""
@@ -56,15 +56,12 @@ def check_policy(layout: Layout, ledger: Ledger) -> None:
     signed = ledger.state.policy
     if signed is None or not layout.policy.exists():
         return
-    edited = Policy.from_document(
-        read_document(read_file(layout.policy, name="policy.yaml"), name="policy.yaml", kind=dict)
-    )
-    before, after = signed.to_document(), edited.to_document()
-    changed = [member for member in before if before[member] != after[member]]
+    before, after = signed.to_document(), edited_policy(layout).to_document()
+    changed = [member for member in {**before, **after} if before.get(member) != after.get(member)]
     if changed:
         raise NotAuthorised(
             f"{layout.policy} differs from the policy in force, which is signed, in: {', '.join(changed)}",
-            hint="Undo the edit: this version cannot sign a changed policy. The policy in force is in the ledger.",
+            hint="'noa policy diff' says how; 'noa policy sign' puts it in force, or undo the edit.",
         )
 
 

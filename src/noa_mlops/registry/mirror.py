@@ -59,15 +59,15 @@ class _Known:
 class Mirror:
     """The registry log at ``path`` and its signed head at ``checkpoint``. Threads may share one.
 
-    A head that one of the ``former`` keys signed vouches for nothing any more: every line is held against the ledger,
-    and a new head is signed.
+    A head that another one of the ``known`` keys signed vouches for nothing: every line is held against the ledger, and
+    a new head is signed.
     """
 
-    def __init__(self, path: Path, checkpoint: Path, *, origin: str, former: Sequence[PublicKey] = ()) -> None:
+    def __init__(self, path: Path, checkpoint: Path, *, origin: str, known: Sequence[PublicKey] = ()) -> None:
         self.path = path
         self._checkpoint = checkpoint
         self._origin = f"{origin}/registry"
-        self._former = former
+        self._keys = known
         self._known = _Known()
 
     def check_writable(self) -> None:
@@ -170,13 +170,13 @@ class Mirror:
         try:
             return parse_checkpoint(note, self._origin, [key])
         except NoteInvalid as error:
-            if self._signed_formerly(note):
+            if self._signed_by_another(note):
                 return None
             raise MirrorTampered(f"{self._checkpoint} {error}") from error
 
-    def _signed_formerly(self, note: bytes) -> bool:
+    def _signed_by_another(self, note: bytes) -> bool:
         try:
-            parse_checkpoint(note, self._origin, self._former)
+            parse_checkpoint(note, self._origin, self._keys)
         except NoteInvalid:
             return False
         return True
