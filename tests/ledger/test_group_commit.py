@@ -55,9 +55,9 @@ def behind_a_leader(ledger, composes):
         leader = threads.submit(ledger.append, compose)
         held.wait()
         futures = []
-        for number, each in enumerate(composes, 1):
+        for each in composes:
+            in_line(ledger, len(futures))
             futures.append(threads.submit(ledger.append, each))
-            in_line(ledger, number)
         leader.exception()
         return [future.exception() or future.result() for future in futures]
 

@@ -63,6 +63,26 @@ def test_a_tail_cut_at_any_byte_is_moved_aside(crashed, tmp_path):
         ledger._release()
 
 
+def test_a_tail_with_a_flipped_bit_is_kept_up_to_there(crashed, tmp_path):
+    """Whichever line it is in, also one that others follow: none of them is taken for what was written."""
+    root, content = crashed
+    lines = content.splitlines(keepends=True)
+    sealed = sum(map(len, lines[:5]))
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    layout, keystore = Layout.of(tmp_path / "project"), KeyStore(tmp_path / "keys")
+    checkpoints = layout.log_checkpoints.read_bytes()
+    for place in range(sealed, len(content), 41):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 7
+        layout.ledger.write_bytes(flipped)
+        layout.log_checkpoints.write_bytes(checkpoints)
+        ledger = Ledger.open(layout, keystore)
+        assert ledger.state.size == content[:place].count(b"\n")
+        assert content.startswith(layout.ledger.read_bytes())
+        assert ledger.recovered is not None
+        ledger._release()
+
+
 @pytest.mark.parametrize(
     "tail",
     [b"\0" * 4096, b"half a line", b"\n", b"{}\n{}\n", b"\xff\n", b"x" * 200_000, b'{"_type":"x"}\n' * 3],

@@ -16,7 +16,7 @@ A type that is known to the policy but has no rule here is refused: what is not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -33,6 +33,7 @@ from noa_mlops.evidence import (
     split_line,
 )
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_sealed
+from noa_mlops.ledger.redaction_law import redacted_object
 from noa_mlops.ledger.state import LedgerState, LifecycleState, PolicyInForce, VersionState
 from noa_mlops.ledger.trust_law import TRUST, changed_policy, policy_digest, policy_of
 from noa_mlops.ledger.version_law import DECISION, Refusal, follow_version, knows
@@ -41,7 +42,7 @@ from noa_mlops.records.policy import Policy
 GENESIS_FORMAT = 1
 """The version of the log's form, as genesis names it."""
 
-DECIDING = frozenset({"Genesis", "PromotionReady", "PolicyChanged"})
+DECIDING = frozenset({"Genesis", "PromotionReady", "PolicyChanged", "Redacted"})
 """Types after which the ledger is sealed before anybody is told."""
 
 
@@ -87,6 +88,26 @@ def admit_sealed(state: LedgerState, line: bytes) -> LedgerState | Refusal:
     return follow(state, entry)
 
 
+def admit_together(state: LedgerState, lines: Sequence[bytes]) -> list[LedgerState] | None:
+    """The state after each of ``lines``, of which only the last one's signature is checked; None: ask `admit` for each.
+
+    What is signed names the digest of the line before, and so vouches for all that come before it. That is enough for
+    lines that name the same key, for whoever could forge one of them could sign it.
+    """
+    try:
+        keys = {split_line(line).keyid for line in lines}
+    except StatementInvalid:
+        return None
+    states: list[LedgerState] = []
+    for line in lines:
+        after = admit_sealed(state, line) if len(states) + 1 < len(lines) else admit(state, line)
+        if isinstance(after, Refusal):
+            return None
+        states.append(after)
+        state = after
+    return states if len(keys) == 1 else None
+
+
 def read_authentic(policy: Policy, line: bytes) -> LedgerEntry | Refusal:
     """The entry in a line that a key of ``policy`` signed; its place in the chain is not asked."""
     try:
@@ -107,6 +128,11 @@ def follow(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
         return _begin(state, entry)
     if entry.type == "PolicyChanged":
         return _change_policy(state, entry)
+    if entry.type == "Redacted":
+        digest = redacted_object(state, state.policy, entry)
+        if isinstance(digest, Refusal):
+            return digest
+        return replace(_extended(state, entry, state.lifecycles), redacted=state.redacted | {digest})
     if not knows(entry.type):
         return Refusal(f"has the type {entry.type!r:.40}, which is not known to this version")
     if not state.policy.allows(entry.keyid, entry.type):
@@ -133,6 +159,7 @@ def _extended(state: LedgerState, entry: LedgerEntry, lifecycles: Mapping[str, L
         lifecycles=lifecycles,
         decided=entry.seq if entry.type in DECIDING else state.decided,
         policies=state.policies,
+        redacted=state.redacted,
     )
 
 

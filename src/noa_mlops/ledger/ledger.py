@@ -25,7 +25,7 @@ from noa_mlops.ledger.group import Group
 from noa_mlops.ledger.growing import GrowingFile
 from noa_mlops.ledger.heads import head_record
 from noa_mlops.ledger.keystore import KeyRing, KeyStore
-from noa_mlops.ledger.law import GENESIS_FORMAT, admit
+from noa_mlops.ledger.law import GENESIS_FORMAT, admit, admit_together
 from noa_mlops.ledger.lock import Lock, refuse_network_file_system
 from noa_mlops.ledger.objects import put_object
 from noa_mlops.ledger.pins import KnownLogs, Pin
@@ -274,7 +274,19 @@ class Ledger(LedgerReader):
 
     def _fold_tail(self) -> None:
         """Admit the lines that no checkpoint vouches for yet, up to the first that is not admitted."""
-        for line in read_lines(self._layout.ledger, self._ends[-1]):
+        lines = read_lines(self._layout.ledger, self._ends[-1])
+        while some := list(islice(lines, SEAL_EVERY)):
+            whole = some[-1].endswith(b"\n")
+            states = admit_together(self._state, [line[:-1] for line in some]) if whole else None
+            if states is not None:
+                for state, line in zip(states, some, strict=True):
+                    self._advance(state, line)
+            elif not self._fold_each(some):
+                return
+
+    def _fold_each(self, lines: Iterable[bytes]) -> bool:
+        """Admit lines one by one, up to the first that is not admitted; whether all were."""
+        for line in lines:
             after = admit(self._state, line[:-1]) if line.endswith(b"\n") else Refusal("is torn")
             if isinstance(after, Refusal):
                 if after.authentic:
@@ -282,8 +294,9 @@ class Ledger(LedgerReader):
                         f"{self._layout.ledger}: entry {self._state.size} {after.reason}, yet it is signed",
                         hint="A newer version may have written it: use that one. Else run 'noa verify'.",
                     )
-                return
+                return False
             self._advance(after, line)
+        return True
 
     def _recover(self) -> None:
         """Move what was torn aside, make what others left durable, and seal a decision that nobody sealed."""
