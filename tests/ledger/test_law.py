@@ -169,7 +169,6 @@ def test_refuses_a_decision_taken_against_a_champion_that_has_been_replaced(ledg
         "Overridden",
         "RolledBack",
         "Deployed",
-        "Redacted",
         "X",
     ],
 )

@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ),
         "export": ("export", "Attestations, a portable proof, or static tiles, for people without the project."),
         "doctor": ("doctor", "Say what is wrong and which command mends it."),
+        "redact": ("redact", "Take an object out of the evidence, by a signed entry."),
     },
     "Set up": {
         "keys": ("keys", "List, export, make, rotate and revoke keys."),

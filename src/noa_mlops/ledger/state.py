@@ -118,7 +118,8 @@ class LedgerState:
     """The fold over the first ``size`` entries.
 
     ``head`` is the SHA-256, in hex, of the last line; ``decided`` the index of the newest deciding entry. Origin,
-    policy and its digest are None before genesis only; ``policies`` are all that were ever in force, the last one now.
+    policy and its digest are None before genesis only; ``policies`` are all that were ever in force, the last one now;
+    ``redacted`` are the objects that were taken out.
     """
 
     size: int = 0
@@ -130,6 +131,7 @@ class LedgerState:
     lifecycles: Mapping[str, LifecycleState] = field(default_factory=dict)
     decided: int | None = None
     policies: tuple[PolicyInForce, ...] = ()
+    redacted: frozenset[str] = frozenset()
 
     def policy_at(self, seq: int) -> Policy | None:
         """The policy that judges the entry at an index; None before genesis only."""

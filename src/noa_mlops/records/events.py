@@ -6,9 +6,12 @@ An event is a decoded ledger entry and is sent only after its entry is durable. 
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from noa_mlops.records.documents import parse_object
 
 DECISION = "noa:decision"
 """The member of a verification summary that holds verdict, decision and what they rest on."""
@@ -198,6 +201,10 @@ def named_objects(statement: Mapping[str, Any]) -> Iterator[str]:
             yield from _log(predicate)
         case "PromotionReady":
             yield predicate["policy"]["digest"]["sha256"]
+        case "Redacted":
+            payload = binascii.a2b_base64(predicate["act"]["payload"])
+            reason = parse_object(payload, limit=len(payload))["reason"]
+            yield from () if reason is None else (reason,)
         case _:
             return
 
