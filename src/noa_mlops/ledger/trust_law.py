@@ -91,7 +91,7 @@ def public_keys(*policies: Policy) -> dict[str, PublicKey]:
     return {record.keyid: load_public(record.public) for policy in policies for record in policy.keys.values()}
 
 
-ACTS_OF: Mapping[str, str] = {"PolicyChanged": SIGN_POLICY, "RolledBack": "rollback", "Redacted": "redact"}
+ACTS_OF: Mapping[str, str] = {"PolicyChanged": SIGN_POLICY, "Redacted": "redact"}
 """The act that an entry of each type carries."""
 
 
