@@ -1,6 +1,6 @@
 # make demo    a first model, from nothing but Python and make
 # make test    every check of this project
-# make bench   our times against the floors of this machine, in one run
+# make bench   our times against the floors of this machine, in one run (BENCH=--full: a million entries)
 # make lock    resolve the requirements again (UPGRADE=--upgrade takes newer versions)
 # make clean   back to a fresh clone
 #
@@ -40,7 +40,7 @@ tests: $(VENV)/.dev
 	$(BIN)/pytest -n auto
 
 bench: $(VENV)/.tabular
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
 
 # A stamp stands for an environment that holds exactly what its lock names, and this package on top.
 $(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/.created
