@@ -80,8 +80,8 @@ def parse_checked(data: bytes, *, limit: int) -> Any:
     try:
         text = data.decode()
         _check_depth(text)
-        value, end = _SCAN(text, 0)
-    except (StopIteration, UnicodeDecodeError, json.JSONDecodeError):
+        value, end = _PLAIN.raw_decode(text)
+    except (UnicodeDecodeError, json.JSONDecodeError):
         return parse(data, limit=limit)
     return value if end == len(text) else parse(data, limit=limit)
 
@@ -150,5 +150,5 @@ def _constant(text: str) -> float:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_pairs, parse_float=_float, parse_int=_int, parse_constant=_constant, strict=True
 )
-_SCAN = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_constant).scan_once
+_PLAIN = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_constant)
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
