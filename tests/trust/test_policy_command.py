@@ -9,9 +9,12 @@ import sys
 import pytest
 
 from end_to_end.projects import Project, lay_out
+from noa_mlops.agents import AgentFactory, RuntimeManager
 from noa_mlops.evidence import SigningKey, load_signing
 from noa_mlops.ledger import Ledger
+from noa_mlops.lifecycle import open_orchestrator
 from noa_mlops.records.layout import Layout
+from noa_mlops.records.plan import TrainingPlan
 
 SIGNER = """
 import pathlib, sys
@@ -217,3 +220,14 @@ def test_a_locked_key_is_opened_by_a_program_or_not_at_all(project, tmp_path):
     (keys / "signers.json").write_text(json.dumps({root: {"passphrase": ["echo", "open sesame"]}}))
     done(project, "keys", "rotate", "operator")
     verified(project)
+
+
+def test_an_orchestrator_that_is_open_takes_up_the_new_keys(project):
+    layout = Layout.of(project.path)
+    with open_orchestrator(layout, AgentFactory(), RuntimeManager()) as orchestrator:
+        for role in ("verifier", "model"):
+            done(project, "keys", "rotate", role)
+        plan = TrainingPlan.load(project.path / project.plan("other.json", lifecycle_id="other"))
+        assert orchestrator.run_plan(plan).status == "ready"
+    verified(project)
+    assert runtime_keys(project)[-1] != runtime_keys(project)[0]

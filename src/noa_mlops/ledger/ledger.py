@@ -79,8 +79,14 @@ class Ledger(LedgerReader):
 
     @property
     def keys(self) -> KeyRing:
-        """The private keys of this ledger."""
+        """The private keys of this ledger, for the policy in force."""
+        self._signer()
         return self._opened().keys
+
+    @property
+    def key(self) -> SigningKey:
+        """The runtime's key for the policy in force."""
+        return self._signer()
 
     @classmethod
     def create(

@@ -61,7 +61,6 @@ def open_orchestrator(
         store=FilesystemArtifactStore(layout, unnamed=partial(_is_unnamed, ledger)),
         capabilities=capabilities,
         mirror=mirror,
-        mirror_key=ledger.keys.signing_key("verifier"),
         model_key=ledger.keys.signing_key("model"),
         controller=AgentLifecycleController(factory, runtime, layout, data_roots(layout, ledger)),
         clock=now,

@@ -52,7 +52,6 @@ class Services:
     store: FilesystemArtifactStore
     capabilities: CapabilityRegistry
     mirror: Mirror
-    mirror_key: SigningKey
     model_key: SigningKey
     controller: AgentLifecycleController
     clock: Clock
@@ -234,7 +233,7 @@ class TrainingOrchestrator:
         """Make the measured bytes, signed by the model key, an immutable folder that nothing names yet."""
         services = self._services
         staged, manifest = services.controller.stage(run, trained, measured, services.clock())
-        signature = sign_model(run.address, manifest.files, services.model_key)
+        signature = sign_model(run.address, manifest.files, self._model_key())
         try:
             return services.store.stage(staged, manifest, signature)
         except ArtifactTampered as error:
@@ -274,7 +273,13 @@ class TrainingOrchestrator:
 
     def _catch_up(self) -> None:
         ledger = self._services.ledger
-        self._services.mirror.catch_up(partial(ledger_lines, ledger), self._services.mirror_key)
+        ledger.refresh()  # another process may have changed the policy, and with it the key
+        self._services.mirror.catch_up(partial(ledger_lines, ledger), ledger.key)
+
+    def _model_key(self) -> SigningKey:
+        """The key for models; another one than at the start when it was rotated meanwhile."""
+        keys, key = self._services.ledger.keys, self._services.model_key
+        return key if key.public.keyid in keys.policy.keys else keys.signing_key("model")
 
 
 def _unless_moved(draft: Draft, seen: int | None, state: LedgerState) -> Draft:
