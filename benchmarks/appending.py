@@ -9,7 +9,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
-from benchmarks.measure import Rate, best_rates
+from benchmarks.measure import Rate, best_rates, scratch
 from benchmarks.transition import append_durably, step
 from noa_mlops.ledger import KeyStore, Ledger
 from noa_mlops.records.layout import Layout
@@ -55,12 +54,9 @@ def lines(count: int = 3000) -> Iterator[Rate]:
 
 @contextmanager
 def opened() -> Iterator[tuple[Ledger, Path]]:
-    """A ledger of its own, on the disk that the current folder is on."""
-    with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
-        project = Path(folder)
-        os.environ["XDG_STATE_HOME"] = str(project / "state")
-        with Ledger.create(Layout.of(project), "bench", KeyStore(project / "keys")) as ledger:
-            yield ledger, project
+    """A ledger of its own, and the folder that it is in."""
+    with scratch() as project, Ledger.create(Layout.of(project), "bench", KeyStore()) as ledger:
+        yield ledger, project
 
 
 def timed(count: int, append: Callable[[int], None], busy: dict[str, float], name: str) -> float:
@@ -133,7 +129,7 @@ def processes(project: Path, count: int) -> float:
 
 def one_process(project: Path, count: int) -> None:
     """What each of several processes does: append when its input ends, a hundred at a time."""
-    with Ledger.open(Layout.of(project), KeyStore(project / "keys"), timeout=300) as ledger:
+    with Ledger.open(Layout.of(project), KeyStore(), timeout=300) as ledger:
         print("ready", flush=True)
         sys.stdin.read()
         for share in [BATCH] * (count // BATCH) + [count % BATCH]:

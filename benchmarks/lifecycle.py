@@ -11,7 +11,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Line, medians
+from benchmarks.measure import Line, medians, scratch
 from noa_mlops.agents import AgentFactory, AgentProfile, IsolationFacts, Job, Outcome, RuntimeManager
 from noa_mlops.lifecycle import TrainingOrchestrator, open_orchestrator
 from noa_mlops.records.layout import Layout
@@ -49,8 +48,8 @@ def lines(rounds: int = 15) -> Iterator[Line]:
 @contextmanager
 def project() -> Iterator[Path]:
     """A project with data and keys of its own, on the disk that the current folder is on."""
-    with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
-        data = Path(folder, "project", "data")
+    with scratch() as folder:
+        data = folder / "project" / "data"
         data.mkdir(parents=True)
         for name, shift in (("train", 0), ("holdout", 1)):
             rows = "".join(f"{row + shift},{row % 2}\n" for row in range(ROWS))
@@ -69,7 +68,6 @@ def orchestrator(folder: Path, runtime: RuntimeManager) -> Iterator[TrainingOrch
         task="classification",
         data_format="csv",
     )
-    os.environ["NOA_KEYS"] = str(folder.parent / "keys")
     with open_orchestrator(Layout.of(folder), AgentFactory({"noop": profile}), runtime) as opened:
         yield opened
 

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import statistics
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 Candidate = Callable[[], object]
 """One thing to time; called many times."""
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder on the disk that the current one is on, with keys and pins of its own; gone afterwards.
+
+    A file system in memory would make the floors worth nothing.
+    """
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
+        os.environ |= {"NOA_KEYS": f"{folder}/keys", "XDG_STATE_HOME": f"{folder}/state"}
+        try:
+            yield Path(folder)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 @dataclass(frozen=True, slots=True)

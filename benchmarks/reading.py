@@ -6,16 +6,14 @@ By default 10,000 entries; ``--full`` takes a million, for which writing them ta
 from __future__ import annotations
 
 import hashlib
-import os
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmarks.measure import Candidate, Line, medians
+from benchmarks.measure import Candidate, Line, medians, scratch
 from benchmarks.transition import step
 from noa_mlops.evidence import Frontier, PublicKey, leaf_hash, signed_by, split_line
 from noa_mlops.files import blocks
@@ -30,10 +28,9 @@ FULL = 1_000_000
 def lines(rounds: int = 5) -> Iterator[Line]:
     """Times are of the processor and for the whole log; those of one entry stand in the notes."""
     count = FULL if "--full" in sys.argv else ENTRIES
-    with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
-        layout, keys = Layout.of(Path(folder)), KeyStore(Path(folder, "keys"))
-        os.environ["XDG_STATE_HOME"] = str(Path(folder, "state"))
-        with Ledger.create(layout, "bench", keys) as ledger:
+    with scratch() as project:
+        layout = Layout.of(project)
+        with Ledger.create(layout, "bench", KeyStore()) as ledger:
             write(ledger, count - 1)
             key = ledger.keys.signing_key("verifier").public
         before = peak()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Candidate, Line, medians
+from benchmarks.measure import Candidate, Line, medians, scratch
 from noa_mlops.ledger import Draft, KeyStore, Ledger, LedgerState
 from noa_mlops.records.layout import Layout
 
@@ -18,22 +16,16 @@ DIGEST = {"sha256": "0" * 64}
 
 
 def lines(rounds: int = 400) -> Iterator[Line]:
-    """One append to the ledger against one append and fdatasync of as many bytes, in the same folder.
-
-    Runs below the current folder: a file system in memory would make the floor worth nothing.
-    """
-    with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
-        project = Path(folder)
-        os.environ["XDG_STATE_HOME"] = str(project / "state")
-        with Ledger.create(Layout.of(project), "bench", KeyStore(project / "keys")) as ledger:
-            size = len(ledger.append(step).line) + 1
-            floor = os.open(project / "floor", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            bare = partial(append_durably, floor, b"x" * size)
-            candidates: dict[str, Candidate] = {"bare": bare, "ledger": partial(ledger.append, step)}
-            times = medians(candidates, rounds=rounds, warm_up=20)
-            candidates["signing"] = partial(ledger.keys.signing_key("verifier").sign, b"x" * size)
-            busy = medians(candidates, rounds=rounds, clock=time.process_time)
-            os.close(floor)
+    """One append to the ledger against one append and fdatasync of as many bytes, in the same folder."""
+    with scratch() as project, Ledger.create(Layout.of(project), "bench", KeyStore()) as ledger:
+        size = len(ledger.append(step).line) + 1
+        floor = os.open(project / "floor", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        bare = partial(append_durably, floor, b"x" * size)
+        candidates: dict[str, Candidate] = {"bare": bare, "ledger": partial(ledger.append, step)}
+        times = medians(candidates, rounds=rounds, warm_up=20)
+        candidates["signing"] = partial(ledger.keys.signing_key("verifier").sign, b"x" * size)
+        busy = medians(candidates, rounds=rounds, clock=time.process_time)
+        os.close(floor)
     note = f"{(busy['ledger'] - busy['bare']) * 1000:.0f} us of computing, {busy['signing'] * 1000:.0f} of them signing"
     floor_name = f"append + fdatasync of {size} B"
     yield Line("one durable ledger transition", floor_name, times["bare"], times["ledger"], 1.3, note)
