@@ -63,7 +63,8 @@ def assert_conflict(message, hint, place, mode):
     assert message.startswith(f"{place} ")
     assert f"(mode {mode}, owner {who})" in message
     assert f"chown {who} '{place}' && chmod u+rwX '{place}'" in hint
-    assert "root" not in message + hint
+    assert "as root" not in message + hint
+    assert "sudo" not in message + hint
     assert "sudo" not in message + hint
 
 
