@@ -241,16 +241,6 @@ def test_a_run_on_its_way_may_be_ahead_of_the_mirror_and_what_is_sealed_may_not(
     assert MIRROR in {audited.named(finding) for finding in verify(audited.layout).findings}
 
 
-def test_an_interrupted_run_leaves_a_mirror_that_holds(audited):
-    with orchestrator_of(audited.project) as orchestrator:
-        history = []
-        for step in ("submitted", "trained", "evaluated"):
-            append(orchestrator.ledger, MAKES[step], "other", history)
-    result = verify(audited.layout)
-    assert result.sealed == result.entries
-    assert MIRROR not in {audited.named(finding) for finding in result.findings}
-
-
 def test_a_flipped_bit_in_the_mirror_or_its_head_is_found(audited):
     good = audited.layout.mirror.read_bytes()
     audited.flip(audited.layout.mirror, len(good) // 2)
