@@ -109,6 +109,11 @@ def test_a_module_must_be_a_name(module):
     assert "'module' must be the name" in check_hyperparameters("python", {"module": module})[0]
 
 
+def test_a_module_given_by_its_path_is_answered_with_its_name():
+    (problem,) = check_hyperparameters("import", {"path": "made", "module": "code/src/serve.py"})
+    assert problem.endswith("not \"code/src/serve.py\"; write 'serve.py'")
+
+
 def test_an_import_needs_a_path_and_at_most_one_way_to_predict():
     problems = check_hyperparameters("import", {"predict": ["sh"], "module": "m"})
     assert len(problems) == 2

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -103,7 +107,7 @@ def test_code_that_cannot_train_is_refused(files, params, said, project):
             "a.py cannot be imported at line 1 of a.py: ModuleNotFoundError: No module named 'no_such_thing'",
         ),
         ("def train(job):\n  x = {}\n  x['k']", "train(job) of a.py failed at line 3 of a.py: KeyError: 'k'"),
-        ("def train(job", "a.py cannot be imported: SyntaxError: '(' was never closed"),
+        ("def train(job", "a.py cannot be imported at line 1 of a.py: SyntaxError: '(' was never closed"),
         ("def train(job): import sys; sys.exit('no')", "train(job) of a.py failed: it called sys.exit('no')"),
         (
             "def train(): pass",
@@ -193,3 +197,30 @@ def test_numbers_of_numpy_are_answers(project, prediction):
     asked = prediction(trained, table=TABLE)
     assert asked.run("python").returncode == 0
     assert asked.answers.column("prediction").to_numpy().tolist() == np.arange(3).tolist()
+
+
+def test_what_was_printed_is_given_away_line_by_line_so_that_a_killed_process_has_said_it(project):
+    trained = project(a="import time\n\ndef train(job):\n    print('half way')\n    time.sleep(600)\n")
+    argv = [sys.executable, "-I", "-m", "noa_mlops.trainers.python", "train"]
+    told = {"PATH": os.environ["PATH"], "NOA_PAYLOAD": str(trained.path / "payload.json")}
+    with subprocess.Popen(argv, cwd=trained.path, env=told, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "half way\n"
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("code", "place", "meaning"),
+    [
+        (
+            "raise PermissionError(13, 'Permission denied', '/x')",
+            "line 2",
+            "sees its own folder only and has no network",
+        ),
+        ("import urllib.request as u; u.urlopen('http://nowhere.invalid')", "line 2", "has no network"),
+        ("raise OSError(27, 'File too large')", "line 2", "by resources: {disk: ...}"),
+    ],
+)
+def test_an_error_of_the_system_is_explained_as_it_is_meant_for_an_agent(code, place, meaning, project):
+    said = refusal(project(a=f"def train(job):\n    {code}\n"), status=1)
+    assert place in said
+    assert said.endswith(meaning)

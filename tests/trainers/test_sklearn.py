@@ -41,7 +41,9 @@ def test_the_stages_are_reported_while_training(training):
 
 def test_free_text_is_left_out_and_said_so(training):
     workspace = training()
-    assert workspace.run("sklearn").returncode == 0
+    done = workspace.run("sklearn")
+    assert done.returncode == 0
+    assert "noa: column 'remark' is left out" in done.stderr
     facts = json.loads((workspace.out / "model.json").read_text())
     assert "remark" not in facts["features"]
     assert "column 'remark' is left out" in facts["notes"][0]

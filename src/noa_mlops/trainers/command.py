@@ -77,6 +77,7 @@ def _told(job: Job) -> dict[str, str]:
         "NOA_MODEL": "" if model is None else str(model),
         "NOA_TARGET": job.target or "",
         "NOA_SEED": str(job.seed),
+        "PYTHONUNBUFFERED": "1",  # so that the log of a program that is killed has what it said
     }
     return {name: value for name, value in told.items() if "\0" not in value}
 

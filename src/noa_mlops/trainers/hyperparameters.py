@@ -73,7 +73,11 @@ def _check_python(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
     module = hyperparameters.get("module")
     if module is None or (isinstance(module, str) and module.removesuffix(".py").isidentifier()):
         return ()
-    return (f"hyperparameter 'module' must be the name of a Python file among the code files, not {_shown(module)}",)
+    file = module.rpartition("/")[2] if isinstance(module, str) else ""
+    meant = f"; write {file!r}" if file.removesuffix(".py").isidentifier() else ""
+    return (
+        f"hyperparameter 'module' must be the name of a Python file among the code files, not {_shown(module)}{meant}",
+    )
 
 
 def _check_command(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ the runtime sees of a failure.
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 import time
@@ -28,6 +30,7 @@ def launch(train: Step, predict: Step, arguments: Sequence[str] | None = None) -
     given = tuple(sys.argv[1:] if arguments is None else arguments)
     if len(given) != 1 or given[0] not in steps:
         return _refuse("expected one argument, train or predict", 2)
+    _print_line_by_line()
     try:
         job = Job.read()
         if job.step != given[0]:
@@ -39,8 +42,20 @@ def launch(train: Step, predict: Step, arguments: Sequence[str] | None = None) -
     except MemoryError as error:
         return _refuse(f"out of memory (MemoryError) {error}".rstrip(), OUT_OF_MEMORY)
     except OSError as error:
-        return _refuse(f"a file could not be read or written: {error}", 1)
+        return _refuse(f"a file could not be read or written: {error}{explained(error)}", 1)
     return 0
+
+
+def explained(error: BaseException) -> str:
+    """What an error of the system means for an agent, to follow its text; empty when it means what it says."""
+    found = _first_system_error(error)
+    if found is None:
+        return ""
+    if found.errno == errno.EFBIG:
+        return "; the plan limits what a run may write, by resources: {disk: ...}"
+    if isinstance(found, PermissionError) or type(found).__module__ == "socket":
+        return "; a sealed agent sees its own folder only and has no network"
+    return ""
 
 
 class Stages:
@@ -74,6 +89,21 @@ def say(text: str) -> None:
     """Print one line for the operator on stderr, which the runtime keeps."""
     sys.stderr.write(f"noa: {text}\n")
     sys.stderr.flush()
+
+
+def _print_line_by_line() -> None:
+    """Give each line away as it is printed, so that the log of a process that is killed has what it said."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+
+
+def _first_system_error(error: BaseException | None) -> OSError | None:
+    """The error of the system that came first in a chain of errors, each raised while the one before was handled."""
+    first = None
+    while error is not None:
+        first = error if isinstance(error, OSError) and error.errno is not None else first
+        error = error.__cause__ or error.__context__
+    return first
 
 
 def _refuse(reason: str, status: int) -> int:

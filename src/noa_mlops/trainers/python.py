@@ -19,7 +19,7 @@ from noa_mlops.errors import LifecycleError
 from noa_mlops.trainers.contract import JobInvalid
 from noa_mlops.trainers.hyperparameters import check_hyperparameters
 from noa_mlops.trainers.job import Job
-from noa_mlops.trainers.launch import launch, say
+from noa_mlops.trainers.launch import explained, launch, say
 
 ANSWERS = ("predictions.parquet", "predictions.csv")
 """What ``predict`` may write itself, in ``job.out``."""
@@ -125,7 +125,7 @@ def _border(failure: str, source: Path) -> Iterator[None]:
     except Exception as error:
         traceback.print_exception(type(error), error, _from(error, source.parent))
         reason = traceback.format_exception_only(error)[-1].strip()
-        raise UserCodeFailed(f"{failure}{_place(error, source.parent)}: {reason}") from error
+        raise UserCodeFailed(f"{failure}{_place(error, source.parent)}: {reason}{explained(error)}") from error
 
 
 def _from(error: BaseException, folder: Path) -> Any:
@@ -137,6 +137,8 @@ def _from(error: BaseException, folder: Path) -> Any:
 
 
 def _place(error: BaseException, folder: Path) -> str:
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(folder):
+        return f" at line {error.lineno} of {Path(error.filename).name}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
     return f" at line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""

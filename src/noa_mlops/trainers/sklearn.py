@@ -15,7 +15,7 @@ from noa_mlops.trainers.contract import JobInvalid
 from noa_mlops.trainers.estimators import KINDS, Estimator
 from noa_mlops.trainers.hyperparameters import check_hyperparameters, chosen_estimator
 from noa_mlops.trainers.job import Job
-from noa_mlops.trainers.launch import Stages, launch
+from noa_mlops.trainers.launch import Stages, launch, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,10 @@ def train(job: Job) -> None:
     from noa_mlops.trainers import model_archive, model_facts, pipelines
 
     model = pipelines.build(estimator, values, features, rows=len(y), seed=job.seed, cpus=job.cpus)
-    stages.begin("fit", "; ".join((f"{estimator.name}, {len(features)} features", *encoding.notes(encodings))))
+    notes = encoding.notes(encodings)
+    for note in notes:
+        say(note)
+    stages.begin("fit", "; ".join((f"{estimator.name}, {len(features)} features", *notes)))
     _fit(model, matrix, y, estimator)
     stages.begin("save")
     model_archive.save(job.out, model)
