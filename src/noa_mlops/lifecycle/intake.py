@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from noa_mlops.agents import AgentFactory, AgentProfile, Rung, isolation_for, scan_output
-from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, classes_of
+from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned
 from noa_mlops.errors import DatasetInvalid, LifecycleError, PlanInvalid, Problem, TrainingFailed
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, read_capped
 from noa_mlops.gate import Gate
 from noa_mlops.lifecycle import environment
+from noa_mlops.lifecycle.objective import objective
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.documents import canonical, sha256
 from noa_mlops.records.manifest import checksum
-from noa_mlops.records.metrics import METRICS, Task
+from noa_mlops.records.metrics import Task
 from noa_mlops.records.paths import relative_path_problem
 from noa_mlops.records.plan import Threshold, TrainingPlan
 from noa_mlops.records.verdict import ClassLabel
@@ -134,19 +135,16 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
     target = _target(plan, train)
     train.require_column(target)
     evaluation = _evaluation(plan, reader, train, target)
-    task = _task(plan, profile, train, target)
-    classes = tuple(classes_of(train.table, target)) if task == "classification" else None
-    if classes is not None and len(classes) < 2:
-        raise PlanInvalid(f"{plan.dataset_path}: the target {target!r} has one class only ({classes[0]!r})")
+    aim = objective(plan, profile, train, evaluation, target)
     return Submission(
         plan=plan,
         profile=profile,
         train=train,
         evaluation=evaluation,
         target=target,
-        task=task,
-        classes=classes,
-        positive=_positive(plan, classes),
+        task=aim.task,
+        classes=aim.classes,
+        positive=aim.positive,
         code=code,
         isolation=isolation,
         environment=environment.describe(project),
@@ -240,40 +238,3 @@ def _evaluation(plan: TrainingPlan, reader: DatasetReader, train: Dataset, targe
             hint="Name data that the trainer does not see.",
         )
     return aligned(evaluation, train)
-
-
-def _task(plan: TrainingPlan, profile: AgentProfile, train: Dataset, target: str) -> Task:
-    wanted = [METRICS[threshold.metric].task for threshold in thresholds(plan)]
-    task: Task = profile.task or (wanted[0] if wanted else _task_of(train, target))
-    for threshold in thresholds(plan):
-        needed = METRICS[threshold.metric].task
-        if needed != task:
-            raise PlanInvalid(
-                f"evaluation.metric_thresholds.{threshold.metric} measures {needed}, "
-                f"but {profile.name} on {target!r} is {task}"
-            )
-    return task
-
-
-def _task_of(train: Dataset, target: str) -> Task:
-    kind = next(column.type for column in train.identity.columns if column.name == target)
-    return "regression" if kind == "float" else "classification"
-
-
-def _positive(plan: TrainingPlan, classes: tuple[ClassLabel, ...] | None) -> ClassLabel | None:
-    """The positive class: the one the plan names, else True or the larger number; text has no larger side."""
-    if plan.positive is not None:
-        if classes is None or plan.positive not in classes:
-            shown = "no classes" if classes is None else ", ".join(repr(label) for label in classes[:10])
-            raise PlanInvalid(f"positive: {plan.positive!r} is not a class of the target; it has {shown}")
-        return next(label for label in classes if label == plan.positive)
-    if classes is None or len(classes) != 2:
-        return None
-    if not isinstance(classes[1], str):
-        return classes[1]
-    binary = [threshold.metric for threshold in thresholds(plan) if METRICS[threshold.metric].binary_only]
-    if binary:
-        raise PlanInvalid(
-            f"{binary[0]} needs to know which class counts: add 'positive: {classes[0]}' or 'positive: {classes[1]}'"
-        )
-    return classes[1]
