@@ -160,6 +160,14 @@ def processes_below(pid: int) -> list[int]:
     return [*children, *(below for child in children for below in processes_below(child))]
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody has collected yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def processes_of(layout: Layout) -> list[int]:
     """Every living process whose environment names the project."""
     found = []

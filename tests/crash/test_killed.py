@@ -2,7 +2,6 @@
 
 import os
 import time
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from crash.projects import (
     die_after_entry,
     die_at,
     end_of,
+    is_alive,
     plan,
     processes_below,
     processes_of,
@@ -95,7 +95,7 @@ def test_leaves_no_process_behind(project, profile, pid):
     assert len(descendants) >= 3
     running.kill()
     assert end_of(running) == KILLED
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in descendants))
+    until(lambda: not any(map(is_alive, descendants)))
     assert processes_of(project.layout) == []
 
 
@@ -127,10 +127,10 @@ def test_what_outlived_a_killed_run_and_its_supervisor_is_ended_by_the_next_run(
     running.kill()
     os.kill(descendants[1], 9)
     end_of(running)
-    until(lambda: not Path(f"/proc/{descendants[1]}").exists())
+    until(lambda: not is_alive(descendants[1]))
     (layout.workspaces / "odd-1" / "tmp" / "here").unlink()
     following = start(run_plan, layout, plan(profile="waits-in-training"))
     until((layout.workspaces / "odd-1" / "tmp" / "here").exists)
-    assert not any(Path(f"/proc/{pid}").exists() for pid in descendants)
+    assert not any(map(is_alive, descendants))
     following.kill()
     end_of(following)
