@@ -101,6 +101,21 @@ def _is_link(directory: int, name: str) -> bool:
         return False
 
 
+def raise_trouble_behind(error: BaseException) -> None:
+    """Raise the error of the machine that led to ``error``, if one did: a disk that fails, no room, no descriptor left.
+
+    It says nothing of the file it was met at, and may be gone the next time.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _TROUBLE:
+            raise cause
+        cause = cause.__cause__
+
+
+_TROUBLE = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
+
 def read_capped(stream: BinaryIO, limit: int) -> bytes | None:
     """Read all of ``stream``, or None when it holds more than ``limit`` bytes."""
     data = stream.read(limit + 1)

@@ -273,8 +273,13 @@ class Calls:
         ]
     )
 
-    def __init__(self, where: str = "", nth: int = 0, act: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, where: str = "", nth: int = 0, act: Callable[[], None] = lambda: None, within: str | None = None
+    ) -> None:
+        """With ``within``, only calls made by that function of ours count, and those that open a file do too."""
         self.seen: list[str] = []
+        self._within = within
+        self._names = self.NAMES if within is None else self.NAMES | {"open"}
         self._where = where
         self._nth = nth
         self._act = act
@@ -288,16 +293,23 @@ class Calls:
             sys.setprofile(None)
 
     def _look(self, frame: FrameType, event: str, function: Callable) -> None:
-        if event != "c_call" or function.__name__ not in self.NAMES or isinstance(function.__self__, str | io.StringIO):
+        if (
+            event != "c_call"
+            or function.__name__ not in self._names
+            or isinstance(function.__self__, str | io.StringIO)
+        ):
             return
         ours = next((caller for caller in _callers(frame) if "/noa_mlops/" in caller.f_code.co_filename), None)
-        if ours is None:
+        if ours is None or not self._counts(frame):
             return
         line = f"{function.__name__} in {Path(ours.f_code.co_filename).stem}"
         if line.startswith(self._where):
             self.seen.append(line)
             if len(self.seen) == self._nth:
                 self._act()
+
+    def _counts(self, frame: FrameType) -> bool:
+        return self._within is None or any(caller.f_code.co_name == self._within for caller in _callers(frame))
 
 
 def _callers(frame: FrameType | None) -> Iterator[FrameType]:

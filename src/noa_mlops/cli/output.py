@@ -106,6 +106,12 @@ def system_error(problem: OSError) -> tuple[str, str, int]:
         return message, "Free some space and run the same command again: nothing acknowledged is lost.", 5
     if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return message, f"This process runs as user {os.geteuid()}; 'noa doctor' shows modes and owners.", 5
+    if problem.errno in (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        return (
+            message,
+            "The disk, the memory or the limit on open files failed this command: mend it and run it again.",
+            5,
+        )
     return message, "Run the command again with --debug for the place.", 1
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from noa_mlops.agents import AgentFactory, AgentProfile, Rung, isolation_for, scan_output
 from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned
 from noa_mlops.errors import DatasetInvalid, LifecycleError, PlanInvalid, Problem, TrainingFailed
-from noa_mlops.files import UnsafePath, hash_stream, open_beneath, read_capped
+from noa_mlops.files import UnsafePath, hash_stream, open_beneath, raise_trouble_behind, read_capped
 from noa_mlops.gate import Gate
 from noa_mlops.lifecycle import environment
 from noa_mlops.lifecycle.objective import objective
@@ -153,12 +153,16 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
 
 
 def changed(dataset: Dataset, project: Path, data_roots: Sequence[Path]) -> str | None:
-    """Why the files of a dataset are no longer those that were submitted; None when they are."""
+    """Why the files of a dataset are no longer those that were submitted; None when they are.
+
+    Raises `OSError` when that cannot be told for trouble of the machine.
+    """
     for file in dataset.identity.files:
         try:
             with Sources(project, tuple(data_roots)).open(file.path) as stream:
                 now = hash_stream(stream)
         except (OSError, LifecycleError) as error:
+            raise_trouble_behind(error)
             return f"{file.path} changed after it was submitted: {error}"
         if now != file.sha256:
             return f"{file.path} changed after it was submitted: digest changed from {file.sha256[:12]} to {now[:12]}"

@@ -17,6 +17,7 @@ from typing import Self, TypeAlias, assert_never
 from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LifecycleError, TrainingFailed
 from noa_mlops.evidence import SigningKey, sign_model
+from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import decide
 from noa_mlops.ledger import Draft, Ledger, LedgerState, ledger_lines
 from noa_mlops.lifecycle import recording
@@ -197,6 +198,7 @@ class TrainingOrchestrator:
         try:
             draft = recording.trained(ledger, run, self._services.controller.train(run, self._bus.publish, cancel))
         except TrainingFailed as error:
+            raise_trouble_behind(error)
             draft = recording.training_failed(ledger, run, error)
         return self._record(lambda _: draft)
 
@@ -240,6 +242,7 @@ class TrainingOrchestrator:
             raise EvaluationFailed(str(error), cause="model_changed") from error
 
     def _unmeasured(self, trained: TrainingCompleted, error: EvaluationFailed) -> Recorded:
+        raise_trouble_behind(error)
         draft = recording.evaluation_failed(self._services.ledger, trained, error)
         return self._record(lambda _: draft)
 
