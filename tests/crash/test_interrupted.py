@@ -69,7 +69,7 @@ def test_signals_at_any_moment_leave_something_that_goes_on(project, noa):
     began = time.monotonic()
     assert end(noa("run", "plan.yaml"))[0] == 0
     lasted = time.monotonic() - began
-    for part, number in ((0.1, signal.SIGINT), (0.5, signal.SIGTERM), (0.8, signal.SIGINT)):
+    for part, number in ((0.3, signal.SIGINT), (0.7, signal.SIGTERM)):
         running = noa("run", "plan.yaml")
         time.sleep(part * lasted)
         assert end(running, number)[0] in (ENDS[number], -number, 0)

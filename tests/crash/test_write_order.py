@@ -45,7 +45,7 @@ def whole_calls(text):
         pid, _, rest = line.partition(" ")
         rest = rest.strip()
         if rest.endswith("<unfinished ...>"):
-            begun[pid] = rest.removesuffix("<unfinished ...>")
+            begun[pid] = rest.removesuffix("<unfinished ...>").rstrip()
             continue
         if resumed := re.match(r"<\.\.\. \w+ resumed>", rest):
             rest = begun.pop(pid, "") + rest[resumed.end() :]
