@@ -65,6 +65,7 @@ def test_reads_every_field():
         ("files: [a.csv]\nformat: {decimal: ',', thousands: ','}", "format.thousands must differ from decimal"),
         ("files: [a.csv]\nformat: {missing: [1]}", r"format.missing\[0\] must be text"),
         ("files: [a.csv]\ntarget: y\nignore: [y]", "target must not be ignored as well"),
+        ("files: [a.csv]\ntarget: y\nkey: y", "target must not be the key as well"),
         ("files: [a.csv]\nordered: sometimes", "ordered must be true or false"),
     ],
 )

@@ -144,10 +144,10 @@ def test_permutes_the_same_way_for_ever_and_otherwise_for_another_seed():
 
 @pytest.fixture
 def datasets(tmp_path):
-    def make(train, evaluation, *, ignore=""):
+    def make(train, evaluation, *, ignore="", roles=""):
         parquet.write_table(pa.table(train), tmp_path / "train.parquet")
         parquet.write_table(pa.table(evaluation), tmp_path / "eval.parquet")
-        (tmp_path / "train.dataset.yaml").write_text(f"files: [train.parquet]\nignore: [{ignore}]\n")
+        (tmp_path / "train.dataset.yaml").write_text(f"files: [train.parquet]\nignore: [{ignore}]\n{roles}")
         reader = DatasetReader(tmp_path)
         return reader.read("train.dataset.yaml"), reader.read("eval.parquet")
 
@@ -164,7 +164,15 @@ def test_brings_evaluation_data_into_the_form_of_the_training_data(datasets):
     assert same.table.schema == train.table.drop_columns(["id"]).schema
     assert same.table.to_pydict() == {"x": [1.0, 2.0], "n": [1, 2], "s": [None, None], "y": [0, None]}
     assert same.identity == evaluation.identity
-    assert same.definition.ignore == ()
+    assert same.definition.hidden == ()
+
+
+def test_the_key_of_a_row_is_no_feature(datasets):
+    train, evaluation = datasets(
+        {"id": [1, 2], "x": [1.5, 2.5], "y": [1, 0]}, {"id": [3], "x": [3.5], "y": [1]}, roles="key: id\n"
+    )
+    assert train.definition.hidden == ("id",)
+    assert aligned(evaluation, train).table.to_pydict() == {"x": [3.5], "y": [1]}
 
 
 @pytest.mark.parametrize(

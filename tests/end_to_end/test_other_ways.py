@@ -60,7 +60,7 @@ files: [data/{name}.csv]
 format: {{delimiter: ";", decimal: ",", thousands: ".", encoding: cp1252, missing: ["", "k.A.", "?"]}}
 types: {{plz: text, anmeldung: {{time: "%d.%m.%Y"}}, größe: category}}
 target: gekündigt
-ignore: [kunde]
+{role}
 """
 
 
@@ -85,10 +85,11 @@ def german_rows(first: int, count: int) -> bytes:
     return "\n".join([*lines, ""]).encode("cp1252")
 
 
-def test_a_file_with_semicolons_decimal_commas_dates_categories_and_gaps(folder):
+@pytest.mark.parametrize("role", ["ignore: [kunde]", "key: kunde"])
+def test_a_file_with_semicolons_decimal_commas_dates_categories_and_gaps(folder, role):
     for name, first, count in (("kunden", 0, 600), ("neue", 600, 300)):
         folder.write(f"data/{name}.csv", german_rows(first, count))
-        folder.write(f"data/{name}.dataset.yaml", GERMAN.format(name=name))
+        folder.write(f"data/{name}.dataset.yaml", GERMAN.format(name=name, role=role))
     assert folder.tell("init").status == 0
     report = run(
         folder,

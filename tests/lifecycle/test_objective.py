@@ -19,14 +19,15 @@ ROWS = {
 def accepted(tmp_path):
     """Takes in a plan over small data of which some lines are replaced."""
 
-    def take(profile="sklearn-classifier", replaced=(), thresholds=None, **fields):
+    def take(profile="sklearn-classifier", replaced=(), thresholds=None, data="data/train.csv", **fields):
         (tmp_path / "data").mkdir(exist_ok=True)
         for name, lines in ROWS.items():
             text = "\n".join(lines) + "\n"
             for file, old, new in replaced:
                 text = text.replace(old, new) if file == name else text
             (tmp_path / f"data/{name}.csv").write_text(text)
-        plan = TrainingPlan.parse(_plan(profile, thresholds or {"accuracy": 0.5}, fields).encode(), "plan.yaml")
+        text = _plan(profile, thresholds or {"accuracy": 0.5}, {"dataset_path": data, **fields})
+        plan = TrainingPlan.parse(text.encode(), "plan.yaml")
         return accept(plan, tmp_path, (), AgentFactory())
 
     return take
@@ -39,7 +40,6 @@ def _plan(profile, thresholds, fields):
         [
             "lifecycle_id: shop",
             f"agent_profile: {profile}",
-            "dataset_path: data/train.csv",
             *lines,
             "evaluation:",
             "  dataset_path: data/eval.csv",
@@ -78,3 +78,10 @@ def test_refuses_evaluation_data_without_the_positive_class_when_a_threshold_spe
     with pytest.raises(PlanInvalid, match="no row has the positive class 'yes' in 'bought'; it has "):
         accepted(replaced=gone, positive="'yes'", thresholds={"recall": 0.1})
     assert accepted(replaced=gone, positive="'yes'").positive == "yes"
+
+
+@pytest.mark.parametrize(("line", "role"), [("ignore: [bought]", "ignore"), ("key: bought", "key")])
+def test_refuses_a_target_that_no_agent_would_see(accepted, tmp_path, line, role):
+    (tmp_path / "shop.dataset.yaml").write_text(f"files: [data/train.csv]\n{line}\n")
+    with pytest.raises(PlanInvalid, match=f"target 'bought' stands under '{role}' in shop.dataset.yaml"):
+        accepted(data="shop.dataset.yaml")

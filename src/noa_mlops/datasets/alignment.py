@@ -18,17 +18,17 @@ from noa_mlops.records.dataset import Column
 def aligned(evaluation: Dataset, train: Dataset) -> Dataset:
     """The evaluation data with exactly the columns that agents saw in training: order and types as there.
 
-    Columns that either definition ignores are left out. Types change only where no value does: whole numbers become
-    float, floats without fractions become int, a column without values becomes anything. The identity stays that of
-    the data as it was read. Raises `DatasetInvalid` listing every difference.
+    Columns that either definition hides from agents are left out. Types change only where no value does: whole numbers
+    become float, floats without fractions become int, a column without values becomes anything. The identity stays
+    that of the data as it was read. Raises `DatasetInvalid` listing every difference.
     """
-    seen = [name for name in _seen(evaluation) if name not in train.definition.ignore]
+    seen = [name for name in _seen(evaluation) if name not in train.definition.hidden]
     wanted = {name: train.table.schema.field(name).type for name in _seen(train)}
     try:
         table = _in_form(evaluation.table.select(seen), wanted)
     except _Different as different:
         raise _refused(evaluation, train, different.text) from different
-    return Dataset(replace(evaluation.definition, ignore=()), table, evaluation.identity)
+    return Dataset(replace(evaluation.definition, ignore=(), key=None), table, evaluation.identity)
 
 
 def conformed(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
@@ -71,7 +71,7 @@ def _in_form(table: pa.Table, wanted: Mapping[str, pa.DataType]) -> pa.Table:
 
 
 def _seen(dataset: Dataset) -> list[str]:
-    return [name for name in dataset.table.column_names if name not in dataset.definition.ignore]
+    return [name for name in dataset.table.column_names if name not in dataset.definition.hidden]
 
 
 def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray | None:

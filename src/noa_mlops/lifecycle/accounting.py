@@ -74,7 +74,7 @@ def manifest_of(
 
 def predict_contract(given: Submission) -> dict[str, Any]:
     """How the model is asked: the features it takes and what its answers mean."""
-    ignored = {given.target, *given.train.definition.ignore}
+    ignored = {given.target, *given.train.definition.hidden}
     columns = [column for column in given.train.identity.columns if column.name not in ignored]
     target_type = next(column.type for column in given.train.identity.columns if column.name == given.target)
     return {

@@ -19,8 +19,8 @@ FOREIGN_MODEL = "data/model"
 
 
 def lay_out_training(given: Submission, workspace: Workspace) -> None:
-    """Write the training rows, target included, without ignored columns and rows that have no label, and the code as it was submitted."""
-    table = given.train.table.drop_columns(list(given.train.definition.ignore))
+    """Write the training rows, target included, without hidden columns and rows that have no label, and the code as it was submitted."""
+    table = given.train.table.drop_columns(list(given.train.definition.hidden))
     table = table.filter(pc.is_valid(table.column(given.target)))
     write_rows(table, workspace.data / "train", given.profile.format_for(given.plan.hyperparameters))
     for file in given.code:
@@ -40,7 +40,7 @@ def lay_out_prediction(given: Submission, features: pa.Table, workspace: Workspa
 
 def work(given: Submission, version: int) -> Work:
     """What the agents of this version are told in their payloads."""
-    plan, ignored = given.plan, set(given.train.definition.ignore)
+    plan, hidden = given.plan, set(given.train.definition.hidden)
     return Work(
         lifecycle_id=plan.lifecycle_id,
         version=version,
@@ -50,7 +50,7 @@ def work(given: Submission, version: int) -> Work:
         target=given.target,
         classes=given.classes,
         positive=given.positive,
-        columns=[column for column in given.train.identity.columns if column.name not in ignored],
+        columns=[column for column in given.train.identity.columns if column.name not in hidden],
         hyperparameters=plan.hyperparameters,
         code=[file.path for file in given.code],
         seed=plan.seed,

@@ -227,6 +227,9 @@ def _target(plan: TrainingPlan, train: Dataset) -> str:
     target = plan.target or train.identity.target
     if target is None:
         raise PlanInvalid("the plan names no 'target', and neither does the dataset definition")
+    if target in train.definition.hidden:
+        role = "key" if target == train.definition.key else "ignore"
+        raise PlanInvalid(f"target {target!r} stands under {role!r} in {plan.dataset_path}, so no agent would see it")
     return target
 
 

@@ -48,7 +48,7 @@ def withhold(dataset: Dataset, target: str) -> Withheld:
     rows = dataset.table.num_rows
     ordered = dataset.definition.ordered
     order = np.arange(rows, dtype=np.int64) if ordered else permutation(rows, secrets.randbits(128))
-    features = dataset.table.drop_columns([target, *(name for name in dataset.definition.ignore if name != target)])
+    features = dataset.table.drop_columns([target, *(name for name in dataset.definition.hidden if name != target)])
     return Withheld(reordered(features, order), dataset.table.column(target), order)
 
 

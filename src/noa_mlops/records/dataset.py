@@ -197,7 +197,7 @@ class DatasetDefinition:
     """Columns that no agent sees; they count in the fingerprint."""
 
     key: Annotated[str | None, Rule(_text)] = None
-    """The column that identifies a row."""
+    """The column that identifies a row. No agent sees it: it counts in the fingerprint, it is no feature."""
 
     time: Annotated[str | None, Rule(_text)] = None
     """The column that says when a row happened."""
@@ -214,6 +214,11 @@ class DatasetDefinition:
     def __post_init__(self) -> None:
         check_fields(self, self._faults())
 
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The columns that no agent sees: ignored ones and the key."""
+        return self.ignore if self.key is None or self.key in self.ignore else (*self.ignore, self.key)
+
     def named_columns(self) -> tuple[tuple[str, str], ...]:
         """Every column the definition speaks of, each after the field that names it."""
         single = ((role, getattr(self, role)) for role in ("target", "key", "time", "group"))
@@ -226,6 +231,8 @@ class DatasetDefinition:
     def _faults(self) -> Iterator[Fault]:
         if self.target is not None and self.target in self.ignore:
             yield Fault(f"must not be ignored as well, got {shown(self.target)}", ("target",))
+        if self.target is not None and self.target == self.key:
+            yield Fault(f"must not be the key as well, got {shown(self.target)}", ("target",))
 
 
 @dataclass(frozen=True, slots=True)
