@@ -126,6 +126,28 @@ def test_a_ledger_that_does_not_verify_is_named_and_stops_no_other_look(healthy)
     assert {"evidence", "registry"} <= diagnosed(healthy).keys()
 
 
+def test_a_ledger_that_was_lost_is_named(healthy):
+    healthy.layout.ledger.unlink()
+    problem, remedy = diagnosed(healthy)["evidence"]
+    assert "ledger.jsonl: is gone or empty" in problem
+    assert "restore" in remedy
+
+
+def test_a_line_that_a_crash_tore_is_left_to_the_next_run(healthy):
+    with healthy.layout.ledger.open("ab") as stream:
+        stream.write(b'{"_type":')
+    problem, remedy = diagnosed(healthy)["evidence"]
+    assert "torn, as a write that was cut off leaves it" in problem
+    assert "next noa run moves the torn line aside" in remedy
+
+
+def test_a_torn_line_that_a_checkpoint_vouches_for_needs_a_copy(healthy):
+    os.truncate(healthy.layout.ledger, healthy.layout.ledger.stat().st_size - 9)
+    remedies = [found.remedy for found in diagnose(healthy.layout) if "ledger.jsonl" in found.problem]
+    assert remedies
+    assert all("restore" in remedy for remedy in remedies)
+
+
 def test_a_folder_without_a_ledger_is_named(tmp_path):
     found = diagnose(Layout.of(tmp_path))
     assert [diagnosis.problem.startswith("there is no ledger") for diagnosis in found] == [True]

@@ -164,6 +164,36 @@ def test_a_folder_that_is_no_project_is_named_with_what_to_do(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["status", "doctor"])
+def test_a_folder_inside_a_project_is_told_where_the_project_is(promoted, name):
+    (promoted.path / "plans").mkdir(exist_ok=True)
+    result = told(name, "-C", str(promoted.path / "plans"))
+    assert result.status == 2
+    assert f"-C {promoted.path}" in result.err
+    assert "noa init" not in result.err
+
+
+@pytest.mark.parametrize("given", ["little", "plans/littel.yaml", "little.yaml", "elsewhere/plans/little.yaml"])
+def test_a_plan_that_is_not_there_is_answered_with_the_one_that_was_meant(promoted, given):
+    promoted.write("plans/little.yaml", "lifecycle_id: little\n")
+    result = promoted.tell("run", given)
+    assert result.status == 2
+    assert f"there is no plan '{given}'" in result.err
+    assert "Did you mean plans/little.yaml?" in result.err
+
+
+@pytest.mark.parametrize("name", ["status", "show little", "run plan.json", "init"])
+def test_a_ledger_that_was_lost_is_never_begun_again(promoted, name):
+    promoted.plan()
+    (promoted.path / "storage/db/evidence/ledger.jsonl").unlink()
+    before = promoted.state()
+    result = promoted.tell(*name.split())
+    assert result.status == 4, result.said
+    assert "ledger.jsonl is gone or empty, but checkpoints.log vouches for what it held" in result.err
+    assert "restore" in result.err
+    assert promoted.state() == before
+
+
 def test_a_traceback_is_shown_only_when_it_is_asked_for(promoted):
     plain, debug = (promoted.noa("show", "nobody", *more) for more in ((), ("--debug",)))
     assert "Traceback" not in plain.said

@@ -115,6 +115,12 @@ def test_says_where_keys_were_looked_for(keys, keystore):
     assert "NOA_KEYS" in caught.value.hint
 
 
+def test_says_so_when_the_folder_of_one_project_is_named_instead_of_the_one_around_it(keys):
+    with pytest.raises(NotAuthorised) as caught:
+        KeyStore(keys.folder).find(keys.policy)
+    assert caught.value.hint == f"NOA_KEYS must name the folder around that one: {keys.folder.parent}"
+
+
 def test_keys_that_cannot_be_written_leave_nothing_behind(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(NotAuthorised, match="could not be written"):

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from noa_mlops.audit.findings import Diagnosis
+from noa_mlops.audit.folding import TORN
 from noa_mlops.audit.runs import diagnose_runs
 from noa_mlops.audit.verification import verify
 from noa_mlops.errors import LifecycleError
@@ -60,13 +61,16 @@ def _registry(layout: Layout) -> Iterator[Diagnosis]:
 def _evidence(layout: Layout) -> Iterator[Diagnosis]:
     derived = {str(path) for path in (layout.mirror, layout.mirror_checkpoint, layout.capabilities)}
     try:
-        findings = verify(layout).findings
+        checked = verify(layout)
     except LifecycleError as error:
         yield Diagnosis("evidence", str(error), error.hint)
         return
-    for finding in findings:
-        repaired = finding.file in derived
-        remedy = "noa doctor --repair" if repaired else "restore the file from a copy you trust, then: noa verify"
+    for finding in checked.findings:
+        remedy = "restore the file from a copy you trust, then: noa verify"
+        if finding.file in derived:
+            remedy = "noa doctor --repair"
+        elif finding.reason == TORN and checked.sealed <= checked.entries:
+            remedy = "nothing that was acknowledged is lost: the next noa run moves the torn line aside"
         yield Diagnosis("evidence", str(finding), remedy)
 
 

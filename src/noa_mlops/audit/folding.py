@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from noa_mlops.audit.findings import Finding
-from noa_mlops.evidence import PublicKey
+from noa_mlops.evidence import MAX_LINE, PublicKey
 from noa_mlops.files import UnsafePath
 from noa_mlops.ledger import LedgerState, Refusal, admit, model_keys, read_lines
 from noa_mlops.records.documents import parse_object
 from noa_mlops.records.events import LedgerLine, PromotionReady, decode, named_objects
 from noa_mlops.records.layout import Layout
 from noa_mlops.registry import Comparison, Mirror
+
+TORN = "has no end: the line is torn, as a write that was cut off leaves it"
+"""Why an unfinished last line does not hold."""
 
 MAX_STATEMENT = 1 << 17
 """Longest line that is parsed here; the ledger admits none longer than 65,535 bytes."""
@@ -63,15 +66,17 @@ class Fold:
         except UnsafePath as error:
             yield Finding(path, None, f"cannot be read ({error})")
         if self.state.size == 0:
-            yield Finding(path, None, "is empty")
+            yield Finding(path, None, "is gone or empty")
 
     def _take(self, line: bytes) -> str | None:
         """Admit one line; why it does not hold, None when it does."""
-        after = admit(self.state, line.removesuffix(b"\n"))
-        if isinstance(after, Refusal) or not line.endswith(b"\n"):
+        if not line.endswith(b"\n") and len(line) <= MAX_LINE:
             self.broken = True
-            reason = after.reason if isinstance(after, Refusal) else "has no end: the line is torn"
-            return f"{reason}; nothing after it can be trusted"
+            return TORN
+        after = admit(self.state, line.removesuffix(b"\n"))
+        if isinstance(after, Refusal):
+            self.broken = True
+            return f"{after.reason}; nothing after it can be trusted"
         seq, self.state = self.state.size, after
         if after.size in self.wanted:
             self.roots[after.size] = after.frontier.root()

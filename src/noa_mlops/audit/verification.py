@@ -31,7 +31,7 @@ def verify(layout: Layout, *, origin: str | None = None, against: bytes | None =
     and the pin of this machine, which is raised when all holds. Raises `NotFound` when there is no ledger at all,
     `LedgerConflict` when it may not be read.
     """
-    if not layout.ledger.exists():
+    if not (layout.ledger.exists() or layout.log_checkpoints.exists()):
         raise NotFound(f"there is no ledger at {layout.ledger}", hint="Name the project folder with -C DIR.")
     anchors = Anchors.of(layout, origin, against)
     notes, findings = _notes(layout)
@@ -69,7 +69,9 @@ def _notes(layout: Layout) -> tuple[list[bytes], list[Finding]]:
     path = layout.log_checkpoints
     try:
         return split_records(path.read_bytes()), []
-    except (LedgerTampered, OSError) as error:
+    except OSError as error:
+        return [], [Finding(str(path), None, f"cannot be read ({error.strerror})")]
+    except LedgerTampered as error:
         return [], [Finding(str(path), None, str(error))]
 
 

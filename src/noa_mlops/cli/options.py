@@ -36,12 +36,20 @@ def dry_run(function: _F) -> _F:
 def project(folder: Path) -> Layout:
     """The layout of an existing project folder. Raises `NotFound` where there is none."""
     layout = Layout.of(folder.absolute())
-    if not layout.ledger.exists():
-        raise NotFound(
-            f"{layout.project} is no project: it has no {layout.ledger.relative_to(layout.project)}",
-            hint="Run 'noa init' there, or name the project folder with -C DIR.",
-        )
-    return layout
+    if _begun(layout):
+        return layout
+    around = next((parent for parent in layout.project.parents if _begun(Layout.of(parent))), None)
+    raise NotFound(
+        f"{layout.project} is no project: it has no {layout.ledger.relative_to(layout.project)}",
+        hint="Run 'noa init' there, or name the project folder with -C DIR."
+        if around is None
+        else f"It lies in the project {around}: go there, or name it with -C {around}.",
+    )
+
+
+def _begun(layout: Layout) -> bool:
+    """Whether there is a ledger, or the checkpoints of one that was lost."""
+    return layout.ledger.exists() or layout.log_checkpoints.exists()
 
 
 def address(text: str) -> tuple[str, int | None]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 from pathlib import Path
 
 import click
 
 from noa_mlops.cli import options, output
 from noa_mlops.cli.progress import Progress
+from noa_mlops.errors import NotFound
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.report import PipelineReport
@@ -20,7 +23,7 @@ from noa_mlops.records.report import PipelineReport
 def run(plan: Path, folder: Path, *, dry_run: bool, as_json: bool) -> int:
     """Train PLAN, measure the model without showing it the labels, decide, and promote it if it may be."""
     layout = options.project(folder)
-    loaded = TrainingPlan.load(plan, project=layout.project)
+    loaded = TrainingPlan.load(_file(plan, layout), project=layout.project)
     if dry_run:
         return _check(layout, loaded, as_json=as_json)
     report = execute(layout, loaded, quiet=as_json)
@@ -29,6 +32,21 @@ def run(plan: Path, folder: Path, *, dry_run: bool, as_json: bool) -> int:
     else:
         show_report(report)
     return report.exit_code
+
+
+def _file(plan: Path, layout: Layout) -> Path:
+    """The plan that was named; one that is not there is answered with the one that was meant. Raises `NotFound`."""
+    if os.path.lexists(layout.project / plan):
+        return plan
+    known = {str(file.relative_to(layout.project)): file.stem for file in sorted(layout.plans.glob("*.*"))}
+    named = [name for name, stem in known.items() if stem == plan.stem]
+    near = named or difflib.get_close_matches(str(plan), known, n=1)
+    if not near:
+        return plan
+    raise NotFound(
+        f"there is no plan {str(plan)!r} in {layout.project}",
+        hint=f"Did you mean {near[0]}? Paths begin in the project.",
+    )
 
 
 def execute(layout: Layout, plan: TrainingPlan, *, quiet: bool) -> PipelineReport:

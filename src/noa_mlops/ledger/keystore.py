@@ -131,9 +131,14 @@ class KeyStore:
         if not os.path.lexists(folder):
             raise NotAuthorised(
                 f"the private keys of this project, {folder.name}, are not in {self.root}",
-                hint="Set NOA_KEYS to the folder that holds them; reading and verifying need none.",
+                hint=self._where(folder.name),
             )
         return KeyRing(folder, policy)
+
+    def _where(self, name: str) -> str:
+        if self.root.name == name and self.root.is_dir():
+            return f"NOA_KEYS must name the folder around that one: {self.root.parent}"
+        return f"Set NOA_KEYS to the folder that holds {name}; reading and verifying need no keys."
 
     def folder(self, policy: Policy) -> Path:
         """Where the keys lie of the ledger whose first policy this is: its name and verifier name the folder."""

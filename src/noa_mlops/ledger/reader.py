@@ -184,6 +184,10 @@ class LedgerReader:
                 raise LedgerTampered(f"{self._layout.log_checkpoints} has lost its checkpoints")
             self._advance(after, first)
             return True
+        if not first and newest.note is not None:
+            raise LedgerTampered(
+                f"{self._layout.ledger} is gone or empty, but {self._layout.log_checkpoints.name} vouches for what it held"
+            )
         if more or newest.note is not None or (isinstance(after, Refusal) and after.authentic):
             reason = after.reason if isinstance(after, Refusal) else "is cut off"
             raise LedgerTampered(f"{self._layout.ledger}: entry 0 {reason}")
