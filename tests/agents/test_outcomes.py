@@ -1,5 +1,6 @@
 """How a job can end, and what its outcome says."""
 
+import os
 import re
 import signal
 import threading
@@ -8,7 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from noa_mlops.agents import Job, RuntimeManager, Workspace
+from noa_mlops.agents import Job, RuntimeManager, Workspace, ending
+from noa_mlops.agents.processes import fork
+from noa_mlops.agents.supervision import refuse
+from noa_mlops.agents.supervisors import Line
 from noa_mlops.errors import TrainingFailed
 
 HOUR = "import time; time.sleep(3600)"
@@ -149,3 +153,52 @@ def test_writes_down_what_the_runtime_did(bench):
     assert "started process" in lines[0]
     assert "time_limit" in lines[1]
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line) for line in lines)
+
+
+def test_a_file_over_the_disk_limit_is_named_as_that_limit_also_when_the_program_ends_by_itself(bench):
+    outcome = bench.run("open('out/big', 'wb').write(bytes(3 << 20))", disk=1 << 20)
+    assert (outcome.cause, outcome.exit_status) == ("disk_limit", 1)
+    assert ending(outcome, "") == "wrote more than its disk limit (a file grew over the limit)"
+
+
+def test_a_program_that_is_not_there_was_not_started(bench):
+    outcome = RuntimeManager().run(replace(bench.job(HOUR), argv=("no-such-program",)))
+    assert (outcome.cause, outcome.exit_status) == ("exit_status", 127)
+    assert (
+        ending(outcome, "")
+        == "was not started: 'no-such-program' cannot be started: no program 'no-such-program' on the PATH"
+    )
+
+
+def test_a_status_of_127_of_its_own_is_an_exit_status(bench):
+    outcome = bench.run("raise SystemExit(127)")
+    assert ending(outcome, "no luck") == "exited with status 127: no luck"
+
+
+def test_a_job_whose_supervisor_found_no_room_on_the_machine_is_reported_as_not_started():
+    control, orders = os.pipe()
+    reports, report = os.pipe()
+    os.close(control)
+    refuse(report, "the machine has no room for its supervisor")
+    os.close(report)
+    line = Line(orders, reports)
+    try:
+        told = dict(line.carry_out([("cwd", "/")], lambda: False, 1))
+    finally:
+        line.close()
+    assert line.reported
+    assert (told["cause"], told["exit_status"]) == ("exit_status", "127")
+    assert told["detail"] == "the machine has no room for its supervisor"
+
+
+def test_a_machine_that_is_short_of_processes_for_a_moment_is_waited_for(monkeypatch):
+    answers = [BlockingIOError(11, "Resource temporarily unavailable"), 4711]
+
+    def scarce():
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(os, "fork", scarce)
+    assert fork() == 4711

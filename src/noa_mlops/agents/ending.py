@@ -7,7 +7,7 @@ from noa_mlops.agents.jobs import Outcome
 _WORDS = {
     "time_limit": "was killed at its time limit",
     "memory_limit": "ran out of memory and was killed",
-    "disk_limit": "wrote more than its disk limit and was killed",
+    "disk_limit": "wrote more than its disk limit",
     "process_limit": "started too many processes and was killed",
     "left_processes": "left processes running in the background; they were killed",
     "lost": "was lost together with its supervisor",
@@ -18,6 +18,8 @@ def ending(outcome: Outcome, log: str) -> str:
     """What became of a job that did not complete, to follow a name; ``log`` is the end of what it printed."""
     if outcome.cause == "exit_status":
         text = f"exited with status {outcome.exit_status}"
+        if outcome.detail != f"exit status {outcome.exit_status}":
+            return f"was not started: {outcome.detail}"
     elif outcome.cause == "signal":
         text = f"was killed by signal {outcome.signal}"
     else:

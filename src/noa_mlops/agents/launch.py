@@ -13,7 +13,7 @@ from noa_mlops.agents import sandbox, wire
 from noa_mlops.agents.assignment import SEALED, Assignment
 from noa_mlops.agents.capture import Capture
 from noa_mlops.agents.kernel import LAST_SIGNAL, PR_SET_PDEATHSIG, SIGKILL, Kernel
-from noa_mlops.agents.processes import take_precedence
+from noa_mlops.agents.processes import fork, take_precedence
 
 _OPEN_FILES = 4096
 _SPARE_TASKS = 512
@@ -40,7 +40,10 @@ def launch(kernel: Kernel, assignment: Assignment) -> Launched:
     """Start the program of ``assignment``. Raises `LaunchFailed`."""
     printed, complained = _logs(assignment)
     stdout, stderr, report = os.pipe(), os.pipe(), os.pipe()
-    pid = os.fork()
+    try:
+        pid = fork()
+    except OSError as error:
+        raise LaunchFailed(f"the machine has no room for its process: {error}") from error
     if pid == 0:
         _child(kernel, assignment, (stdout[1], stderr[1], report[1]))
     take_precedence()

@@ -16,6 +16,18 @@ if TYPE_CHECKING:  # the supervisor starts without what these need
     from collections.abc import Callable
 
 _LONGEST_PAUSE = 0.02
+_TRIES = 100
+_BETWEEN_TRIES = 0.1
+
+
+def fork() -> int:
+    """Fork. Where the machine has no room for another process, wait for some seconds. Raises `OSError` after that."""
+    for _ in range(_TRIES):
+        try:
+            return os.fork()
+        except BlockingIOError:
+            time.sleep(_BETWEEN_TRIES)
+    return os.fork()
 
 
 class Tree:

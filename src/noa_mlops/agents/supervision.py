@@ -23,6 +23,7 @@ _LOOK_AT_DISK = 0.5
 _GRACE = 1.0
 _ENDING = 0.005
 _SIGXCPU, _SIGXFSZ = 24, 25
+_FILE_TOO_LARGE = b"File too large"
 _OUT_OF_MEMORY = (b"MemoryError", b"std::bad_alloc", b"Cannot allocate memory")
 
 
@@ -44,6 +45,17 @@ def supervise(kernel: Kernel, runtime: int) -> None:
     finally:
         Tree().end()
     _tell([*fields, ("started", repr(started)), ("finished", repr(time.time()))])
+
+
+def refuse(report: int, reason: str) -> None:
+    """Report, in the place of a supervisor that could not be started, that the job was not."""
+    now = repr(time.time())
+    never = [("cause", "exit_status"), ("exit_status", "127"), ("detail", reason), ("started", now), ("finished", now)]
+    try:
+        wire.send(report, [("supervisor", str(os.getpid()))])
+        wire.send(report, never)
+    except BrokenPipeError:
+        return
 
 
 def _tell(fields: list[tuple[str, str]]) -> bool:
@@ -155,6 +167,8 @@ class Watch:
             return Breach("disk_limit", "a file grew over the limit")
         if (number or status) and self._ran_out_of_memory():
             return Breach("memory_limit", f"out of memory; the limit is {self._limits['memory']} bytes")
+        if status and _FILE_TOO_LARGE in self._stderr.tail:
+            return Breach("disk_limit", "a file grew over the limit")
         if number:
             return Breach("signal", f"signal {number}")
         if status:

@@ -12,9 +12,11 @@ import select
 import struct
 
 from noa_mlops.agents.kernel import PR_SET_DUMPABLE, Kernel
-from noa_mlops.agents.supervision import supervise
+from noa_mlops.agents.processes import fork
+from noa_mlops.agents.supervision import refuse, supervise
 
 _REQUESTS = 0
+_REPORT = 1
 _CLOSE_ON_EXEC = 0x40000000
 _DEFAULT, _IGNORE = 0, 1
 _SIGCHLD, _TO_END_IT = 17, (1, 2, 15)
@@ -38,8 +40,13 @@ def serve() -> None:
         descriptors = _request(requests)
         if descriptors is None:
             return
-        if os.fork() == 0:
-            _become_supervisor(kernel, descriptors, watched)
+        try:
+            pid = fork()
+        except OSError as error:
+            refuse(descriptors[_REPORT], f"the machine has no room for its supervisor: {error}")
+        else:
+            if pid == 0:
+                _become_supervisor(kernel, descriptors, watched)
         for descriptor in descriptors:
             os.close(descriptor)
 
