@@ -5,13 +5,17 @@ Readers see what is sealed; a run that is on its way shows as running and nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from noa_mlops.errors import NotFound
 from noa_mlops.ledger import LedgerEntry, LedgerReader, VersionState
+from noa_mlops.records.documents import parse_object
 from noa_mlops.records.events import DECISION, RUN
 from noa_mlops.records.layout import address
+
+MAX_PLAN = 4 << 20
+"""Largest plan that is read, in bytes; its file was smaller than a quarter of that."""
 
 _Begun: TypeAlias = Mapping[tuple[str, int], dict[str, Any]]
 """Versions, by lifecycle and number, that nothing sealed speaks of yet."""
@@ -30,8 +34,11 @@ def project_view(ledger: LedgerReader) -> dict[str, Any]:
 
 
 def lifecycle_view(ledger: LedgerReader, lifecycle_id: str) -> dict[str, Any]:
-    """One lifecycle: champion, rollout, and its versions, newest first. Raises `NotFound`."""
-    return _lifecycle_view(ledger, _begun(ledger), lifecycle_id, newest=None)
+    """One lifecycle: champion with what it was promoted on, rollout, versions, newest first. Raises `NotFound`."""
+    view = _lifecycle_view(ledger, _begun(ledger), lifecycle_id, newest=None)
+    if (champion := view["champion"]) is not None:
+        champion.update(_grounds(ledger, ledger.history(lifecycle_id, champion["version"])))
+    return view
 
 
 def _lifecycle_view(ledger: LedgerReader, begun: _Begun, lifecycle_id: str, newest: int | None) -> dict[str, Any]:
@@ -56,10 +63,26 @@ def version_view(ledger: LedgerReader, lifecycle_id: str, version: int) -> dict[
         raise NotFound(f"there is no {address(lifecycle_id, version)}; the newest is @{max(versions)}")
     rollout = ledger.state.lifecycle(lifecycle_id).rollout
     view = {"lifecycle_id": lifecycle_id, **versions[version], "rollout": rollout, "entries": []}
-    for entry in ledger.history(lifecycle_id, version):
+    history = ledger.history(lifecycle_id, version)
+    for entry in history:
         view["entries"].append({"seq": entry.seq, "type": entry.type, "ts": entry.ts, "keyid": entry.keyid})
         view.update(_told(entry))
+    if "decision" in view:
+        view["no_gate"] = _grounds(ledger, history)["no_gate"]
     return view
+
+
+def _grounds(ledger: LedgerReader, history: Sequence[LedgerEntry]) -> dict[str, Any]:
+    """What the last entry of a decided version rests on; ``no_gate`` is why its plan declares none, else None."""
+    decision = history[-1].predicate[DECISION]
+    plan = history[0].predicate["plan"]["digest"]["sha256"]
+    reason = None
+    if decision["gate"] == "none":
+        forgotten = plan in ledger.state.redacted
+        reason = (
+            "(redacted)" if forgotten else parse_object(ledger.get_object(plan), limit=MAX_PLAN)["evaluation"]["reason"]
+        )
+    return {"metrics": decision["metrics"], "thresholds": decision["thresholds"], "no_gate": reason}
 
 
 def _told(entry: LedgerEntry) -> Mapping[str, Any]:

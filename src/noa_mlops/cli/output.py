@@ -61,6 +61,12 @@ def status(word: str) -> str:
     return click.style(word.upper(), fg=colours.get(word, "yellow"), bold=True)
 
 
+def rollout(lifecycle: Mapping[str, Any]) -> str:
+    """Whether a lifecycle's champion may be rolled out, as a state; one without champion has nothing to roll out."""
+    word = lifecycle["rollout"]["status"]
+    return status("no champion" if lifecycle["champion"] is None and word == "ready" else word)
+
+
 def number(value: float | None) -> str:
     """A metric as people read it; a dash when it could not be computed."""
     return "-" if value is None else f"{value:.4g}"
@@ -119,6 +125,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def reached(metrics: Mapping[str, float | None], thresholds: Mapping[str, Any], name: str) -> None:
+    """The metrics that have a threshold, or all when none has, after an empty line; ``name`` is where the rest is shown."""
+    if not metrics:
+        return
+    shown = {metric: metrics.get(metric) for metric in thresholds} or metrics
+    say()
+    table(metric_rows(shown, thresholds), ("metric", "value", "threshold"))
+    if more := len(metrics) - len(shown):
+        say(f"{more} more measured: noa show {name}")
 
 
 def metric_rows(metrics: Mapping[str, float | None], thresholds: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -97,12 +97,7 @@ def show_report(report: PipelineReport) -> None:
         output.say()
         output.field("Cause", f"{report.failure['cause']}: {output.foreign(report.failure['message'])}")
         output.field("Next", f"noa logs {report.address}")
-    if report.metrics:
-        output.say()
-        shown = {name: report.metrics.get(name) for name in report.thresholds} or report.metrics
-        output.table(output.metric_rows(shown, report.thresholds), ("metric", "value", "threshold"))
-        if more := len(report.metrics) - len(shown):
-            output.say(f"{more} more measured: noa show {report.address}")
+    output.reached(report.metrics, report.thresholds, report.address)
     if report.status == "blocked":
         output.say()
         output.field("Blocked", ", ".join(report.reasons))

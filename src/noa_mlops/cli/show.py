@@ -36,12 +36,14 @@ def show(name: str, folder: Path, *, as_json: bool) -> int:
 
 def _show_lifecycle(view: Mapping[str, Any]) -> None:
     champion = view["champion"]
-    output.say(f"{output.status(view['rollout']['status'])}  {view['lifecycle_id']}")
+    output.say(f"{output.rollout(view)}  {view['lifecycle_id']}")
     output.say()
     if champion is None:
         output.field("Champion", "none")
     else:
         output.field("Champion", f"@{champion['version']}   {champion['profile']}   sha256 {champion['checksum']}")
+        _show_no_gate(champion)
+        output.reached(champion["metrics"], champion["thresholds"], f"{view['lifecycle_id']}@{champion['version']}")
     output.say()
     rows = [(f"@{version['version']}", version["state"], version["profile"]) for version in view["versions"]]
     output.table(rows, ("version", "state", "profile"))
@@ -61,8 +63,10 @@ def _show_version(view: Mapping[str, Any]) -> None:
     if "failure" in view:
         output.field("Failure", f"{view['failure']['cause']}: {output.foreign(view['failure']['message'])}")
     decision = view.get("decision")
-    metrics = view.get("evaluation", {}).get("metrics", {})
+    evaluation = view.get("evaluation", {})
+    metrics = evaluation.get("metrics", {})
     if metrics:
+        output.field("Measured", _rows(evaluation))
         output.say()
         output.table(
             output.metric_rows(metrics, decision["thresholds"] if decision else {}), ("metric", "value", "threshold")
@@ -72,9 +76,28 @@ def _show_version(view: Mapping[str, Any]) -> None:
         why = f" ({', '.join(decision['reasons'])})" if decision["reasons"] else ""
         output.field("Verdict", decision["verdict"])
         output.field("Decision", f"{decision['status']}{why}")
+        for violation in decision["violations"]:
+            output.field("", f"{violation['metric']}: {output.foreign(violation['reason'])}")
+        _show_no_gate(view)
         output.field("Signed by", view["decided_by"] + ("   solo mode" if decision["solo_mode"] else ""))
     output.say()
     output.table([(entry["seq"], entry["type"], entry["ts"]) for entry in view["entries"]], ("entry", "type", "time"))
+
+
+def _rows(evaluation: Mapping[str, Any]) -> str:
+    """The rows that count, and those that do not count as they should."""
+    odd = {
+        "missing_labels": "without a label left out",
+        "missing_predictions": "without a prediction",
+        "unseen_labels": "with a label that training did not have",
+    }
+    told = [f"{evaluation[name]} {words}" for name, words in odd.items() if evaluation[name]]
+    return "; ".join([f"{evaluation['rows']} rows", *told])
+
+
+def _show_no_gate(view: Mapping[str, Any]) -> None:
+    if view["no_gate"] is not None:
+        output.field("No gate", output.foreign(view["no_gate"]))
 
 
 def _show_runs(view: Mapping[str, Any]) -> None:

@@ -23,8 +23,8 @@ def status(folder: Path, *, as_json: bool) -> int:
         return 0
     for lifecycle in view["lifecycles"]:
         champion = lifecycle["champion"]
-        name = f"@{champion['version']}" if champion else "none"
-        output.say(f"{output.status(lifecycle['rollout']['status'])}  {lifecycle['lifecycle_id']}   champion {name}")
+        name = f"   champion @{champion['version']}" if champion else ""
+        output.say(f"{output.rollout(lifecycle)}  {lifecycle['lifecycle_id']}{name}")
         for version in lifecycle["versions"]:
             output.say(f"  @{version['version']:<5} {version['state']:<13} {version['profile']}")
     if not view["lifecycles"]:

@@ -51,7 +51,7 @@ def verify(
         return code
     for finding in result.findings:
         output.say(output.foreign(str(finding)))
-    word = "verified" if result.holds else f"{len(result.findings)} findings"
+    word = "verified" if result.holds else f"{len(result.findings)} finding{'s' if result.findings[1:] else ''}"
     output.say(f"{word}: {result.entries} entries, {result.sealed} sealed, {result.versions} versions in the store")
     if result.origin is not None:
         output.field("Origin", result.origin)

@@ -260,6 +260,8 @@ class TrainingOrchestrator:
             self._catch_up()
         except LifecycleError as error:
             notes = (*notes, f"registry mirror pending ({error}): noa doctor --repair")
+        if gate(run.submission.plan) == "none" and run.submission.plan.evaluation is not None:
+            notes = (*notes, f"the plan declares no gate: {run.submission.plan.evaluation.reason}")
         run.tell()
         lifecycle = self._services.ledger.state.lifecycle(run.lifecycle_id)
         return report_of(run.history, lifecycle, run.submission.isolation, notes)
