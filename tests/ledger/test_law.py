@@ -167,7 +167,6 @@ def test_refuses_a_decision_taken_against_a_champion_that_has_been_replaced(ledg
         "Investigated",
         "RolloutEnabled",
         "Overridden",
-        "RolledBack",
         "Deployed",
         "X",
     ],

@@ -38,6 +38,7 @@ def lifecycle_view(ledger: LedgerReader, lifecycle_id: str) -> dict[str, Any]:
     view = _lifecycle_view(ledger, _begun(ledger), lifecycle_id, newest=None)
     if (champion := view["champion"]) is not None:
         champion.update(_grounds(ledger, ledger.history(lifecycle_id, champion["version"])))
+        champion["since"] = _since(ledger, ledger.state.lifecycle(lifecycle_id).crowned or 0)
     return view
 
 
@@ -83,6 +84,12 @@ def _grounds(ledger: LedgerReader, history: Sequence[LedgerEntry]) -> dict[str, 
             "(redacted)" if forgotten else parse_object(ledger.get_object(plan), limit=MAX_PLAN)["evaluation"]["reason"]
         )
     return {"metrics": decision["metrics"], "thresholds": decision["thresholds"], "no_gate": reason}
+
+
+def _since(ledger: LedgerReader, seq: int) -> dict[str, Any]:
+    """The entry that made the champion the champion."""
+    entry = ledger.entry(seq)
+    return {"seq": entry.seq, "type": entry.type, "ts": entry.ts}
 
 
 def _told(entry: LedgerEntry) -> Mapping[str, Any]:

@@ -26,6 +26,9 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "logs": ("logs", "What the agents of a version printed."),
         "watch": ("watch", "Events as they are recorded."),
     },
+    "Decide (signed)": {
+        "rollback": ("rollback", "Bring a former champion back."),
+    },
     "Account": {
         "verify": (
             "verify",

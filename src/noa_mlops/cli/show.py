@@ -42,6 +42,9 @@ def _show_lifecycle(view: Mapping[str, Any]) -> None:
         output.field("Champion", "none")
     else:
         output.field("Champion", f"@{champion['version']}   {champion['profile']}   sha256 {champion['checksum']}")
+        since = champion["since"]
+        brought_back = ", brought back" if since["type"] == "RolledBack" else ""
+        output.field("Since", f"{since['ts']}   entry {since['seq']}{brought_back}")
         _show_no_gate(champion)
         output.reached(champion["metrics"], champion["thresholds"], f"{view['lifecycle_id']}@{champion['version']}")
     output.say()

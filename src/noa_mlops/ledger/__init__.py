@@ -15,12 +15,14 @@ from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.pins import KnownLogs, Pin, pin_problem
 from noa_mlops.ledger.projection import ledger_lines
 from noa_mlops.ledger.reader import LedgerReader, read_lines
+from noa_mlops.ledger.rollback_law import rollback_scope
 from noa_mlops.ledger.signers import Signers
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
-from noa_mlops.ledger.trust_law import TRUST, policy_digest
+from noa_mlops.ledger.trust_law import ACT, TRUST, policy_digest
 from noa_mlops.ledger.version_law import Refusal, follow_version
 
 __all__ = [
+    "ACT",
     "DECIDING",
     "SCHEMES",
     "TRUST",
@@ -51,5 +53,6 @@ __all__ = [
     "read_authentic",
     "read_entry",
     "read_lines",
+    "rollback_scope",
     "split_records",
 ]

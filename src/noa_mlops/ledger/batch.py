@@ -51,7 +51,7 @@ class Batch:
             raise LedgerConflict(f"the entry {draft.type} {error}", hint="Nothing was recorded.") from error
         after = follow(self._state, entry)
         if isinstance(after, Refusal):
-            raise LedgerConflict(f"the entry {draft.type} {after.reason}")
+            raise LedgerConflict(f"the entry {draft.type} {after.reason}", hint=_REFUSED)
         self.entries.append(entry)
         self.states.append(after)
         self._state = after
@@ -75,3 +75,6 @@ def unsealed(outcome: Outcome, since: int, error: LedgerConflict) -> Outcome:
     )
     conflict.__cause__ = error
     return conflict
+
+
+_REFUSED = "Nothing was recorded. Something else was decided meanwhile, perhaps: 'noa status' shows what is in force."

@@ -8,6 +8,8 @@ verifying runs it on every line. State is the fold of it over the lines, and the
 - Submitted takes the next number of its lifecycle. What may follow it in that version stands in
   `noa_mlops.ledger.version_law`.
 - A decision names the champion that it replaces; ready makes its version the champion.
+- People may bring a former champion back (`noa_mlops.ledger.rollback_law`) and take objects out of the evidence
+  (`noa_mlops.ledger.redaction_law`), each by an act that a key of theirs signed.
 - Which policy may follow which, and who must have decided it, stands in `noa_mlops.ledger.trust_law`. Each line is
   judged by the policy in force at its index.
 
@@ -16,7 +18,7 @@ A type that is known to the policy but has no rule here is refused: what is not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -34,15 +36,16 @@ from noa_mlops.evidence import (
 )
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_sealed
 from noa_mlops.ledger.redaction_law import redacted_object
+from noa_mlops.ledger.rollback_law import rolled_back
 from noa_mlops.ledger.state import LedgerState, LifecycleState, PolicyInForce, VersionState
-from noa_mlops.ledger.trust_law import TRUST, changed_policy, policy_digest, policy_of
+from noa_mlops.ledger.trust_law import ACTS_OF, TRUST, changed_policy, decides, policy_digest, policy_of
 from noa_mlops.ledger.version_law import DECISION, Refusal, follow_version, knows
 from noa_mlops.records.policy import Policy
 
 GENESIS_FORMAT = 1
 """The version of the log's form, as genesis names it."""
 
-DECIDING = frozenset({"Genesis", "PromotionReady", "PolicyChanged", "Redacted"})
+DECIDING = frozenset({"Genesis", "PromotionReady", "PolicyChanged", "Redacted", "RolledBack"})
 """Types after which the ledger is sealed before anybody is told."""
 
 
@@ -126,13 +129,8 @@ def follow(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
         return Refusal(problem)
     if state.policy is None:
         return _begin(state, entry)
-    if entry.type == "PolicyChanged":
-        return _change_policy(state, entry)
-    if entry.type == "Redacted":
-        digest = redacted_object(state, state.policy, entry)
-        if isinstance(digest, Refusal):
-            return digest
-        return replace(_extended(state, entry, state.lifecycles), redacted=state.redacted | {digest})
+    if entry.type in _ACTS:
+        return _ACTS[entry.type](state, state.policy, entry)
     if not knows(entry.type):
         return Refusal(f"has the type {entry.type!r:.40}, which is not known to this version")
     if not state.policy.allows(entry.keyid, entry.type):
@@ -214,7 +212,7 @@ def _begin(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
     )
 
 
-def _change_policy(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
+def _change_policy(state: LedgerState, _: Policy, entry: LedgerEntry) -> LedgerState | Refusal:
     if (entry.lifecycle_id, entry.version, entry.status) != (None, None, None):
         return Refusal("is about a version, which a PolicyChanged cannot be")
     policy = changed_policy(state, entry)
@@ -223,23 +221,51 @@ def _change_policy(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refu
     return _extended(_in_force(state, entry, policy, since=entry.seq + 1), entry, _distrusting(state, policy))
 
 
+def _redact(state: LedgerState, policy: Policy, entry: LedgerEntry) -> LedgerState | Refusal:
+    digest = redacted_object(state, policy, entry)
+    if isinstance(digest, Refusal):
+        return digest
+    return replace(_extended(state, entry, state.lifecycles), redacted=state.redacted | {digest})
+
+
+def _roll_back(state: LedgerState, policy: Policy, entry: LedgerEntry) -> LedgerState | Refusal:
+    lifecycle = rolled_back(state, policy, entry)
+    if isinstance(lifecycle, Refusal):
+        return lifecycle
+    return _extended(state, entry, {**state.lifecycles, entry.lifecycle_id or "": lifecycle})
+
+
+_ACTS: Mapping[str, Callable[[LedgerState, Policy, LedgerEntry], LedgerState | Refusal]] = {
+    "PolicyChanged": _change_policy,
+    "Redacted": _redact,
+    "RolledBack": _roll_back,
+}
+"""What people decide, each with the act inside."""
+
+
 def _distrusting(state: LedgerState, after: Policy) -> Mapping[str, LifecycleState]:
     """The lifecycles when ``after`` revokes keys: blocked, where the champion rests on an entry not trusted any more."""
     before = state.policy.revoked if state.policy is not None else {}
-    fresh = [last for keyid, last in after.revoked.items() if keyid not in before and _decides(state, keyid)]
+    fresh = {keyid: last for keyid, last in after.revoked.items() if keyid not in before}
     if not fresh:
         return state.lifecycles
-    last = min(fresh)
+    promoted = [last for keyid, last in fresh.items() if decides(state, keyid, "PromotionReady")]
+    brought_back = [last for keyid, last in fresh.items() if decides(state, keyid, ACTS_OF["RolledBack"])]
     return {
-        name: replace(lifecycle, rollout="blocked")
-        if lifecycle.champion is not None and lifecycle.versions[lifecycle.champion].last_seq > last
-        else lifecycle
+        name: replace(lifecycle, rollout="blocked") if _rests_on(lifecycle, promoted, brought_back) else lifecycle
         for name, lifecycle in state.lifecycles.items()
     }
 
 
-def _decides(state: LedgerState, keyid: str) -> bool:
-    return any(place.policy.allows(keyid, "PromotionReady") for place in state.policies)
+def _rests_on(lifecycle: LifecycleState, promoted: Sequence[int], brought_back: Sequence[int]) -> bool:
+    """Whether the champion was promoted, or brought back by an act, after an entry that was the last one trusted."""
+    if lifecycle.champion is None or lifecycle.crowned is None:
+        return False
+    decided = lifecycle.versions[lifecycle.champion].last_seq
+    by_act = lifecycle.crowned != decided
+    return any(decided > last for last in promoted) or (
+        by_act and any(lifecycle.crowned > last for last in brought_back)
+    )
 
 
 def _in_force(state: LedgerState, entry: LedgerEntry, policy: Policy, since: int) -> LedgerState:
@@ -269,14 +295,15 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
     """The lifecycle after a decision that its version allows."""
     if not _same(entry.predicate[DECISION]["replaces"], lifecycle.champion):
         return Refusal(f"was decided against another champion than {lifecycle.champion}")
-    decided = replace(lifecycle.with_version(version), deciding=entry.seq)
+    leaf = leaf_hash(entry.line).hex()
+    decided = replace(lifecycle.with_version(version), deciding=entry.seq, answerable=leaf)
     if version.status != "champion":
         return decided
     if lifecycle.rollout == "blocked":
         return Refusal("promotes although the rollout is blocked")
     if lifecycle.champion is not None:
         decided = decided.with_version(replace(lifecycle.versions[lifecycle.champion], status="former"))
-    return replace(decided, champion=version.version)
+    return replace(decided, champion=version.version, crowned=entry.seq)
 
 
 def _same(replaces: object, champion: int | None) -> bool:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.state import LedgerState
-from noa_mlops.ledger.trust_law import public_keys, read_decision, scope_problem
+from noa_mlops.ledger.trust_law import ACT, decision_problem, read_decision, scope_problem
 from noa_mlops.ledger.version_law import Refusal
 from noa_mlops.records.policy import Policy
-
-ACT = "noa:act/v1"
 
 
 def redacted_object(state: LedgerState, policy: Policy, entry: LedgerEntry) -> str | Refusal:
@@ -25,14 +23,7 @@ def redacted_object(state: LedgerState, policy: Policy, entry: LedgerEntry) -> s
         return signed
     digest = entry.checksum
     problem = scope_problem(state, entry, signed, {"object": {"sha256": digest}})
-    if problem is not None:
-        return Refusal(problem)
-    if digest in state.redacted:
-        return Refusal("takes out an object that is gone already")
-    if not signed.verifies(public_keys(policy)):
-        return Refusal("carries an act with a signature that is wrong or of an unknown key")
-    if not policy.grants(signed.signers, signed.act.act):
-        return Refusal("carries an act without the quorum that may redact")
-    if not policy.allows(entry.keyid, entry.type):
-        return Refusal(f"is signed by a key that may not sign {entry.type}")
-    return digest
+    if problem is None and digest in state.redacted:
+        problem = "takes out an object that is gone already"
+    problem = problem or decision_problem(policy, entry, signed)
+    return digest if problem is None else Refusal(problem)

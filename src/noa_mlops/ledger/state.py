@@ -6,7 +6,7 @@ States are values. Each entry makes a new one that shares nearly everything with
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from noa_mlops.evidence import Frontier
@@ -87,12 +87,18 @@ class Versions(Mapping[int, VersionState]):
 
 @dataclass(frozen=True, slots=True)
 class LifecycleState:
-    """One lifecycle; ``deciding`` is the index of its newest deciding entry, None before the first."""
+    """One lifecycle; ``deciding`` is the index of its newest deciding entry, None before the first.
+
+    ``answerable`` is the leaf hash of that entry in hex, which an act on the lifecycle answers; ``crowned`` the index of
+    the entry that made the champion the champion.
+    """
 
     champion: int | None = None
     rollout: Rollout = "ready"
     deciding: int | None = None
     versions: Versions = field(default_factory=Versions)
+    answerable: str | None = None
+    crowned: int | None = None
 
     @property
     def next_version(self) -> int:
@@ -101,7 +107,7 @@ class LifecycleState:
 
     def with_version(self, state: VersionState) -> LifecycleState:
         """With ``state`` in the place of its version."""
-        return LifecycleState(self.champion, self.rollout, self.deciding, self.versions.put(state))
+        return replace(self, versions=self.versions.put(state))
 
 
 @dataclass(frozen=True, slots=True)

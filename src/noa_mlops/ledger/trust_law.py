@@ -16,10 +16,11 @@ from noa_mlops.evidence import ED25519, ActInvalid, KeyInvalid, PublicKey, Signe
 from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.state import LedgerState
 from noa_mlops.ledger.version_law import Refusal
-from noa_mlops.records.documents import canonical, sha256
+from noa_mlops.records.documents import canonical, compact, sha256
 from noa_mlops.records.policy import SIGN_HEAD, SIGN_POLICY, KeyRecord, Policy
 
 TRUST = "noa:trust/v1"
+ACT = "noa:act/v1"
 
 
 def policy_digest(policy: Policy) -> str:
@@ -77,7 +78,7 @@ def scope_problem(
     act = signed.act
     if act.origin != state.origin:
         return "carries an act for another log"
-    if act.act != ACTS_OF[entry.type] or act.scope != scope:
+    if act.act != ACTS_OF[entry.type] or compact(act.scope) != compact(scope):
         return "carries an act that decides something else"
     if act.answers != (answers or state.policies[-1].leaf):
         return "carries an act that answers another entry than the one in force"
@@ -86,12 +87,28 @@ def scope_problem(
     return None
 
 
+def decision_problem(policy: Policy, entry: LedgerEntry, signed: SignedAct) -> str | None:
+    """Why nobody with a say decided the act that an entry carries, or nobody who may recorded it."""
+    if not signed.verifies(public_keys(policy)):
+        return "carries an act with a signature that is wrong or of an unknown key"
+    if not policy.grants(signed.signers, signed.act.act):
+        return f"carries an act without the quorum that may {signed.act.act}"
+    if not policy.allows(entry.keyid, entry.type):
+        return f"is signed by a key that may not sign {entry.type}"
+    return None
+
+
+def decides(state: LedgerState, keyid: str, what: str) -> bool:
+    """Whether a key could ever sign lines of a type, or do an act."""
+    return any(place.policy.allows(keyid, what) for place in state.policies)
+
+
 def public_keys(*policies: Policy) -> dict[str, PublicKey]:
     """The keys of policies that were found usable, by key id."""
     return {record.keyid: load_public(record.public) for policy in policies for record in policy.keys.values()}
 
 
-ACTS_OF: Mapping[str, str] = {"PolicyChanged": SIGN_POLICY, "Redacted": "redact"}
+ACTS_OF: Mapping[str, str] = {"PolicyChanged": SIGN_POLICY, "Redacted": "redact", "RolledBack": "rollback"}
 """The act that an entry of each type carries."""
 
 

@@ -201,7 +201,7 @@ def named_objects(statement: Mapping[str, Any]) -> Iterator[str]:
             yield from _log(predicate)
         case "PromotionReady":
             yield predicate["policy"]["digest"]["sha256"]
-        case "Redacted":
+        case "Redacted" | "RolledBack":
             payload = binascii.a2b_base64(predicate["act"]["payload"])
             reason = parse_object(payload, limit=len(payload))["reason"]
             yield from () if reason is None else (reason,)

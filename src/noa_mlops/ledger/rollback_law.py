@@ -1,0 +1,65 @@
+"""The law of the way back: an operator may make a version the champion again that was it before.
+
+The act names the lifecycle, the version and its bytes, and answers the newest deciding entry of the lifecycle: so it was
+decided in sight of what is in force, and counts once. The rollout stays as it is: what was blocked stays blocked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from noa_mlops.evidence import leaf_hash
+from noa_mlops.ledger.entry import LedgerEntry
+from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
+from noa_mlops.ledger.trust_law import ACT, decides, decision_problem, read_decision, scope_problem
+from noa_mlops.ledger.version_law import Refusal
+from noa_mlops.records.policy import Policy
+
+
+def rollback_scope(lifecycle_id: str, version: int, checksum: str) -> dict[str, object]:
+    """What an act decides that brings a version back."""
+    return {"lifecycle_id": lifecycle_id, "version": version, "model": {"sha256": checksum}}
+
+
+def rolled_back(state: LedgerState, policy: Policy, entry: LedgerEntry) -> LifecycleState | Refusal:
+    """The lifecycle after its champion was rolled back, or why it may not be."""
+    if entry.predicate_type != ACT or set(entry.predicate) != {"act"} or entry.status is not None:
+        return Refusal("does not have the form of a RolledBack")
+    lifecycle_id = entry.lifecycle_id or ""
+    lifecycle = state.lifecycle(lifecycle_id)
+    target = lifecycle.versions.get(entry.version or 0)
+    if target is None or lifecycle.champion is None or lifecycle.answerable is None:
+        return Refusal("goes back to a version that there is not")
+    signed = read_decision(entry)
+    if isinstance(signed, Refusal):
+        return signed
+    scope = rollback_scope(lifecycle_id, target.version, target.checksum or "")
+    problem = (
+        target_problem(state, policy, target, entry.checksum)
+        or scope_problem(state, entry, signed, scope, answers=lifecycle.answerable)
+        or decision_problem(policy, entry, signed)
+    )
+    return _brought_back(lifecycle, target, entry) if problem is None else Refusal(problem)
+
+
+def target_problem(state: LedgerState, policy: Policy, target: VersionState, checksum: str | None) -> str | None:
+    """Why a version cannot be the champion again."""
+    if target.status != "former":
+        return f"goes back to a version that is {target.status}, not a champion of former days"
+    if checksum != target.checksum:
+        return "is about other bytes than those that were promoted"
+    if any(target.last_seq > last for keyid, last in policy.revoked.items() if decides(state, keyid, "PromotionReady")):
+        return "goes back to a version that was promoted by a key that is not trusted any more"
+    return None
+
+
+def _brought_back(lifecycle: LifecycleState, target: VersionState, entry: LedgerEntry) -> LifecycleState:
+    before = lifecycle.versions[lifecycle.champion or 0]
+    changed = lifecycle.with_version(replace(before, status="former")).with_version(replace(target, status="champion"))
+    return replace(
+        changed,
+        champion=target.version,
+        deciding=entry.seq,
+        answerable=leaf_hash(entry.line).hex(),
+        crowned=entry.seq,
+    )
