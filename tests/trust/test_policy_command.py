@@ -142,6 +142,26 @@ def test_a_new_colleague_signs_elsewhere(project, tmp_path, monkeypatch):
     verified(project)
 
 
+def test_a_new_colleague_asks_for_a_role_and_root_admits(project, tmp_path):
+    """The colleague's key is made where it stays; root sees what is asked for before anything is signed."""
+    keys, request = key_files(tmp_path), str(tmp_path / "request.json")
+    root = (keys / "root.pem").read_bytes()
+    (keys / "root.pem").unlink()
+    asked = json.loads(done(project, "keys", "request", "operator", "--to", request, "--json").out)
+    assert (keys / f"{asked['keyid'][:16]}.pem").exists()
+    assert "exists" in done(project, "keys", "request", "operator", "--to", request, status=5).said
+    assert "quorum" in done(project, "keys", "admit", request, status=5).said
+    (keys / "root.pem").write_bytes(root)
+    (keys / "root.pem").chmod(0o600)
+    told = done(project, "keys", "admit", request, "--dry-run").said
+    assert f"held by {asked['keyid'][:16]}" in told
+    assert project.last_entry()[0] != "PolicyChanged"
+    done(project, "keys", "admit", request)
+    assert project.last_entry()[0] == "PolicyChanged"
+    assert "not in force any more" in done(project, "keys", "admit", request, status=5).said
+    verified(project)
+
+
 def test_without_roots_key_nothing_is_signed(project, tmp_path):
     (key_files(tmp_path) / "root.pem").unlink()
     before = project.state()

@@ -19,7 +19,7 @@ def keys(context: click.Context, folder: Path, *, as_json: bool) -> int:
     if context.invoked_subcommand is None:
         _list(folder, as_json=as_json)
     shared = {"folder": folder, "as_json": as_json}
-    context.default_map = dict.fromkeys(("list", "export", "new", "rotate", "revoke"), shared)
+    context.default_map = dict.fromkeys(("list", "export", "new", "request", "admit", "rotate", "revoke"), shared)
     return 0
 
 
@@ -136,6 +136,44 @@ def new(
     else:
         output.say(f"would make a key for {role!r}" if dry_run else f"key {keyid} stands in policy.yaml as {role!r}")
         output.field("Next", "noa policy diff, then: noa policy sign")
+    return 0
+
+
+@keys.command("request", epilog="Example: noa keys request operator --to request.json")
+@click.argument("role")
+@click.option("--to", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Where to write.")
+@_locked
+@options.dry_run
+@options.common
+def request(role: str, file: Path, folder: Path, *, passphrase: bool, dry_run: bool, as_json: bool) -> int:
+    """Make a key on this machine and ask for ROLE: FILE goes to whoever holds root's key, the key stays here."""
+    from noa_mlops.lifecycle.key_change import request_key
+
+    layout = options.project(folder)
+    keyid = request_key(layout, role, file, _passphrase() if passphrase and not dry_run else None, dry_run=dry_run)
+    if as_json:
+        output.emit({"keyid": keyid, "role": role, "file": str(file), "dry_run": dry_run})
+    else:
+        output.say(f"would ask for {role!r}" if dry_run else f"key {keyid} asks for {role!r}")
+        output.field("Next", f"where root's key is: noa keys admit {output.foreign(str(file))}")
+    return 0
+
+
+@keys.command("admit", epilog="Example: noa keys admit request.json")
+@click.argument("file", type=click.Path(path_type=Path))
+@options.dry_run
+@options.common
+def admit(file: Path, folder: Path, *, dry_run: bool, as_json: bool) -> int:
+    """Sign the request in FILE with root's key and put it in force; --dry-run says what it asks for."""
+    from noa_mlops.lifecycle.key_change import admit_request
+
+    changes, entry = admit_request(options.project(folder), options.read(file), dry_run=dry_run)
+    if as_json:
+        output.emit({"changes": list(changes), "entry": entry, "dry_run": dry_run})
+        return 0
+    for change in changes:
+        output.say(output.foreign(change))
+    output.say("nothing was changed" if entry is None else f"in force from entry {entry + 1} on")
     return 0
 
 

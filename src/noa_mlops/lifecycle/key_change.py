@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from noa_mlops.errors import LedgerConflict, NotFound, PlanInvalid
 from noa_mlops.evidence import ED25519, KeyInvalid, Scheme, SigningKey, load_public
 from noa_mlops.files import write_durably
 from noa_mlops.ledger import SCHEMES, KeyRing, Ledger, LedgerReader, Signers
 from noa_mlops.lifecycle.policy_change import (
+    Proposal,
+    check_current,
+    differences,
     edited_policy,
     propose,
     put_in_force,
@@ -45,6 +49,38 @@ def add_external(layout: Layout, role: str, public_pem: bytes, program: Sequence
         Signers.of(ring.folder).adding(public.keyid, "sign", program)
         write_durably(layout.policy, policy_text(policy).encode())
     return public.keyid
+
+
+def request_key(layout: Layout, role: str, file: Path, passphrase: bytes | None, *, dry_run: bool = False) -> str:
+    """Make a key that stays here and write a request that gives it ``role``; its key id.
+
+    Raises `PlanInvalid` for an unknown role, `LedgerConflict` when ``file`` exists.
+    """
+    ledger = Ledger.read_only(layout)
+    key = SigningKey.generate(_scheme(role))
+    policy = with_key(_in_force(layout, ledger), role, key)
+    if file.exists():
+        raise LedgerConflict(f"{file} exists", hint="Name a file that does not.")
+    if not dry_run:
+        ring = ring_of(ledger)
+        ring.add(key, passphrase)
+        proposal = propose(ledger.state, policy)
+        write_durably(file.absolute(), replace(proposal, signed=proposal.signed.signed_by(key)).to_bytes())
+    return key.public.keyid
+
+
+def admit_request(layout: Layout, data: bytes, *, dry_run: bool = False) -> tuple[tuple[str, ...], int | None]:
+    """Sign a request with the keys that are here and put it in force: what it changes, and the index of the entry.
+
+    Raises `PlanInvalid` for a file of another form, `LedgerConflict` for one of another time, `NotAuthorised` without
+    root's quorum.
+    """
+    ledger, proposal = Ledger.read_only(layout), Proposal.from_bytes(data)
+    changes = differences(_in_force(layout, ledger), proposal.policy)
+    check_current(proposal, ledger.state)
+    if dry_run:
+        return changes, None
+    return changes, put_in_force(layout, sign_here(proposal, ledger.state, ring_of(ledger))).seq
 
 
 def rotate_key(layout: Layout, role: str, passphrase: bytes | None, *, dry_run: bool = False) -> int | None:
