@@ -5,6 +5,7 @@ file, entry and reason for whatever does not hold, and what it cannot rule out w
 exported needs no project around it; `verify_proof` checks one version by a single file.
 """
 
+from noa_mlops.audit.cleaning import OldWorkspace, clean, old_workspaces
 from noa_mlops.audit.doctor import diagnose, repair
 from noa_mlops.audit.export import Tiles, attestations, export_tiles, proof_of, put_file, verifier_source
 from noa_mlops.audit.findings import Diagnosis, Finding, Verification
@@ -16,14 +17,17 @@ __all__ = [
     "MAX_PROOF",
     "Diagnosis",
     "Finding",
+    "OldWorkspace",
     "PortableProof",
     "ProofVerification",
     "ProvenLine",
     "Tiles",
     "Verification",
     "attestations",
+    "clean",
     "diagnose",
     "export_tiles",
+    "old_workspaces",
     "proof_of",
     "put_file",
     "repair",

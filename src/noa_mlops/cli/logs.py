@@ -9,7 +9,7 @@ import click
 from noa_mlops.cli import options, output
 from noa_mlops.errors import NotFound
 from noa_mlops.files import open_beneath
-from noa_mlops.records.layout import Layout, agent_id
+from noa_mlops.records.layout import Layout, agent_id, predictor_id
 
 FILES = ("controller.log", "stdout.log", "stderr.log")
 """The logs of an agent's workspace."""
@@ -29,7 +29,7 @@ def logs(name: str, folder: Path, *, as_json: bool) -> int:
     trainer = agent_id(lifecycle_id, version)
     found = {
         f"{agent}/{file}": text
-        for agent in (trainer, f"{trainer}.predict")
+        for agent in (trainer, predictor_id(trainer))
         for file in FILES
         if (text := _read(layout.workspace(agent), file)) is not None
     }

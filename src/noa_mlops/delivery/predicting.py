@@ -27,7 +27,7 @@ from noa_mlops.delivery.source import Source
 from noa_mlops.errors import DatasetInvalid, LedgerConflict, NotFound, StepFailed
 from noa_mlops.evaluation import chosen_classes, predicted_values, read_predictions
 from noa_mlops.records.dataset import Column
-from noa_mlops.records.layout import agent_id
+from noa_mlops.records.layout import agent_id, predictor_id
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.resources import Resources
 
@@ -130,7 +130,7 @@ def _private_folder() -> Iterator[Path]:
 @contextmanager
 def _workspace(source: Source, folder: Path) -> Iterator[Workspace]:
     manifest = source.record.manifest
-    agent = f"{agent_id(manifest.lifecycle_id, manifest.version)}.predict"
+    agent = predictor_id(agent_id(manifest.lifecycle_id, manifest.version))
     workspace = Workspace.claim(replace(source.layout, artifacts=folder), agent)
     if workspace is None:
         raise LedgerConflict(f"the workspace of {agent} is in use by another process")

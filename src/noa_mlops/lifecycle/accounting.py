@@ -12,7 +12,7 @@ from noa_mlops.lifecycle import intake
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.events import EvaluationLogged, TrainingCompleted
-from noa_mlops.records.layout import Layout, agent_id
+from noa_mlops.records.layout import Layout, agent_id, predictor_id
 from noa_mlops.records.manifest import Manifest
 
 
@@ -107,7 +107,7 @@ def _agents(trained: TrainingCompleted, measured: EvaluationLogged | None) -> Ma
     agents: dict[str, Any] = {"trainer": trainer, "isolation": trained.run["isolation"]["rung"]}
     if measured is not None:
         predictor = measured.run["isolation"]
-        agents |= {"predictor": f"{trainer}.predict", "labels_hidden": predictor["labels_hidden"]}
+        agents |= {"predictor": predictor_id(trainer), "labels_hidden": predictor["labels_hidden"]}
     return agents
 
 

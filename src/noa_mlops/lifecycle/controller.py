@@ -51,7 +51,7 @@ from noa_mlops.records.events import (
     TrainingCompleted,
     TrainingProgress,
 )
-from noa_mlops.records.layout import Layout, address, agent_id
+from noa_mlops.records.layout import Layout, address, agent_id, predictor_id
 from noa_mlops.records.manifest import Manifest, checksum
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.verdict import Estimate, EvaluationReport, Verdict
@@ -255,7 +255,7 @@ class AgentLifecycleController:
 
     def _predictor(self, run: Run) -> Workspace:
         """A fresh workspace for the predictor, an agent of its own."""
-        predictor = f"{run.workspace.agent_id}.predict"
+        predictor = predictor_id(run.workspace.agent_id)
         workspace = Workspace.claim(self._layout, predictor)
         if workspace is None:
             raise LedgerConflict(f"the workspace of {predictor} is in use by another process")

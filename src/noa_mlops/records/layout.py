@@ -94,6 +94,15 @@ def agent_id(lifecycle_id: str, version: int) -> str:
     return f"{lifecycle_id}-{version}"
 
 
+PREDICTOR = ".predict"
+"""What follows the name of a version's trainer in that of its predictor."""
+
+
+def predictor_id(trainer: str) -> str:
+    """The agent that predicts for the version of a trainer."""
+    return f"{trainer}{PREDICTOR}"
+
+
 def address(lifecycle_id: str, version: int) -> str:
     """How people name a version: ``LIFECYCLE@N``."""
     return f"{lifecycle_id}@{version}"
