@@ -384,3 +384,10 @@ def test_the_command_ends_quietly_when_nobody_reads_on(promoted):
     command.stdout.close()
     assert command.wait(30) == 0
     assert command.stderr.read() == ""
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("keys", "list"), ("policy", "diff")])
+def test_the_project_folder_may_be_named_before_the_command(promoted, arguments):
+    result = told("-C", str(promoted.path), *arguments, "--json")
+    assert result.status == 0
+    assert result.out == promoted.tell(*arguments, "--json").out

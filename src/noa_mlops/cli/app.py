@@ -103,11 +103,15 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(VERSION, message="noa %(version)s")
-def noa() -> None:
+@click.option("-C", "folder", metavar="DIR", help="The project folder; commands take it as well.")
+@click.pass_context
+def noa(context: click.Context, folder: str | None) -> None:
     """Train in isolation, measure without showing the labels, gate, promote, and keep signed evidence.
 
     Example: noa init && noa run plans/rainfall.yaml
     """
+    if folder is not None:
+        context.default_map = {name: {"folder": folder} for group in COMMANDS.values() for name in group}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
