@@ -1,6 +1,7 @@
 # make demo    a first model, from nothing but Python and make
 # make test    every check of this project
 # make bench   our times against the floors of this machine, in one run (BENCH=--full: a million entries)
+# make bench-peers   the same steps by DBOS, Dagster and MLflow, from environments that it makes
 # make lock    resolve the requirements again (UPGRADE=--upgrade takes newer versions)
 # make clean   back to a fresh clone
 #
@@ -16,7 +17,7 @@ unexport PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_HASHES PIP_TARGET PIP_USER PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types floors tests bench lock clean
+.PHONY: help demo test lint types floors tests bench bench-peers lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +42,9 @@ tests: $(VENV)/.dev
 
 bench: $(VENV)/.tabular
 	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-peers: $(VENV)/.tabular
+	$(BIN)/python -m benchmarks.peers
 
 # A stamp stands for an environment that holds exactly what its lock names, and this package on top.
 $(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/.created

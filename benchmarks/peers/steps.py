@@ -1,0 +1,45 @@
+"""The three steps that every peer is given: write a model of 1 MB, measure it, copy it to where it is in force.
+
+Standard library only: a peer runs this in an environment of its own, without our package.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+MODEL = bytes(1_000_000)
+
+
+def train(folder: str) -> str:
+    """Write the model; its path."""
+    path = Path(folder) / f"model-{time.perf_counter_ns()}.bin"
+    path.write_bytes(MODEL)
+    return str(path)
+
+
+def evaluate(model: str) -> float:
+    """A metric of the model: how large it is."""
+    return float(Path(model).stat().st_size)
+
+
+def promote(model: str) -> str:
+    """Copy the model to the place of the one in force."""
+    return str(shutil.copyfile(model, Path(model).with_name("champion.bin")))
+
+
+def report(lifecycle: Callable[[], object]) -> None:
+    """Run ``lifecycle`` as often as the command line says, and print the median in milliseconds as JSON."""
+    rounds = int(sys.argv[1])
+    taken = []
+    for turn in range(-2, rounds):
+        began = time.perf_counter()
+        lifecycle()
+        if turn >= 0:
+            taken.append(time.perf_counter() - began)
+    print(json.dumps({"ms": statistics.median(taken) * 1000}))
