@@ -36,12 +36,11 @@ class Frontier:
 
     def push(self, leaf: bytes) -> Frontier:
         """The tree with one more leaf, given as its `leaf_hash`."""
-        hashes, count = self.hashes, self.size
+        kept, count = len(self.hashes), self.size
         while count & 1:
-            leaf = node_hash(hashes[-1], leaf)
-            hashes = hashes[:-1]
-            count >>= 1
-        return Frontier(self.size + 1, (*hashes, leaf))
+            kept, count = kept - 1, count >> 1
+            leaf = node_hash(self.hashes[kept], leaf)
+        return Frontier(self.size + 1, (*self.hashes[:kept], leaf))
 
     def root(self) -> bytes:
         """The root of the tree."""

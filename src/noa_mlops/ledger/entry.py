@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import combinations
 from typing import Any
 
 from noa_mlops.evidence import MAX_LINE, STATEMENT_TYPE, SignedLine, SigningKey, payload_of, sign_payload
@@ -16,8 +17,10 @@ from noa_mlops.records.names import name_problem
 VERSION = 1
 """The version of the header's form."""
 
-_HEADER = ("v", "type", "seq", "prev", "ts", "lifecycle_id", "version", "status")
-_REQUIRED = _HEADER[:5]
+_REQUIRED = ("v", "type", "seq", "prev", "ts")
+_ABOUT = ("lifecycle_id", "version", "status")
+_HEADERS = frozenset((*_REQUIRED, *some) for count in range(4) for some in combinations(_ABOUT, count))
+"""The members that a header may have, each in its place."""
 _MEMBERS = ["_type", "noa_entry", "predicateType", "predicate", "subject"]
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z", re.ASCII)
 
@@ -66,7 +69,8 @@ class LedgerEntry:
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC, to the millisecond."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    here = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return here.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def write_entry(draft: Draft, state: LedgerState, ts: str, key: SigningKey) -> LedgerEntry:
@@ -75,10 +79,10 @@ def write_entry(draft: Draft, state: LedgerState, ts: str, key: SigningKey) -> L
     Raises `StatementInvalid` or `EntryInvalid` when no reader would accept the line.
     """
     place = {"v": VERSION, "type": draft.type, "seq": state.size, "prev": state.head, "ts": ts}
-    about = {"lifecycle_id": draft.lifecycle_id, "version": draft.version, "status": draft.status}
+    about = zip(_ABOUT, (draft.lifecycle_id, draft.version, draft.status), strict=True)
     statement = {
         "_type": STATEMENT_TYPE,
-        "noa_entry": place | {name: value for name, value in about.items() if value is not None},
+        "noa_entry": place | {name: value for name, value in about if value is not None},
         "predicateType": draft.predicate_type,
         "predicate": draft.predicate,
         "subject": draft.subject,
@@ -148,7 +152,7 @@ def _checked_header(header: object) -> Mapping[str, Any]:
         raise EntryInvalid("has no header")
     if type(header["v"]) is not int or header["v"] != VERSION:
         raise EntryInvalid(f"has the form {header['v']!r:.20}, which is not known to this version")
-    if list(header) != [name for name in _HEADER if name in header or name in _REQUIRED]:
+    if tuple(header) not in _HEADERS:
         raise EntryInvalid("has a header with missing, unknown or misplaced members")
     _check_place(header)
     _check_address(header)

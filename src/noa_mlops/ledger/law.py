@@ -37,7 +37,7 @@ from noa_mlops.evidence import (
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_sealed
 from noa_mlops.ledger.redaction_law import redacted_object
 from noa_mlops.ledger.rollback_law import rolled_back
-from noa_mlops.ledger.state import LedgerState, LifecycleState, PolicyInForce, VersionState
+from noa_mlops.ledger.state import LedgerState, Lifecycles, LifecycleState, PolicyInForce, VersionState
 from noa_mlops.ledger.trust_law import ACTS_OF, TRUST, changed_policy, decides, policy_digest, policy_of
 from noa_mlops.ledger.version_law import DECISION, Refusal, follow_version, knows
 from noa_mlops.records.policy import Policy
@@ -138,7 +138,7 @@ def follow(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
     changed = _apply(state, entry)
     if isinstance(changed, Refusal):
         return changed
-    return _extended(state, entry, {**state.lifecycles, entry.lifecycle_id or "": changed})
+    return _extended(state, entry, state.lifecycles.put(entry.lifecycle_id or "", changed))
 
 
 def head_keys(policy: Policy, what: str) -> tuple[PublicKey, ...]:
@@ -146,7 +146,7 @@ def head_keys(policy: Policy, what: str) -> tuple[PublicKey, ...]:
     return tuple(load_public(record.public) for record in policy.keys_for(what) if record.scheme == ED25519)
 
 
-def _extended(state: LedgerState, entry: LedgerEntry, lifecycles: Mapping[str, LifecycleState]) -> LedgerState:
+def _extended(state: LedgerState, entry: LedgerEntry, lifecycles: Lifecycles) -> LedgerState:
     return LedgerState(
         size=state.size + 1,
         head=entry.digest,
@@ -208,7 +208,9 @@ def _begin(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
     if verifier is None or entry.keyid not in verifier.keys or "Genesis" not in verifier.may or policy.revoked:
         return Refusal("is signed by a key that its own policy does not let sign it")
     return _extended(
-        _in_force(replace(state, origin=f"{policy.name}/{entry.digest}"), entry, policy, since=0), entry, {}
+        _in_force(replace(state, origin=f"{policy.name}/{entry.digest}"), entry, policy, since=0),
+        entry,
+        state.lifecycles,
     )
 
 
@@ -232,7 +234,7 @@ def _roll_back(state: LedgerState, policy: Policy, entry: LedgerEntry) -> Ledger
     lifecycle = rolled_back(state, policy, entry)
     if isinstance(lifecycle, Refusal):
         return lifecycle
-    return _extended(state, entry, {**state.lifecycles, entry.lifecycle_id or "": lifecycle})
+    return _extended(state, entry, state.lifecycles.put(entry.lifecycle_id or "", lifecycle))
 
 
 _ACTS: Mapping[str, Callable[[LedgerState, Policy, LedgerEntry], LedgerState | Refusal]] = {
@@ -243,7 +245,7 @@ _ACTS: Mapping[str, Callable[[LedgerState, Policy, LedgerEntry], LedgerState | R
 """What people decide, each with the act inside."""
 
 
-def _distrusting(state: LedgerState, after: Policy) -> Mapping[str, LifecycleState]:
+def _distrusting(state: LedgerState, after: Policy) -> Lifecycles:
     """The lifecycles when ``after`` revokes keys: blocked, where the champion rests on an entry not trusted any more."""
     before = state.policy.revoked if state.policy is not None else {}
     fresh = {keyid: last for keyid, last in after.revoked.items() if keyid not in before}
@@ -251,10 +253,11 @@ def _distrusting(state: LedgerState, after: Policy) -> Mapping[str, LifecycleSta
         return state.lifecycles
     promoted = [last for keyid, last in fresh.items() if decides(state, keyid, "PromotionReady")]
     brought_back = [last for keyid, last in fresh.items() if decides(state, keyid, ACTS_OF["RolledBack"])]
-    return {
-        name: replace(lifecycle, rollout="blocked") if _rests_on(lifecycle, promoted, brought_back) else lifecycle
-        for name, lifecycle in state.lifecycles.items()
-    }
+    lifecycles = state.lifecycles
+    for name, lifecycle in state.lifecycles.items():
+        if _rests_on(lifecycle, promoted, brought_back):
+            lifecycles = lifecycles.put(name, replace(lifecycle, rollout="blocked"))
+    return lifecycles
 
 
 def _rests_on(lifecycle: LifecycleState, promoted: Sequence[int], brought_back: Sequence[int]) -> bool:
@@ -280,7 +283,7 @@ def _apply(state: LedgerState, entry: LedgerEntry) -> LifecycleState | Refusal:
     if entry.lifecycle_id is None or entry.version is None:
         return Refusal("names no version")
     lifecycle = state.lifecycle(entry.lifecycle_id)
-    before = lifecycle.versions.get(entry.version)
+    before = lifecycle.versions.find(entry.version)
     if entry.type == "Submitted" and entry.version != lifecycle.next_version:
         return Refusal(f"takes the number {entry.version}, but the next is {lifecycle.next_version}")
     if entry.type != "Submitted" and before is None:

@@ -27,7 +27,7 @@ def rolled_back(state: LedgerState, policy: Policy, entry: LedgerEntry) -> Lifec
         return Refusal("does not have the form of a RolledBack")
     lifecycle_id = entry.lifecycle_id or ""
     lifecycle = state.lifecycle(lifecycle_id)
-    target = lifecycle.versions.get(entry.version or 0)
+    target = lifecycle.versions.find(entry.version or 0)
     if target is None or lifecycle.champion is None or lifecycle.answerable is None:
         return Refusal("goes back to a version that there is not")
     signed = read_decision(entry)

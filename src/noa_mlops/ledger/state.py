@@ -6,7 +6,7 @@ States are values. Each entry makes a new one that shares nearly everything with
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from noa_mlops.evidence import Frontier
@@ -56,33 +56,49 @@ class VersionState:
 
 
 class Versions(Mapping[int, VersionState]):
-    """Versions 1 to n of a lifecycle; `put` copies one chunk and the list of chunks, never all of them."""
+    """Versions 1 to n of a lifecycle; `put` copies the newest few, or the chunk of an old one, never all of them."""
 
-    __slots__ = ("_chunks", "_count")
+    __slots__ = ("_chunks", "_newest")
 
-    _WIDTH: Final = 128
+    _WIDTH: Final = 32
 
-    def __init__(self, chunks: tuple[tuple[VersionState, ...], ...] = (), count: int = 0) -> None:
+    def __init__(
+        self, chunks: tuple[tuple[VersionState, ...], ...] = (), newest: tuple[VersionState, ...] = ()
+    ) -> None:
         self._chunks = chunks
-        self._count = count
+        self._newest = newest
 
     def __getitem__(self, version: int) -> VersionState:
-        if not 1 <= version <= self._count:
+        state = self.find(version)
+        if state is None:
             raise KeyError(version)
-        return self._chunks[(version - 1) // self._WIDTH][(version - 1) % self._WIDTH]
+        return state
+
+    def find(self, version: int) -> VersionState | None:
+        """The state of a version, None when there is none."""
+        if not 1 <= version <= len(self):
+            return None
+        place, within = divmod(version - 1, self._WIDTH)
+        return (self._chunks[place] if place < len(self._chunks) else self._newest)[within]
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(1, self._count + 1))
+        return iter(range(1, len(self) + 1))
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._chunks) * self._WIDTH + len(self._newest)
 
     def put(self, state: VersionState) -> Versions:
         """With ``state`` in the place of its version, which exists or is the next one."""
         place, within = divmod(state.version - 1, self._WIDTH)
-        chunk = self._chunks[place] if place < len(self._chunks) else ()
-        chunk = (*chunk[:within], state, *chunk[within + 1 :])
-        return Versions((*self._chunks[:place], chunk, *self._chunks[place + 1 :]), max(self._count, state.version))
+        chunks = self._chunks
+        if place < len(chunks):
+            return Versions((*chunks[:place], _put(chunks[place], within, state), *chunks[place + 1 :]), self._newest)
+        newest = _put(self._newest, within, state)
+        return Versions((*chunks, newest)) if len(newest) == self._WIDTH else Versions(chunks, newest)
+
+
+def _put(chunk: tuple[VersionState, ...], place: int, state: VersionState) -> tuple[VersionState, ...]:
+    return (*chunk[:place], state, *chunk[place + 1 :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +123,52 @@ class LifecycleState:
 
     def with_version(self, state: VersionState) -> LifecycleState:
         """With ``state`` in the place of its version."""
-        return replace(self, versions=self.versions.put(state))
+        return LifecycleState(
+            champion=self.champion,
+            rollout=self.rollout,
+            deciding=self.deciding,
+            versions=self.versions.put(state),
+            answerable=self.answerable,
+            crowned=self.crowned,
+        )
+
+
+class Lifecycles(Mapping[str, LifecycleState]):
+    """Lifecycles by name, in the order they came; `put` copies those that changed last, and now and then all of them."""
+
+    __slots__ = ("_changed", "_settled")
+
+    _MOST: Final = 32
+    """Most that have changed and are not settled: a balance between many small copies and few of everything."""
+
+    def __init__(
+        self, settled: Mapping[str, LifecycleState] | None = None, changed: Mapping[str, LifecycleState] | None = None
+    ) -> None:
+        self._settled = settled or {}
+        self._changed = changed or {}
+
+    def __getitem__(self, name: str) -> LifecycleState:
+        state = self.find(name)
+        if state is None:
+            raise KeyError(name)
+        return state
+
+    def find(self, name: str) -> LifecycleState | None:
+        """The state of a lifecycle, None when it has no entry yet."""
+        return self._changed.get(name) or self._settled.get(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._settled, **self._changed})
+
+    def __len__(self) -> int:
+        return len({**self._settled, **self._changed})
+
+    def put(self, name: str, state: LifecycleState) -> Lifecycles:
+        """With ``state`` in the place of a lifecycle."""
+        changed = {**self._changed, name: state}
+        if len(changed) <= self._MOST:
+            return Lifecycles(self._settled, changed)
+        return Lifecycles({**self._settled, **changed})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +195,7 @@ class LedgerState:
     origin: str | None = None
     policy: Policy | None = None
     policy_digest: str | None = None
-    lifecycles: Mapping[str, LifecycleState] = field(default_factory=dict)
+    lifecycles: Lifecycles = field(default_factory=Lifecycles)
     decided: int | None = None
     policies: tuple[PolicyInForce, ...] = ()
     redacted: frozenset[str] = frozenset()
@@ -145,11 +206,11 @@ class LedgerState:
 
     def lifecycle(self, lifecycle_id: str) -> LifecycleState:
         """The state of a lifecycle; one that has no entry yet is empty."""
-        return self.lifecycles.get(lifecycle_id, _NEW)
+        return self.lifecycles.find(lifecycle_id) or _NEW
 
     def version(self, lifecycle_id: str, version: int) -> VersionState | None:
         """The state of a version, None when there is none."""
-        return self.lifecycle(lifecycle_id).versions.get(version)
+        return self.lifecycle(lifecycle_id).versions.find(version)
 
 
 _NEW = LifecycleState()
