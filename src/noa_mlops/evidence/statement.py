@@ -45,10 +45,10 @@ def sign_statement(statement: Mapping[str, Any], key: SigningKey) -> bytes:
     return sign_payload(payload_of(statement), key)
 
 
-def payload_of(statement: Mapping[str, Any]) -> bytes:
-    """The bytes of a statement that are signed. Raises `StatementInvalid` when it is no finite JSON."""
+def payload_of(part: Mapping[str, Any]) -> bytes:
+    """The bytes of a statement that are signed, or of a part of it. Raises `StatementInvalid` when it is no finite JSON."""
     try:
-        return compact(statement)
+        return compact(part)
     except (ValueError, TypeError, RecursionError) as error:
         raise StatementInvalid(f"cannot be written as JSON: {error}") from error
 

@@ -19,6 +19,7 @@ VERSION = 1
 
 _REQUIRED = ("v", "type", "seq", "prev", "ts")
 _ABOUT = ("lifecycle_id", "version", "status")
+_OPENING = b'{"_type":"%b","noa_entry":' % STATEMENT_TYPE.encode()
 _HEADERS = frozenset((*_REQUIRED, *some) for count in range(4) for some in combinations(_ABOUT, count))
 """The members that a header may have, each in its place."""
 _MEMBERS = ["_type", "noa_entry", "predicateType", "predicate", "subject"]
@@ -78,18 +79,27 @@ def write_entry(draft: Draft, state: LedgerState, ts: str, key: SigningKey) -> L
 
     Raises `StatementInvalid` or `EntryInvalid` when no reader would accept the line.
     """
-    place = {"v": VERSION, "type": draft.type, "seq": state.size, "prev": state.head, "ts": ts}
-    about = zip(_ABOUT, (draft.lifecycle_id, draft.version, draft.status), strict=True)
-    statement = {
-        "_type": STATEMENT_TYPE,
-        "noa_entry": place | {name: value for name, value in about if value is not None},
-        "predicateType": draft.predicate_type,
-        "predicate": draft.predicate,
-        "subject": draft.subject,
-    }
-    payload = payload_of(statement)
-    line = sign_payload(payload, key)
-    return _entry(_read_back(payload, statement), line, key.public.keyid)
+    header = _header(draft, state, ts)
+    body = {"predicateType": draft.predicate_type, "predicate": draft.predicate, "subject": draft.subject}
+    data = payload_of(body)
+    read = _read_back(data, body)
+    _check_body(read)
+    line = sign_payload(b"%b%b,%b" % (_OPENING, header, data[1:]), key)
+    return LedgerEntry(
+        seq=state.size,
+        type=draft.type,
+        ts=ts,
+        lifecycle_id=draft.lifecycle_id,
+        version=draft.version,
+        status=draft.status,
+        predicate_type=read["predicateType"],
+        predicate=read["predicate"],
+        subject=read["subject"],
+        line=line,
+        keyid=key.public.keyid,
+        prev=state.head,
+        digest=sha256(line),
+    )
 
 
 def read_entry(line: bytes, signed: SignedLine) -> LedgerEntry:
@@ -113,14 +123,24 @@ def read_sealed(line: bytes, signed: SignedLine) -> LedgerEntry:
     return _entry(statement, line, signed.keyid)
 
 
-def _read_back(payload: bytes, statement: Mapping[str, Any]) -> Any:
-    """What a reader makes of ``payload``. Raises `EntryInvalid` when that is nothing.
+def _header(draft: Draft, state: LedgerState, ts: str) -> bytes:
+    """The header that puts ``draft`` after ``state``. Raises `EntryInvalid` or `StatementInvalid` when none can."""
+    place = {"v": VERSION, "type": draft.type, "seq": state.size, "prev": state.head, "ts": ts}
+    about = zip(_ABOUT, (draft.lifecycle_id, draft.version, draft.status), strict=True)
+    header = place | {name: value for name, value in about if value is not None}
+    _check_place(header)
+    _check_address(header)
+    return payload_of(header)
 
-    What comes back as it was written has no key twice, for those could not come back; else that is asked as well.
+
+def _read_back(data: bytes, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a reader makes of ``data``, the body that was just written. Raises `EntryInvalid` when that is nothing.
+
+    Its length is asked when it is signed. What comes back as it was written has no key twice, for those could not come back; else that is asked as well.
     """
     try:
-        value = parse_checked(payload, limit=MAX_LINE)
-        return value if value == statement else parse_object(payload, limit=MAX_LINE)
+        value: dict[str, Any] = parse_checked(data, limit=len(data))
+        return value if value == body else parse_object(data, limit=len(data))
     except DocumentInvalid as error:
         raise EntryInvalid(str(error)) from error
 

@@ -64,9 +64,10 @@ class Group:
             request.call()
         try:
             outcome: Outcome = await request.told
-            return outcome
-        finally:
+        except BaseException:
             queue.leave(request)
+            raise
+        return outcome
 
     def close(self) -> None:
         """End the thread that leads for coroutines, if there is one, once it has nothing to do."""

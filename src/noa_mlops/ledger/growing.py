@@ -30,6 +30,7 @@ class GrowingFile:
             self._descriptor = os.open(path, flags, 0o644)
         except OSError as error:
             raise self._unusable(error) from error
+        self._identity = _identity(os.fstat(self._descriptor))
         try:
             sync_directory(path.parent)
         except OSError as error:
@@ -48,16 +49,16 @@ class GrowingFile:
 
     def length(self) -> int:
         """How long the file is now. Raises `LedgerTampered` when another file has taken its place."""
-        mine = os.fstat(self._descriptor)
         try:
             named = os.stat(self._name, follow_symlinks=False)
         except FileNotFoundError:
             named = None
-        if named is None or not os.path.samestat(mine, named):
+        # As long as it is open here, no other file can have its number.
+        if named is None or _identity(named) != self._identity:
             raise LedgerTampered(f"{self.path} was replaced or removed while it was in use")
-        if mine.st_size < self.size:
-            raise LedgerTampered(f"{self.path} was cut to {mine.st_size} bytes; {self.size} were known")
-        return mine.st_size
+        if named.st_size < self.size:
+            raise LedgerTampered(f"{self.path} was cut to {named.st_size} bytes; {self.size} were known")
+        return named.st_size
 
     def read(self, size: int, offset: int) -> bytes:
         """Up to ``size`` bytes from ``offset``."""
@@ -143,6 +144,11 @@ class GrowingFile:
 
     def _failure(self, verb: str, error: OSError) -> LedgerConflict:
         return LedgerConflict(f"{self.path} could not be {verb} ({error.strerror})", hint=_HINT)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    """Which file it is: its device, and its number there."""
+    return found.st_dev, found.st_ino
 
 
 _HINT = "Nothing was recorded. Free space or repair the disk and run the command again; it recovers by itself."

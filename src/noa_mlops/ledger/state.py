@@ -58,7 +58,7 @@ class VersionState:
 class Versions(Mapping[int, VersionState]):
     """Versions 1 to n of a lifecycle; `put` copies the newest few, or the chunk of an old one, never all of them."""
 
-    __slots__ = ("_chunks", "_newest")
+    __slots__ = ("_chunks", "_count", "_newest")
 
     _WIDTH: Final = 32
 
@@ -67,6 +67,7 @@ class Versions(Mapping[int, VersionState]):
     ) -> None:
         self._chunks = chunks
         self._newest = newest
+        self._count = len(chunks) * self._WIDTH + len(newest)
 
     def __getitem__(self, version: int) -> VersionState:
         state = self.find(version)
@@ -76,16 +77,16 @@ class Versions(Mapping[int, VersionState]):
 
     def find(self, version: int) -> VersionState | None:
         """The state of a version, None when there is none."""
-        if not 1 <= version <= len(self):
+        if not 1 <= version <= self._count:
             return None
         place, within = divmod(version - 1, self._WIDTH)
         return (self._chunks[place] if place < len(self._chunks) else self._newest)[within]
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(1, len(self) + 1))
+        return iter(range(1, self._count + 1))
 
     def __len__(self) -> int:
-        return len(self._chunks) * self._WIDTH + len(self._newest)
+        return self._count
 
     def put(self, state: VersionState) -> Versions:
         """With ``state`` in the place of its version, which exists or is the next one."""
