@@ -21,7 +21,7 @@ ITSELF: dict[str, object] = {}
 ITSELF["me"] = ITSELF
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-numbers = st.integers(-(10**39), 10**39) | st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.integers(-(10**38), 10**39) | st.floats(allow_nan=False, allow_infinity=False)
 values = st.recursive(
     st.none() | st.booleans() | numbers | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
