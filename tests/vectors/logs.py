@@ -9,10 +9,22 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from noa_mlops.audit import PortableProof, ProvenLine
-from noa_mlops.evidence import Inclusion, LogCheckpoint, leaf_hash, load_signing, prove_inclusion, root_of, sign_note
+from noa_mlops.evidence import (
+    Act,
+    Inclusion,
+    LogCheckpoint,
+    SignedAct,
+    SigningKey,
+    leaf_hash,
+    load_signing,
+    prove_inclusion,
+    root_of,
+    sign_note,
+)
 from noa_mlops.evidence.dsse import PAYLOAD_TYPE, pae
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.documents import canonical, compact, sha256
@@ -37,11 +49,19 @@ def fixed_key(name, *, p256=False):
         if p256
         else Ed25519PrivateKey.from_private_bytes(seed)
     )
-    return load_signing(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    signing = load_signing(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    if not p256:
+        return signing
+    # RFC 6979: the same signature each time.
+    return SigningKey.external(
+        signing.public, lambda message: key.sign(message, ec.ECDSA(SHA256(), deterministic_signing=True))
+    )
 
 
-KEYS = {name: fixed_key(name) for name in ("verifier", "operator", "root", "stranger", "thief")}
-KEYS["model"] = fixed_key("model", p256=True)
+NAMES = ("verifier", "operator", "root", "stranger", "thief", "verifier-2", "operator-2", "root-2", "root-3")
+KEYS = {name: fixed_key(name) for name in NAMES}
+KEYS |= {name: fixed_key(name, p256=True) for name in ("model", "model-2")}
+ROLES = ("verifier", "operator", "root", "model")
 
 
 def record(name):
@@ -53,6 +73,23 @@ def policy(verifier="verifier"):
     """The policy document of the logs."""
     roles = {"verifier": verifier, "operator": "operator", "root": "root", "model": "model"}
     return founding_policy("vectors", **{role: record(name) for role, name in roles.items()}).to_document()
+
+
+def governed(quorum=1, revoked=None, data_roots=(), **held):
+    """A later policy: who holds each role (by default who held it first), the quorum of root, what is revoked."""
+    held = {role: held.get(role, [role]) for role in ROLES}
+    document, names = policy(), sorted({name for names in held.values() for name in names})
+    keyids = {name: KEYS[name].public.keyid for name in names}
+    document["keys"] = {
+        keyids[name]: {"scheme": KEYS[name].public.scheme, "public": KEYS[name].public.pem} for name in names
+    }
+    for role in ROLES:
+        document["roles"][role] |= {"keys": [keyids[name] for name in held[role]]}
+    document["roles"]["root"] |= {"quorum": quorum}
+    document["data_roots"] = list(data_roots)
+    if revoked:
+        document["revoked"] = {KEYS[name].public.keyid: {"last": last} for name, last in revoked.items()}
+    return document
 
 
 @dataclass
@@ -71,6 +108,8 @@ class Entry:
     payload: Callable[[bytes], bytes] = lambda payload: payload
     line: Callable[[bytes], bytes] = lambda line: line
     statement_type: str = "https://in-toto.io/Statement/v1"
+    act: Callable[[str, str], Any] | None = None
+    """What is decided in the log with this origin in answer to the policy with this leaf hash."""
 
     def sign(self, seq, prev):
         """The line at its place."""
@@ -106,6 +145,22 @@ def genesis(document=None, **changes):
     return Entry(
         **{"type": "Genesis", "predicate_type": "noa:trust/v1", "predicate": predicate, "subject": subject} | changes
     )
+
+
+def change(document, *signers, act=None, envelope=lambda envelope: envelope, **changes):
+    """PolicyChanged to ``document``; its act, signed by ``signers``, has the members ``act`` changed before that."""
+    digest = sha256(canonical(document))
+
+    def decided_in(origin, leaf):
+        members = {"origin": origin, "act": "policy", "scope": {"policy": {"sha256": digest}}, "answers": leaf}
+        decision = SignedAct(Act(**(members | (act or {}))))
+        for name in signers:
+            decision = decision.signed_by(KEYS[name])
+        return envelope(decision.envelope())
+
+    fields = {"type": "PolicyChanged", "predicate_type": "noa:trust/v1", "predicate": {"policy": document}}
+    subject = [{"name": "policy", "digest": {"sha256": digest}}]
+    return Entry(**{**fields, "subject": subject, "act": decided_in} | changes)
 
 
 def submitted(lifecycle="rain", version=1, predicate=None):
@@ -188,20 +243,26 @@ class Log:
     signer: str = "verifier"
 
     def __post_init__(self):
-        self.lines, prev = [], "0" * 64
+        self.lines, prev, self.policy, leaf = [], "0" * 64, 0, ""
         for seq, entry in enumerate(self.entries):
+            if entry.act is not None:
+                entry.predicate = entry.predicate | {"act": entry.act(self.origin, leaf)}
             self.lines.append(entry.sign(seq, prev))
             prev = sha256(self.lines[-1])
-        self.origin = f"vectors/{sha256(self.lines[0])}"
+            self.origin = self.origin if seq else f"vectors/{prev}"
+            if entry.type == "PolicyChanged" or seq == 0:
+                self.policy, leaf = seq, leaf_hash(self.lines[-1]).hex()
 
     def proof(self, name=("rain", 1), document=None, *, keep=None):
-        """The proof of a version: genesis and its lines, or those at the places ``keep``."""
+        """The proof of a version: genesis, its lines and all policies, or the lines at the places ``keep``."""
         places = keep or [
-            n for n, entry in enumerate(self.entries) if n == 0 or (entry.lifecycle_id, entry.version) == name
+            n
+            for n, entry in enumerate(self.entries)
+            if n == 0 or (entry.lifecycle_id, entry.version) == name or entry.type == "PolicyChanged"
         ]
         leaves = [leaf_hash(line) for line in self.lines]
         lines = tuple(ProvenLine(self.lines[n], Inclusion(n, prove_inclusion(n, leaves))) for n in places)
-        head = LogCheckpoint(self.origin, len(leaves), root_of(leaves))
+        head = LogCheckpoint(self.origin, len(leaves), root_of(leaves), self.policy)
         return PortableProof(*name, document, lines, self.note(head.text()))
 
     def note(self, text, name=None):

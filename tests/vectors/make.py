@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from noa_mlops.audit import ProvenLine
 from noa_mlops.evidence import Inclusion, LogCheckpoint, root_of
 from noa_mlops.records.documents import sha256
+from vectors.changes import bad_changes, good_changes
 from vectors.logs import (
     KEYS,
     Log,
@@ -76,6 +77,8 @@ def good():
     crowd = [submitted("wind", number) for number in range(1, 300)]
     log = Log([genesis(), *crowd[:150], submitted(), *crowd[150:], trained(), evaluated(), decided(), submitted("sun")])
     yield "in-a-larger-log", log.proof().to_bytes(), log.origin, "champion"
+    for name, log in good_changes():
+        yield name, log.proof().to_bytes(), log.origin, "champion"
 
 
 def steps(last, *more):
@@ -94,6 +97,7 @@ def bad():
         bad_steps,
         bad_policies,
         bad_manifests,
+        bad_changes,
     ):
         for name, reason, finding, data, *origin in group():
             yield (
@@ -150,8 +154,8 @@ def bad_forms():
         headed(first, name, document, b"more"),
     )
     yield "no-lines", "no ledger line at all", "does not hold", head + b"\n\n" + PROOF.checkpoint
-    lines = replace(PROOF, lines=PROOF.lines + PROOF.lines[-1:] * 62)
-    yield "too-many-lines", "more ledger lines than a version can have", "does not hold", lines.to_bytes()
+    lines = replace(PROOF, lines=tuple(ProvenLine(b"{}", Inclusion(number, ())) for number in range(1025)))
+    yield "too-many-lines", "more ledger lines than a proof can have", "does not hold", lines.to_bytes()
     yield "order", "ledger lines in another order", "in their order", reordered([0, 2, 1, 3, 4])
     yield "line-twice", "a ledger line twice", "in their order", reordered([0, 1, 2, 2, 3, 4])
     yield "index-with-zero", "an index in another form", "place of its entry", DATA.replace(b"index 3", b"index 03")
@@ -213,13 +217,13 @@ def bad_trees():
     yield (
         "index-beyond",
         "an index beyond the tree",
-        outside,
+        "not in the tree|in the place of 99",
         with_path(lambda inclusion: Inclusion(99, inclusion.path), 4),
     )
     yield (
         "index-other",
         "the index of a line that is not shown",
-        outside,
+        "not in the tree|in the place of 2",
         with_path(lambda inclusion: Inclusion(2, inclusion.path), 2),
     )
     other, _ = usual(lambda entries: entries.insert(2, submitted("sun")))
@@ -233,7 +237,7 @@ def bad_trees():
 
 def bad_checkpoints():
     text = PROOF.checkpoint.split(b"\n\n")[0].decode() + "\n"
-    origin, size, root, _ = text.split("\n")
+    origin, size, root, policy, _ = text.split("\n")
 
     def noted(text, log=LOG, name=None):
         return replace(PROOF, checkpoint=log.note(text, name)).to_bytes()
@@ -248,19 +252,21 @@ def bad_checkpoints():
         "other-log",
         "the checkpoint of another log",
         "no checkpoint of",
-        noted(f"vectors/{'0' * 64}\n{size}\n{root}\n"),
+        noted(f"vectors/{'0' * 64}\n{size}\n{root}\n{policy}\n"),
     )
-    yield "size-with-zero", "a size in another form", "size that is no number", noted(f"{origin}\n0{size}\n{root}\n")
-    yield "size-negative", "a size below zero", "size that is no number", noted(f"{origin}\n-{size}\n{root}\n")
-    yield "root-short", "a root of 31 bytes", "root that is no SHA-256", noted(f"{origin}\n{size}\n{'A' * 42}==\n")
+    tail = f"{root}\n{policy}\n"
+    yield "size-with-zero", "a size in another form", "size that is no number", noted(f"{origin}\n0{size}\n{tail}")
+    yield "size-negative", "a size below zero", "size that is no number", noted(f"{origin}\n-{size}\n{tail}")
+    short = f"{origin}\n{size}\n{'A' * 42}==\n{policy}\n"
+    yield "root-short", "a root of 31 bytes", "root that is no SHA-256", noted(short)
     yield (
         "root-loose",
         "a root whose last bits are not zero",
         "not canonical",
-        noted(f"{origin}\n{size}\n{'A' * 42}B=\n"),
+        noted(f"{origin}\n{size}\n{'A' * 42}B=\n{policy}\n"),
     )
     yield "extension", "a line that the form does not have", "one signature|no checkpoint", noted(f"{text}more\n")
-    smaller = LogCheckpoint(origin, 2, root_of([b"\0" * 32] * 2)).text()
+    smaller = LogCheckpoint(origin, 2, root_of([b"\0" * 32] * 2), 0).text()
     yield "smaller", "a tree that is too small for the lines", "not in the tree", noted(smaller)
     yield (
         "size-changed",

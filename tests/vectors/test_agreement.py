@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from noa_mlops.records.documents import canonical, compact, sha256
-from vectors.logs import manifest, usual
+from vectors.logs import Log, change, genesis, governed, manifest, submitted, training_failed, usual
 from vectors.test_vectors import alone, ours
 
 VALUES = [
@@ -61,6 +62,36 @@ def changed_entry(number, rng):
         entries[number].payload = lambda payload: compact(changed(payload, rng))
 
     return usual(change)
+
+
+def changed_change(rng):
+    """A policy, or the decision about it, with one thing changed; all who must have signed it."""
+    document, members = governed(verifier=["verifier-2"], revoked={"operator": 0}, operator=["operator-2"]), {}
+    signers = ["root", "verifier-2", "operator-2"]
+    match rng.choice(["policy", "policy", "policy", "act", "signers"]):
+        case "policy":
+            document = changed(compact(document), rng)
+        case "act":
+            name, value = rng.choice(["origin", "act", "scope", "answers", "reason", "expires"]), rng.choice(VALUES)
+            members = {name: {"policy": value} if name == "scope" else value}
+        case _:
+            signers = rng.sample([*signers, "stranger", "model"], rng.randrange(6))
+    last = [replace(entry, key="verifier-2") for entry in (submitted(), training_failed("rain"))]
+    log = Log([genesis(), change(document, *signers, act=members), *last], signer="verifier-2")
+    return log, log.proof()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_both_verifiers_accept_or_both_refuse_a_change_of_policy(seed):
+    rng = random.Random(seed)
+    accepted = 0
+    for _ in range(60):
+        log, proof = changed_change(rng)
+        data = proof.to_bytes()
+        findings = ours(data, log.origin), alone(data, log.origin)[0]
+        assert bool(findings[0]) == bool(findings[1]), findings
+        accepted += not findings[0]
+    assert 0 < accepted < 50
 
 
 @pytest.mark.parametrize("seed", range(5))

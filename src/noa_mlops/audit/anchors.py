@@ -9,7 +9,7 @@ from noa_mlops.audit.findings import Finding
 from noa_mlops.audit.folding import Fold
 from noa_mlops.errors import LedgerTampered
 from noa_mlops.evidence import LogCheckpoint, NoteInvalid, parse_checkpoint
-from noa_mlops.ledger import KnownLogs, Pin, head_keys, pin_problem
+from noa_mlops.ledger import KnownLogs, Pin, head_keys, pin_problem, policy_problem
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.policy import SIGN_HEAD
 
@@ -111,6 +111,8 @@ def head_of(note: bytes, fold: Fold) -> LogCheckpoint:
 
 def root_problem(head: LogCheckpoint, fold: Fold) -> str | None:
     """Why a checkpoint is not over the entries that are there, as far as these hold."""
-    if head.size > fold.state.size or fold.roots.get(head.size) == head.root:
+    if head.size > fold.state.size:
         return None
-    return f"is over other entries than the first {head.size}"
+    if fold.roots.get(head.size) != head.root:
+        return f"is over other entries than the first {head.size}"
+    return policy_problem(fold.state, head)

@@ -7,14 +7,15 @@ with other content is never overwritten.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from itertools import islice
 from pathlib import Path
 
 from noa_mlops.artifacts import FilesystemArtifactStore
-from noa_mlops.audit.proof import PortableProof, ProvenLine
+from noa_mlops.audit.anchors import claimed_size
+from noa_mlops.audit.proof import MAX_LINES, PortableProof, ProvenLine
 from noa_mlops.audit.proof_verification import verify_proof
 from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
 from noa_mlops.evidence import (
@@ -57,7 +58,7 @@ def attestations(layout: Layout, lifecycle_id: str, version: int) -> Iterator[st
 
 
 def proof_of(layout: Layout, lifecycle_id: str, version: int) -> PortableProof:
-    """The portable proof of a version on which everything is said.
+    """The portable proof of a version on which everything is said, with every change of policy up to the newest head.
 
     Raises `NotFound`, `LedgerConflict` for a version that is on its way, `LedgerTampered` or `ArtifactTampered` when what
     is there would not verify.
@@ -69,8 +70,11 @@ def proof_of(layout: Layout, lifecycle_id: str, version: int) -> PortableProof:
         raise LedgerConflict(
             f"{name} is on its way; there is nothing to prove yet", hint="Run its plan again: it goes on."
         )
-    lines = {seq: ledger.entry(seq).line for seq in (0, *state.seqs)}
-    proofs = prove_all(lines, ledger.sealed_size, map(leaf_hash, _sealed(layout, ledger)))
+    places = {*(place.entry for place in ledger.state.policies), *state.seqs}
+    if len(places) > MAX_LINES:
+        raise LedgerConflict(f"{name} takes {len(places)} ledger lines to prove; a proof holds at most {MAX_LINES}")
+    lines: dict[int, bytes] = {}
+    proofs = prove_all(places, ledger.sealed_size, _leaves(_sealed(layout, ledger), places, lines))
     proof = PortableProof(
         lifecycle_id=lifecycle_id,
         version=version,
@@ -151,6 +155,14 @@ def _sealed(layout: Layout, ledger: LedgerReader) -> Iterator[bytes]:
     return (line.removesuffix(b"\n") for line in islice(read_lines(layout.ledger), ledger.sealed_size))
 
 
+def _leaves(sealed: Iterator[bytes], places: Collection[int], kept: dict[int, bytes]) -> Iterator[bytes]:
+    """The leaf hash of each line; the lines at ``places`` are put into ``kept``."""
+    for seq, line in enumerate(sealed):
+        if seq in places:
+            kept[seq] = line
+        yield leaf_hash(line)
+
+
 def _version(ledger: LedgerReader, lifecycle_id: str, version: int) -> VersionState:
     state = ledger.state.version(lifecycle_id, version)
     if state is None:
@@ -167,7 +179,8 @@ def _manifest(layout: Layout, ledger: LedgerReader, lifecycle_id: str, state: Ve
 
 
 def _head(ledger: LedgerReader, note: bytes) -> LogCheckpoint:
-    policy = ledger.state.policy
+    """The head in a note, signed by a key that could sign heads of that size."""
+    policy = ledger.state.policy_at(claimed_size(note) or 0)
     return parse_checkpoint(note, ledger.origin, head_keys(policy, SIGN_HEAD) if policy is not None else ())
 
 

@@ -1,7 +1,7 @@
 """The portable proof of one version: a file that needs no project around it.
 
-It holds the manifest, the version's ledger lines and the genesis line, each with its way to the root of the tree, and
-the checkpoint that signs this root. `docs/evidence.md` gives the form byte by byte. A proof has exactly one form; what
+It holds the manifest, the version's ledger lines, the genesis line and every change of policy, each with its way to the
+root of the tree, and the checkpoint that signs this root. `docs/evidence.md` gives the form byte by byte. A proof has exactly one form; what
 says the same in other bytes is refused.
 """
 
@@ -18,10 +18,10 @@ FORM = "noa:proof/v1"
 """The first line of a proof."""
 
 MAX_PROOF = 32 << 20
-"""Largest proof that is read, in bytes: room for the largest manifest and for the lines of a version."""
+"""Largest proof that is read, in bytes: room for the largest manifest, the lines of a version and many policies."""
 
-MAX_LINES = 64
-"""Most ledger lines that a proof may hold."""
+MAX_LINES = 1024
+"""Most ledger lines that a proof may hold: a version has few, the rest are changes of policy."""
 
 _NAME = re.compile(rb"([a-z0-9._-]{1,64})@([1-9][0-9]{0,14})")
 _NO_MANIFEST = b"-"
@@ -72,7 +72,7 @@ class PortableProof:
         if not 3 <= len(blocks) <= MAX_LINES + 2:
             raise ProofInvalid(f"does not hold 1 to {MAX_LINES} ledger lines and a checkpoint")
         *entries, text, signature = blocks
-        if text.count(b"\n") != 2 or b"\n" in signature:
+        if text.count(b"\n") != 3 or b"\n" in signature:
             raise ProofInvalid("does not end in a checkpoint with one signature")
         name, manifest = _read_head(head)
         proof = cls(*name, manifest, tuple(map(_read_line, entries)), b"%b\n\n%b\n" % (text, signature))

@@ -1,33 +1,26 @@
 """``noa verify FILE``: a portable proof, checked with nothing but itself, an origin, and perhaps the model's files.
 
-Keys come from the policy in the genesis line, and the genesis line is the one that the origin names: so the origin is
-all that is trusted. What a proof cannot show: what the log says after this version.
+Keys come from the policy in the genesis line and from those that followed it by the law, and the genesis line is the one
+that the origin names: so the origin is all that is trusted. What a proof cannot show: what the log says of other
+versions, and what came after its checkpoint.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from noa_mlops.audit.findings import Finding
 from noa_mlops.audit.model_folder import folder_findings
 from noa_mlops.audit.proof import PortableProof
+from noa_mlops.audit.proof_policies import NotProven, changes_policy, fold_policies, read_in_place, signed_head
 from noa_mlops.errors import NotFound
-from noa_mlops.evidence import NoteInvalid, ProofInvalid, parse_checkpoint
-from noa_mlops.ledger import (
-    LedgerEntry,
-    LedgerState,
-    Refusal,
-    VersionState,
-    admit,
-    follow_version,
-    head_keys,
-    read_authentic,
-)
+from noa_mlops.evidence import ProofInvalid
+from noa_mlops.ledger import LedgerEntry, LedgerState, Refusal, VersionState, distrust, follow_version
 from noa_mlops.records.documents import sha256
 from noa_mlops.records.manifest import Manifest
-from noa_mlops.records.policy import SIGN_HEAD, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +29,8 @@ class ProofVerification:
 
     ``status`` is that of the version after its last entry (champion, rejected, failed, ...), None when it is not known;
     ``files`` how many files of the model were read, None when none were asked for. ``origin`` is the one in the proof,
-    and ``anchored`` whether one was given to hold it against.
+    and ``anchored`` whether one was given to hold it against. ``size`` is how many entries the log had when its head was
+    signed, None when that head does not hold: what was revoked later, the proof does not know.
     """
 
     name: str | None
@@ -45,6 +39,7 @@ class ProofVerification:
     status: str | None
     checksum: str | None
     entries: int
+    size: int | None
     files: int | None
     findings: tuple[Finding, ...]
 
@@ -60,6 +55,7 @@ class _Look:
 
     file: str
     findings: list[Finding] = field(default_factory=list)
+    size: int | None = None
     version: VersionState | None = None
     last: LedgerEntry | None = None
 
@@ -81,13 +77,18 @@ def verify_proof(data: bytes, *, file: str, origin: str | None = None, model: Pa
     except ProofInvalid as error:
         look.find(None, str(error))
         return _result(look, origin, None, None, None)
-    state = _genesis(proof, look)
-    if state is None or state.policy is None:
+    try:
+        state = fold_policies(proof)
+    except NotProven as error:
+        look.find(error.entry, error.reason)
         return _result(look, origin, proof, None, None)
     if origin is not None and state.origin != origin:
         look.find(0, f"its origin is {state.origin}, not {origin}")
     _check_tree(proof, state, look)
-    _follow(proof, state.policy, look)
+    try:
+        _follow(proof, state, look)
+    except NotProven as error:
+        look.find(error.entry, error.reason)
     manifest = _manifest(proof, look)
     files = _check_model(model, manifest, look)
     return _result(look, origin, proof, state.origin, files)
@@ -103,62 +104,45 @@ def _result(
         status=look.version.status if look.version is not None else None,
         checksum=look.version.checksum if look.version is not None else None,
         entries=len(proof.lines) if proof is not None else 0,
+        size=look.size,
         files=files,
         findings=tuple(look.findings),
     )
 
 
-def _genesis(proof: PortableProof, look: _Look) -> LedgerState | None:
-    """The state after the first line, from which keys and origin follow."""
-    first = proof.lines[0]
-    after = admit(LedgerState(), first.line)
-    if isinstance(after, LedgerState) and first.inclusion.index == 0:
-        return after
-    reason = after.reason if isinstance(after, Refusal) else "is genesis, but not said to be the first line"
-    look.find(first.inclusion.index, f"{reason}; nothing after it can be judged")
-    return None
-
-
 def _check_tree(proof: PortableProof, state: LedgerState, look: _Look) -> None:
     """The checkpoint is signed by a key that may, and each line leads to its root."""
-    keys = head_keys(state.policy, SIGN_HEAD) if state.policy is not None else ()
     try:
-        head = parse_checkpoint(proof.checkpoint, state.origin or "", keys)
-    except NoteInvalid as error:
-        look.find(None, f"the checkpoint {error}")
+        head = signed_head(proof, state)
+    except NotProven as error:
+        look.find(error.entry, error.reason)
         return
+    look.size = head.size
     for proven in proof.lines:
         if not proven.inclusion.leads(proven.line, head):
             look.find(proven.inclusion.index, "is not in the tree that the checkpoint vouches for")
 
 
-def _follow(proof: PortableProof, policy: Policy, look: _Look) -> None:
-    """Each line is signed by a key that may, stands in its place, and is the next step of this version."""
-    before = proof.lines[0]
-    for proven in proof.lines[1:]:
-        entry = read_authentic(policy, proven.line)
-        if isinstance(entry, Refusal):
-            look.find(proven.inclusion.index, entry.reason)
-            return
-        adjacent = before.inclusion.index == entry.seq - 1
-        reason = _place_problem(entry, proven.inclusion.index, sha256(before.line) if adjacent else entry.prev)
-        reason = reason or _step_problem(proof, policy, entry, look)
+def _follow(proof: PortableProof, state: LedgerState, look: _Look) -> None:
+    """Each line of the version is signed by a key that might, stands in its place, and is the next step.
+
+    Raises `NotProven` at the first that is not.
+    """
+    for before, proven in pairwise(proof.lines):
+        if changes_policy(proven.line):
+            continue
+        index = proven.inclusion.index
+        entry = read_in_place(state.policy_at(index), before, proven)
+        reason = _step_problem(proof, state, entry, look)
         if reason is not None:
-            look.find(proven.inclusion.index, reason)
-            return
-        before = proven
+            raise NotProven(index, reason)
     if look.version is None or look.version.on_its_way:
-        look.find(None, "does not hold all entries of its version: the last one decides nothing")
+        raise NotProven(None, "does not hold all entries of its version: the last one decides nothing")
 
 
-def _place_problem(entry: LedgerEntry, index: int, prev: str) -> str | None:
-    if entry.seq != index:
-        return f"has the number {entry.seq} in the place of {index}"
-    return None if entry.prev == prev else "does not follow the line before it"
-
-
-def _step_problem(proof: PortableProof, policy: Policy, entry: LedgerEntry, look: _Look) -> str | None:
-    if not policy.allows(entry.keyid, entry.type):
+def _step_problem(proof: PortableProof, state: LedgerState, entry: LedgerEntry, look: _Look) -> str | None:
+    policy = state.policy_at(entry.seq)
+    if policy is None or not policy.allows(entry.keyid, entry.type):
         return f"is signed by a key that may not sign {entry.type}"
     if (entry.lifecycle_id, entry.version) != (proof.lifecycle_id, proof.version):
         return f"is not about {proof.name}"
@@ -166,7 +150,7 @@ def _step_problem(proof: PortableProof, policy: Policy, entry: LedgerEntry, look
     if isinstance(after, Refusal):
         return after.reason
     look.version, look.last = after, entry
-    return None
+    return distrust(state.policies, entry.seq, entry.keyid)
 
 
 def _manifest(proof: PortableProof, look: _Look) -> Manifest | None:

@@ -8,11 +8,14 @@ the origin is the one given; 4 something does not hold, or no origin was given, 
 cannot be read. docs/evidence.md describes the form byte by byte. What is checked, in this order:
 
 1. form      The file is written in its one form.
-2. genesis   The first ledger line holds a policy, and is signed by a key that this policy lets sign it. The policy's
-             name and the line's SHA-256 are the origin. Every key used below comes from this policy.
-3. tree      The checkpoint is signed by a key that may, and each line leads to its root (RFC 6962).
-4. entries   Each line is signed by a key that may, stands in its place, and is the next step of this one version,
-             up to its end. From training on they name the same bytes.
+2. policies  The first ledger line holds a policy, and is signed by a key that this policy lets sign it. The policy's
+             name and the line's SHA-256 are the origin. Each later policy was decided under the one before it: by its
+             quorum, by every key that is new, in answer to its line. Every key used below comes from these policies.
+3. tree      The checkpoint is signed by a key that may by the last policy, names its entry as that of the last one, and
+             each line leads to its root (RFC 6962). So no policy was left out.
+4. entries   Each line is signed by a key that might at its place, and that no policy has revoked since for entries
+             before it. It stands in its place, and is the next step of this one version, up to its end. From training
+             on they name the same bytes.
 5. manifest  It is the one that the decision names, and it lists the files that were trained.
 6. model     With --model: each listed file is there, byte for byte, and nothing else is.
 """
@@ -33,12 +36,14 @@ from itertools import pairwise
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 LIFECYCLE, PROVENANCE = "noa:lifecycle/v1", "https://slsa.dev/provenance/v1"
 SUMMARY, IN_TOTO = "https://slsa.dev/verification_summary/v1", b"application/vnd.in-toto+json"
+ACT = b"application/vnd.noa.act.v1+json"
 # Entry type: its predicate type, the states of its version that it may follow, the statuses it may have, the state after.
 RULES: dict[str, tuple[str, set[str | None], set[str | None], str]] = {
     "Submitted": (LIFECYCLE, {None}, {None}, "submitted"),
@@ -141,14 +146,14 @@ def is_texts(value: object) -> bool:
 
 # --- 1. The form of the file ---------------------------------------------------------------------------------------
 def take_apart(data: bytes) -> tuple[str, bytes | None, list[tuple[int, bytes, list[bytes]]], list[str]]:
-    """The version's name, its manifest or None, its lines with index and path, the four lines of the checkpoint."""
+    """The version's name, its manifest or None, its lines with index and path, the five lines of the checkpoint."""
     demand(len(data) <= 32 << 20, f"is larger than {32 << 20} bytes")
     demand(data.startswith(b"noa:proof/v1\n"), "does not begin with noa:proof/v1")
     demand(data.endswith(b"\n"), "is not written in its one form")
     head, *blocks = data[:-1].split(b"\n\n")
-    demand(3 <= len(blocks) <= 66, "does not hold 1 to 64 ledger lines and a checkpoint")
+    demand(3 <= len(blocks) <= 1026, "does not hold 1 to 1024 ledger lines and a checkpoint")
     checkpoint, about, lines = (*blocks[-2].split(b"\n"), blocks[-1]), head.split(b"\n"), []
-    demand(len(checkpoint) == 4 and b"\n" not in blocks[-1], "does not end in a checkpoint with one signature")
+    demand(len(checkpoint) == 5 and b"\n" not in blocks[-1], "does not end in a checkpoint with one signature")
     name: Any = re.fullmatch(rb"([a-z0-9._-]{1,64})@[1-9][0-9]{0,14}", about[1] if len(about) == 3 else b"")
     demand(name and is_name(name[1].decode()), "does not name a version and its manifest, a line each")
     for line, *rest in (block.split(b"\n") for block in blocks[:-2]):
@@ -164,7 +169,7 @@ def take_apart(data: bytes) -> tuple[str, bytes | None, list[tuple[int, bytes, l
     return name[0].decode(), None if about[2] == b"-" else about[2] + b"\n", lines, end
 
 
-# --- 2. Genesis: the policy, and the keys that it names ------------------------------------------------------------
+# --- 2. The policies, and the keys that they name ------------------------------------------------------------------
 def read_genesis(index: int, line: bytes) -> dict[str, Any]:
     """The policy in the first line, which must be signed by a key that it lets do so."""
     entry, keyid, policy = open_line(line)
@@ -174,22 +179,32 @@ def read_genesis(index: int, line: bytes) -> dict[str, Any]:
     known = entry["predicateType"] == "noa:trust/v1" and predicate.get("format") == 1
     demand(known, "has a format that is not known to this version")
     verifier = policy["roles"].get("verifier", {"keys": [], "may": []})
-    allowed = keyid in verifier["keys"] and "Genesis" in verifier["may"]
+    allowed = keyid in verifier["keys"] and "Genesis" in verifier["may"] and not policy["revoked"]
     demand(allowed, "is signed by a key that its own policy does not let sign it")
-    digest = sha256(write_json(predicate["policy"], sort=True))
-    demand(entry["subject"][0]["digest"]["sha256"] == digest, "has a subject that is not its policy")
+    check_subject(entry)
     return policy
+
+
+def check_subject(entry: dict[str, Any]) -> str:
+    """The digest of the policy in an entry, which its first subject must be."""
+    digest = sha256(write_json(entry["predicate"]["policy"], sort=True))
+    demand(entry["subject"][0]["digest"]["sha256"] == digest, "has a subject that is not its policy")
+    return digest
 
 
 def read_policy(policy: Any) -> dict[str, Any]:
     """The policy, with each key loaded and held against its id."""
     unusable = "holds a policy that cannot be used"
-    members = ["data_roots", "keys", "lifecycles", "name", "roles", "version"]
-    demand(isinstance(policy, dict) and sorted(policy) == members, unusable)
-    keys, roles = policy["keys"], policy["roles"]
+    members = ["data_roots", "keys", "lifecycles", "name", "revoked", "roles", "version"]
+    demand(isinstance(policy, dict) and sorted({"revoked": 0, **policy}) == members, unusable)
+    demand(policy.get("revoked") != {}, "holds a policy that is not in its one form")
+    keys, roles, revoked = policy["keys"], policy["roles"], policy.get("revoked", {})
     demand(is_count(policy["version"], 1) and policy["version"] == 1 and is_name(policy["name"]), unusable)
     demand(is_texts(policy["data_roots"]) and policy["lifecycles"] == {}, unusable)
-    demand(isinstance(keys, dict) and isinstance(roles, dict), unusable)
+    demand(isinstance(keys, dict) and isinstance(roles, dict) and isinstance(revoked, dict), unusable)
+    for keyid, until in revoked.items():
+        named = is_digest(keyid) and isinstance(until, dict) and sorted(until) == ["last"]
+        demand(named and is_count(until["last"], 0), unusable)
     for name, role in roles.items():
         demand(is_name(name) and isinstance(role, dict) and sorted(role) == ["keys", "may", "quorum"], unusable)
         demand(is_texts(role["keys"]) and role["keys"] and set(role["keys"]) <= set(keys), unusable)
@@ -197,11 +212,12 @@ def read_policy(policy: Any) -> dict[str, Any]:
     for keyid, key in keys.items():
         demand(is_digest(keyid) and isinstance(key, dict) and sorted(key) == ["public", "scheme"], unusable)
         demand(isinstance(key["public"], str) and isinstance(key["scheme"], str), unusable)
-    return {**policy, "loaded": {keyid: load_key(keyid, **key) for keyid, key in keys.items()}}
+    loaded = {keyid: load_key(keyid, **key) for keyid, key in keys.items()}
+    return {**policy, "revoked": {keyid: until["last"] for keyid, until in revoked.items()}, "loaded": loaded}
 
 
-def load_key(keyid: str, scheme: str, public: str) -> Ed25519PublicKey | None:
-    """The key, None for a P-256 key: it signs models, never lines. Its id is the one that securesystemslib gives it."""
+def load_key(keyid: str, scheme: str, public: str) -> Ed25519PublicKey | EllipticCurvePublicKey:
+    """The key. Its id is the one that securesystemslib gives it. A P-256 key signs models and acts, never lines."""
     wrong, kind, name, value = f"holds a policy whose key {keyid[:16]} ", "ecdsa", "ecdsa-sha2-nistp256", public
     try:
         key = load_pem_public_key(public.encode())
@@ -211,12 +227,11 @@ def load_key(keyid: str, scheme: str, public: str) -> Ed25519PublicKey | None:
     demand(pem == public, f"{wrong}is not written as PEM usually is")
     if isinstance(key, Ed25519PublicKey):
         kind, name, value = "ed25519", "ed25519", key.public_bytes_raw().hex()
-    else:
-        p256 = isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
-        demand(p256, f"{wrong}is neither an Ed25519 nor a P-256 key")
+    elif not (isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)):
+        raise Wrong(f"{wrong}is neither an Ed25519 nor a P-256 key")
     text = f'{{"keytype":"{kind}","keyval":{{"public":"{value}"}},"scheme":"{name}"}}'
     demand((sha256(text.encode()), name) == (keyid, scheme), f"{wrong}is another one")
-    return key if isinstance(key, Ed25519PublicKey) else None
+    return key
 
 
 def may(policy: dict[str, Any], keyid: str, what: str) -> bool:
@@ -224,29 +239,126 @@ def may(policy: dict[str, Any], keyid: str, what: str) -> bool:
     return any(keyid in role["keys"] and what in role["may"] for role in policy["roles"].values())
 
 
+def grants(policy: dict[str, Any], keyids: set[str], what: str) -> bool:
+    """Whether these keys together are the quorum of one role that may do this."""
+    roles = [role for role in policy["roles"].values() if what in role["may"]]
+    return any(len(keyids & set(role["keys"])) >= role["quorum"] for role in roles)
+
+
+def read_change(places: list[dict[str, Any]], line: bytes, entry: dict[str, Any], keyid: str) -> dict[str, Any]:
+    """The policy in a PolicyChanged, from which entry on it judges, and who decided it under the last of ``places``."""
+    header, predicate, before = entry["noa_entry"], entry["predicate"], places[-1]["policy"]
+    demand(len(header) == 5, "is about a version, which a PolicyChanged cannot be")
+    formed = entry["predicateType"] == "noa:trust/v1" and set(predicate) == {"policy", "act"}
+    demand(formed, "does not have the form of a PolicyChanged")
+    after = read_policy(predicate["policy"])
+    digest = check_subject(entry)
+    act, message, signatures = read_act(predicate["act"])
+    check_succession(before, after, header["seq"])
+    demand(act["origin"] == places[0]["origin"], "carries an act for another log")
+    decides = (act["act"], act["scope"]) == ("policy", {"policy": {"sha256": digest}})
+    demand(decides, "carries an act that decides something else")
+    demand(act["answers"] == places[-1]["leaf"], "carries an act that answers another entry than the one in force")
+    demand(act["expires"] is None or act["expires"] >= header["ts"], "carries an act that lapsed")
+    known = before["loaded"] | after["loaded"]
+    signed = [key in known and is_signature(known[key], value, message) for key, value in signatures.items()]
+    demand(signed and all(signed), "carries an act with a signature that is wrong or of an unknown key")
+    quorum = grants(before, set(signatures), "policy")
+    demand(quorum, "carries an act without the quorum that may change the policy")
+    proven = after["keys"].keys() - before["keys"].keys() <= signatures.keys()
+    demand(proven, "names the new key of somebody who did not sign the act")
+    allowed = any(may(policy, keyid, header["type"]) for policy in (before, after))
+    demand(allowed, f"is signed by a key that may not sign {header['type']}")
+    return {
+        "entry": header["seq"],
+        "since": header["seq"] + 1,
+        "policy": after,
+        "leaf": leaf(line).hex(),
+        "by": signatures,
+    }
+
+
+def read_act(envelope: Any) -> tuple[dict[str, Any], bytes, dict[str, bytes]]:
+    """What a decision says, the bytes that its keys signed, and the signatures by key id."""
+    formed = isinstance(envelope, dict) and list(envelope) == ["payload", "payloadType", "signatures"]
+    demand(formed, "carries an act that is no envelope")
+    demand(envelope["payloadType"] == ACT.decode(), "carries an act that has a payload type that is not known")
+    demand(isinstance(envelope["payload"], str), "carries an act that is no text")
+    payload = decode64(envelope["payload"])
+    demand(len(payload) <= 1 << 14, "carries an act that is larger than 16384 bytes")
+    act, rows = read_json(payload), envelope["signatures"]
+    members = ["origin", "act", "scope", "reason", "expires", "answers"]
+    demand(isinstance(act, dict) and list(act) == members, "carries an act that lacks a member or has more")
+    demand(write_json(act) == payload, "carries an act that is not written in its one form")
+    kinds = (str, str, dict, str | None, str | None, str)
+    typed = all(isinstance(act[name], kind) for name, kind in zip(members, kinds, strict=True))
+    demand(typed and is_digest(act["answers"]), "carries an act that does not say what it decides and answers")
+    demand(isinstance(rows, list) and len(rows) <= 32, "carries an act that has no list of signatures, or too many")
+    for row in rows:
+        formed = isinstance(row, dict) and list(row) == ["keyid", "sig"] and is_digest(row["keyid"])
+        demand(formed and isinstance(row["sig"], str), "carries an act that has a signature of another form")
+    signatures = {row["keyid"]: decode64(row["sig"]) for row in rows}
+    once = [row["keyid"] for row in rows] == sorted(signatures)
+    demand(once, "carries an act that has signatures out of order, or two of one key")
+    return act, b"DSSEv1 %d %b %d %b" % (len(ACT), ACT, len(payload), payload), signatures
+
+
+def check_succession(before: dict[str, Any], after: dict[str, Any], seq: int) -> None:
+    """Refuse what no policy may be that follows another one, whoever decides it."""
+    revoked, known = after["revoked"], before["revoked"]
+    demand(after["name"] == before["name"], "changes the name of the project")
+    demand(known.items() <= revoked.items(), "takes a revocation back")
+    fresh = revoked.keys() - known.keys()
+    past = fresh <= before["keys"].keys() and all(revoked[keyid] < seq for keyid in fresh)
+    demand(past, "revokes a key that was not known, or trusts entries that are yet to come")
+    demand(not after["keys"].keys() & revoked.keys(), "names a key that is revoked")
+    runtime = [keyid for keyid, key in after["loaded"].items() if isinstance(key, Ed25519PublicKey)]
+    goes_on = any(may(after, keyid, "checkpoint") and may(after, keyid, "PolicyChanged") for keyid in runtime)
+    changes = any(may(after, keyid, "policy") for keyid in after["keys"])
+    demand(goes_on and changes, "leaves nobody who can sign the log, or nobody who can change the policy")
+
+
+def check_trust(places: list[dict[str, Any]], seq: int, keyid: str) -> None:
+    """Refuse an entry that the last of the policies does not trust any more: its signer's, or its own policy's."""
+    newest = places[-1]["policy"]["revoked"]
+    demand(seq <= newest.get(keyid, seq), f"is signed by the revoked key {keyid[:16]}, which is not trusted up to here")
+    judge = max(number for number, place in enumerate(places) if place["since"] <= seq)
+    place = places[judge]
+    later = {key for key, last in newest.items() if key not in place["policy"]["revoked"] and last < place["entry"]}
+    decided = judge == 0 or grants(places[judge - 1]["policy"], set(place["by"]) - later, "policy")
+    demand(decided, f"is judged by the policy of entry {place['entry']}, which was decided by a key that is revoked")
+
+
 # --- 3. The tree ---------------------------------------------------------------------------------------------------
-def open_checkpoint(lines: list[str], origin: str, policy: dict[str, Any]) -> tuple[int, bytes]:
-    """Size and root that a key of the policy signed for this log (C2SP signed note, tlog-checkpoint)."""
-    name, size, root, signature = lines
+def open_checkpoint(lines: list[str], origin: str, policy: dict[str, Any], entry: int) -> tuple[int, bytes]:
+    """Size and root that a key of the policy, that of ``entry``, signed for this log (C2SP signed note, tlog-checkpoint)."""
+    name, size, root, last, signature = lines
     start, unsigned = f"\u2014 {origin} ", f"has no signature of {origin} by a known key"
     demand(signature.startswith(start), unsigned)
     hinted = decode64(signature[len(start) :])
     for keyid, key in policy["loaded"].items():
-        if key is None or not may(policy, keyid, "checkpoint"):
+        if not isinstance(key, Ed25519PublicKey) or not may(policy, keyid, "checkpoint"):
             continue
         if hashlib.sha256(origin.encode() + b"\n\x01" + key.public_bytes_raw()).digest()[:4] == hinted[:4]:
-            signed = is_signature(key, hinted[4:], f"{name}\n{size}\n{root}\n".encode())
+            signed = is_signature(key, hinted[4:], f"{name}\n{size}\n{root}\n{last}\n".encode())
             demand(signed, f"has a wrong signature of {origin}")
             demand(name == origin, f"is no checkpoint of {origin}")
             demand(re.fullmatch("0|[1-9][0-9]{0,18}", size), "has a size that is no number")
             demand(len(decode64(root)) == 32, "has a root that is no SHA-256")
+            shown = f"the last one that is shown is that of entry {entry}"
+            demand(last == f"policy {entry}", f"names the {last} of the log; {shown}")
             return int(size), decode64(root)
     raise Wrong(unsigned)
 
 
+def leaf(line: bytes) -> bytes:
+    """The leaf of a line in the tree."""
+    return hashlib.sha256(b"\x00" + line).digest()
+
+
 def leads(line: bytes, index: int, path: list[bytes], head: tuple[int, bytes]) -> bool:
     """Whether the path leads from the line to the root (RFC 9162 section 2.1.3.2)."""
-    value, place, last = hashlib.sha256(b"\x00" + line).digest(), index, head[0] - 1
+    value, place, last = leaf(line), index, head[0] - 1
     if place > last:
         return False
     for other in path:
@@ -264,23 +376,25 @@ def leads(line: bytes, index: int, path: list[bytes], head: tuple[int, bytes]) -
 
 # --- 4. The entries ------------------------------------------------------------------------------------------------
 def open_line(line: bytes, policy: dict[str, Any] | None = None) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """The entry in a line, who signed it, and the policy whose key that is; genesis brings its own policy."""
+    """The entry in a line, who signed it, and the policy whose key that is; genesis brings its own, a change may."""
     demand(len(line) <= 65_535, "is longer than 65535 bytes")
     found: Any = re.fullmatch(TAIL, line[-190:])
     demand(found, "does not end in one signature")
     payload, keyid = line[:-190] + b"}", found[1].decode()
     entry = read_entry(payload)
-    policy = read_policy(entry["predicate"].get("policy")) if policy is None else policy
+    changes = entry["noa_entry"]["type"] == "PolicyChanged"
+    if policy is None or (changes and keyid not in policy["keys"]):
+        policy = read_policy(entry["predicate"].get("policy"))
     key, message = policy["loaded"].get(keyid), b"DSSEv1 %d %b %d %b" % (len(IN_TOTO), IN_TOTO, len(payload), payload)
-    demand(key is not None, f"is signed by an unknown key, {keyid[:16]}")
+    demand(isinstance(key, Ed25519PublicKey), f"is signed by an unknown key, {keyid[:16]}")
     demand(is_signature(key, decode64(found[2].decode()), message), "has a wrong signature")
     return entry, keyid, policy
 
 
 def is_signature(key: Any, signature: bytes, message: bytes) -> bool:
-    """Whether the key, an Ed25519 key, made the signature."""
+    """Whether the key made the signature."""
     try:
-        key.verify(signature, message)
+        key.verify(signature, message, *([] if isinstance(key, Ed25519PublicKey) else [ECDSA(SHA256())]))
     except InvalidSignature:
         return False
     return True
@@ -426,26 +540,38 @@ def verify(data: bytes, origin: str | None, model: str | None, said: dict[str, A
     try:
         name, manifest, lines, checkpoint = take_apart(data)
         place = f"entry {lines[0][0]}"
-        policy = read_genesis(*lines[0][:2])
-        found = f"{policy['name']}/{sha256(lines[0][1])}"
+        policy, first = read_genesis(*lines[0][:2]), lines[0][1]
+        found = f"{policy['name']}/{sha256(first)}"
+        places: list[dict[str, Any]] = [{"entry": 0, "since": 0, "policy": policy, "by": {}}]
+        places[0].update(leaf=leaf(first).hex(), origin=found)
         said.update(name=name, origin=found)
         if origin not in (None, found):
             yield f"entry 0: its origin is {found}, not {origin}"
-        place = "the checkpoint"
-        head = open_checkpoint(checkpoint, found, policy)
-        for index, line, path in lines:
-            place = f"entry {index}"
-            demand(leads(line, index, path, head), "is not in the tree that the checkpoint vouches for")
+        entries = []
         for (before, previous, _), (index, line, _) in pairwise(lines):
             place = f"entry {index}"
-            entry, keyid, _ = open_line(line, policy)
+            judge = places[-1]["policy"]
+            entry, keyid, _ = open_line(line, judge)
             header = entry["noa_entry"]
             demand(header["seq"] == index, f"has the number {header['seq']} in the place of {index}")
             follows = before + 1 != index or header["prev"] == sha256(previous)
             demand(follows, "does not follow the line before it")
-            demand(may(policy, keyid, header["type"]), f"is signed by a key that may not sign {header['type']}")
+            if header["type"] == "PolicyChanged":
+                places.append(read_change(places, line, entry, keyid))
+            else:
+                entries.append((entry, keyid, judge))
+        place = "the checkpoint"
+        head = said["head"] = open_checkpoint(checkpoint, found, places[-1]["policy"], places[-1]["entry"])
+        for index, line, path in lines:
+            place = f"entry {index}"
+            demand(leads(line, index, path, head), "is not in the tree that the checkpoint vouches for")
+        for entry, keyid, judge in entries:
+            header = entry["noa_entry"]
+            place = f"entry {header['seq']}"
+            demand(may(judge, keyid, header["type"]), f"is signed by a key that may not sign {header['type']}")
             demand(f"{header.get('lifecycle_id')}@{header.get('version')}" == name, f"is not about {name}")
             said.update(next_state(said, entry))
+            check_trust(places, header["seq"], keyid)
         place = "the file"
         ended = said["status"] not in (None, "submitted", "trained", "evaluated")
         demand(ended, "does not hold all entries of its version: the last one decides nothing")
@@ -485,9 +611,8 @@ def main() -> int:
         return 4
     print("verified" if given.origin else "self-consistent, signer unknown", end="")
     print(f": {said['name']} was {said['status']} after its last entry")
-    print(
-        f"origin {said['origin']}\nmodel sha256 {said['checksum']}, files {'checked' if given.model else 'not looked at'}"
-    )
+    print(f"origin {said['origin']}, {said['head'][0]} entries when its head was signed")
+    print(f"model sha256 {said['checksum']}, files {'checked' if given.model else 'not looked at'}")
     return 0 if given.origin else 4
 
 

@@ -88,6 +88,7 @@ def _show_proof(result: ProofVerification) -> None:
     word = "verified" if result.anchored else "self-consistent, signer unknown"
     output.say(f"{word}: {result.name} was {result.status} after its last entry; {result.entries} entries")
     output.field("Origin", result.origin)
+    output.field("As of", f"{result.size} entries when its head was signed; what was revoked later it cannot know")
     if result.checksum is not None:
         read = (
             "not looked at; --model DIR does" if result.files is None else f"{result.files} files as they were signed"

@@ -23,6 +23,7 @@ MAX_SIGNATURES = 100
 _ED25519 = b"\x01"
 _SIGNATURE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/=]+)")
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+_POLICY = re.compile(r"policy (0|[1-9][0-9]{0,18})")
 
 
 class NoteInvalid(ValueError):
@@ -31,15 +32,21 @@ class NoteInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class LogCheckpoint:
-    """The head of a log: its origin, its size in entries, the root of its tree."""
+    """The head of a log: its origin, its size in entries, the root of its tree.
+
+    ``policy`` is the index of the entry that holds the policy in force after these entries, None in a log that has none.
+    It stands in an extension line, so that whoever sees only a part of the log learns which policy is the last one.
+    """
 
     origin: str
     size: int
     root: bytes
+    policy: int | None = None
 
     def text(self) -> str:
         """The text that is signed."""
-        return f"{self.origin}\n{self.size}\n{_encode(self.root)}\n"
+        policy = "" if self.policy is None else f"policy {self.policy}\n"
+        return f"{self.origin}\n{self.size}\n{_encode(self.root)}\n{policy}"
 
 
 def sign_checkpoint(head: LogCheckpoint, key: SigningKey) -> bytes:
@@ -53,16 +60,17 @@ def parse_checkpoint(data: bytes, origin: str, keys: Iterable[PublicKey]) -> Log
 
 
 def read_checkpoint(text: str, origin: str) -> LogCheckpoint:
-    """The head that a note's text gives for the log ``origin``; no extension lines. Raises `NoteInvalid`."""
+    """The head that a note's text gives for the log ``origin``; no unknown extension line. Raises `NoteInvalid`."""
     lines = text.split("\n")
-    if len(lines) != 4 or lines[0] != origin:
+    policy = _POLICY.fullmatch(lines[3]) if len(lines) == 5 else None
+    if len(lines) != (4 if policy is None else 5) or lines[0] != origin:
         raise NoteInvalid(f"is no checkpoint of {origin}")
     if not _SIZE.fullmatch(lines[1]):
         raise NoteInvalid("has a size that is no number")
     root = _decode(lines[2])
     if len(root) != hashlib.sha256().digest_size:
         raise NoteInvalid("has a root that is no SHA-256")
-    return LogCheckpoint(origin, int(lines[1]), root)
+    return LogCheckpoint(origin, int(lines[1]), root, None if policy is None else int(policy[1]))
 
 
 def sign_note(text: str, name: str, key: SigningKey) -> bytes:

@@ -6,15 +6,16 @@ the lines; what comes before an entry is harmless when lost, what comes after it
 
 from noa_mlops.ledger.batch import Clock
 from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, read_entry
-from noa_mlops.ledger.heads import split_records
+from noa_mlops.ledger.heads import policy_problem, split_records
 from noa_mlops.ledger.keystore import SCHEMES, KeyRing, KeyStore
-from noa_mlops.ledger.law import DECIDING, admit, admit_sealed, head_keys, read_authentic
+from noa_mlops.ledger.law import DECIDING, admit, admit_sealed, follow_policy, head_keys, read_authentic
 from noa_mlops.ledger.ledger import Ledger
 from noa_mlops.ledger.model_keys import model_keys
 from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.pins import KnownLogs, Pin, pin_problem
 from noa_mlops.ledger.projection import ledger_lines
 from noa_mlops.ledger.reader import LedgerReader, read_lines
+from noa_mlops.ledger.revocation import distrust
 from noa_mlops.ledger.rollback_law import rollback_scope
 from noa_mlops.ledger.signers import Signers
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
@@ -43,6 +44,8 @@ __all__ = [
     "VersionState",
     "admit",
     "admit_sealed",
+    "distrust",
+    "follow_policy",
     "follow_version",
     "get_object",
     "head_keys",
@@ -50,6 +53,7 @@ __all__ = [
     "model_keys",
     "pin_problem",
     "policy_digest",
+    "policy_problem",
     "read_authentic",
     "read_entry",
     "read_lines",

@@ -1,8 +1,11 @@
 """``checkpoints.log``: every signed head of the ledger, one after the other.
 
 A record is a signed note and one empty line more. A checkpoint's text has no empty line, so records can be told
-apart in one way only: three lines of text, an empty line, signature lines, an empty line. What follows the last
+apart in one way only: four lines of text, an empty line, signature lines, an empty line. What follows the last
 whole record was torn by a crash and is never trusted.
+
+The fourth line names the entry that holds the policy in force. So a head says which change of policy is the last one
+even to those who see only some of the lines, and every reader of all the lines holds it to that.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ from noa_mlops.evidence import (
     read_checkpoint,
     sign_checkpoint,
 )
+from noa_mlops.ledger.state import LedgerState
 
-_RECORD = re.compile(rb"(?<![^\n])[^\n]+\n[0-9]+\n[A-Za-z0-9+/=]+\n\n(?:\xe2\x80\x94 [^\n]+\n)+\n")
+_RECORD = re.compile(rb"(?<![^\n])[^\n]+\n[0-9]+\n[A-Za-z0-9+/=]+\n(?:policy [0-9]+\n)?\n(?:\xe2\x80\x94 [^\n]+\n)+\n")
 _WINDOW = 1 << 12
 """Bytes looked at first, from the end; enough for several records."""
 
@@ -72,6 +76,15 @@ def split_records(data: bytes) -> list[bytes]:
     if end != len(data):
         raise LedgerTampered(f"checkpoints.log: byte {end} begins no whole record")
     return notes
+
+
+def policy_problem(state: LedgerState, head: LogCheckpoint) -> str | None:
+    """Why a head over entries of ``state`` names another policy than the one in force after them."""
+    place = state.place_at(head.size)
+    if place is None or head.policy == place.entry:
+        return None
+    named = "no policy" if head.policy is None else f"the policy of entry {head.policy}"
+    return f"names {named}, but that of entry {place.entry} was in force"
 
 
 def head_record(checkpoint: LogCheckpoint, key: SigningKey) -> bytes:

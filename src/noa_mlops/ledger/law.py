@@ -38,7 +38,15 @@ from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_s
 from noa_mlops.ledger.redaction_law import redacted_object
 from noa_mlops.ledger.rollback_law import rolled_back
 from noa_mlops.ledger.state import LedgerState, Lifecycles, LifecycleState, PolicyInForce, VersionState
-from noa_mlops.ledger.trust_law import ACTS_OF, TRUST, changed_policy, decides, policy_digest, policy_of
+from noa_mlops.ledger.trust_law import (
+    ACTS_OF,
+    TRUST,
+    changed_policy,
+    decides,
+    policy_digest,
+    policy_of,
+    signers_of,
+)
 from noa_mlops.ledger.version_law import DECISION, Refusal, follow_version, knows
 from noa_mlops.records.policy import Policy
 
@@ -72,7 +80,7 @@ def examine(state: LedgerState, line: bytes) -> Admission | Refusal:
         entry = read_entry(line, signed)
     except EntryInvalid as error:
         return Refusal(str(error), authentic=_signature_problem(state.policy, signed) is None)
-    problem = _chain_problem(state, entry) or _signature_problem(_judging(state, entry), signed)
+    problem = _chain_problem(state, entry) or _signature_problem(_judging(state.policy, entry), signed)
     if problem is not None:
         return Refusal(problem)
     after = follow(state, entry)
@@ -112,13 +120,16 @@ def admit_together(state: LedgerState, lines: Sequence[bytes]) -> list[LedgerSta
 
 
 def read_authentic(policy: Policy, line: bytes) -> LedgerEntry | Refusal:
-    """The entry in a line that a key of ``policy`` signed; its place in the chain is not asked."""
+    """The entry in a line that a key of ``policy`` signed, or of the policy that a PolicyChanged brings.
+
+    Neither its place in the chain is asked, nor who decided such a change.
+    """
     try:
         signed = split_line(line)
         entry = read_entry(line, signed)
     except (StatementInvalid, EntryInvalid) as error:
         return Refusal(str(error))
-    problem = _signature_problem(policy, signed)
+    problem = _signature_problem(_judging(policy, entry), signed)
     return entry if problem is None else Refusal(problem)
 
 
@@ -139,6 +150,19 @@ def follow(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
     if isinstance(changed, Refusal):
         return changed
     return _extended(state, entry, state.lifecycles.put(entry.lifecycle_id or "", changed))
+
+
+def follow_policy(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
+    """``state`` with the policy that a PolicyChanged puts in force, or why it does not.
+
+    Nothing else of the state changes, and the entries in between are not asked for.
+    """
+    if (entry.lifecycle_id, entry.version, entry.status) != (None, None, None):
+        return Refusal("is about a version, which a PolicyChanged cannot be")
+    policy = changed_policy(state, entry)
+    if isinstance(policy, Refusal):
+        return policy
+    return _in_force(state, entry, policy, since=entry.seq + 1)
 
 
 def head_keys(policy: Policy, what: str) -> tuple[PublicKey, ...]:
@@ -181,14 +205,14 @@ def _signature_problem(policy: Policy | None, signed: SignedLine) -> str | None:
     return None if signed_by(signed, key) else "has a wrong signature"
 
 
-def _judging(state: LedgerState, entry: LedgerEntry) -> Policy | None:
-    """The policy whose keys may have signed the line.
+def _judging(policy: Policy | None, entry: LedgerEntry) -> Policy | None:
+    """The policy whose keys may have signed the line, where ``policy`` is in force.
 
     Genesis brings its own; a change of policy may be signed by a key that it names, for its act says who decided it.
     """
-    brings_one = entry.type == "PolicyChanged" and state.policy is not None and entry.keyid not in state.policy.keys
-    if state.policy is not None and not brings_one:
-        return state.policy
+    brings_one = entry.type == "PolicyChanged" and policy is not None and entry.keyid not in policy.keys
+    if policy is not None and not brings_one:
+        return policy
     try:
         return Policy.from_document(entry.predicate.get("policy"))
     except PlanInvalid:
@@ -215,12 +239,10 @@ def _begin(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
 
 
 def _change_policy(state: LedgerState, _: Policy, entry: LedgerEntry) -> LedgerState | Refusal:
-    if (entry.lifecycle_id, entry.version, entry.status) != (None, None, None):
-        return Refusal("is about a version, which a PolicyChanged cannot be")
-    policy = changed_policy(state, entry)
-    if isinstance(policy, Refusal):
-        return policy
-    return _extended(_in_force(state, entry, policy, since=entry.seq + 1), entry, _distrusting(state, policy))
+    after = follow_policy(state, entry)
+    if isinstance(after, Refusal) or after.policy is None:
+        return after
+    return _extended(after, entry, _distrusting(state, after.policy))
 
 
 def _redact(state: LedgerState, policy: Policy, entry: LedgerEntry) -> LedgerState | Refusal:
@@ -273,7 +295,7 @@ def _rests_on(lifecycle: LifecycleState, promoted: Sequence[int], brought_back: 
 
 def _in_force(state: LedgerState, entry: LedgerEntry, policy: Policy, since: int) -> LedgerState:
     """With ``policy`` in force from index ``since`` on."""
-    place = PolicyInForce(since, policy, leaf_hash(entry.line).hex())
+    place = PolicyInForce(since, policy, leaf_hash(entry.line).hex(), signers_of(entry))
     policies = (*state.policies, place)
     return replace(state, policy=policy, policy_digest=policy_digest(policy), policies=policies)
 

@@ -349,7 +349,8 @@ class Ledger(LedgerReader):
             self._find_head()
         if self._sealed >= self._state.size:
             return
-        head = LogCheckpoint(self.origin, self._state.size, self._state.frontier.root())
+        policy = self._state.policies[-1].entry
+        head = LogCheckpoint(self.origin, self._state.size, self._state.frontier.root(), policy)
         heads.append(head_record(head, self._signer()))
         self._sealed = head.size
 

@@ -18,7 +18,7 @@ from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
 from noa_mlops.evidence import MAX_LINE, LogCheckpoint, PublicKey, StatementInvalid, leaf_hash, root_of, split_line
 from noa_mlops.files import open_beneath
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_sealed
-from noa_mlops.ledger.heads import NewestRecord, checked_head, claimed_size, newest_record
+from noa_mlops.ledger.heads import NewestRecord, checked_head, claimed_size, newest_record, policy_problem
 from noa_mlops.ledger.law import Admission, admit, admit_sealed, examine, follow, head_keys, read_authentic
 from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.pins import KnownLogs, Pin
@@ -131,9 +131,15 @@ class LedgerReader:
             stream.seek(start)
             line = stream.read(end - start)
         entry = read_authentic(policy, line[:-1])
-        if isinstance(entry, Refusal) or entry.seq != seq or not line.endswith(b"\n"):
+        if isinstance(entry, Refusal) or entry.seq != seq or not line.endswith(b"\n") or self._is_foreign(entry):
             raise LedgerTampered(f"{self._layout.ledger}: entry {seq} is no longer what it was")
         return entry
+
+    def _is_foreign(self, entry: LedgerEntry) -> bool:
+        """Whether this is a change of policy, which its own key may have signed, but not the one that was admitted."""
+        place = self._state.place_at(entry.seq + 1)
+        known = place is not None and place.leaf == leaf_hash(entry.line).hex()
+        return entry.type == "PolicyChanged" and not known
 
     def history(self, lifecycle_id: str, version: int) -> tuple[LedgerEntry, ...]:
         """The entries of one version, in order; none when there is no such version."""
@@ -228,6 +234,8 @@ class LedgerReader:
         if self._state.size == head.size and self._state.frontier.root() != head.root:
             path = self._layout.ledger
             raise LedgerTampered(f"{path}: the first {head.size} entries are not those that were sealed")
+        if problem := policy_problem(self._state, head):
+            raise LedgerTampered(f"{self._layout.log_checkpoints}: the newest checkpoint {problem}")
 
     def _return_to(self, state: LedgerState) -> None:
         """Forget what was folded after ``state``."""

@@ -174,11 +174,21 @@ class Lifecycles(Mapping[str, LifecycleState]):
 
 @dataclass(frozen=True, slots=True)
 class PolicyInForce:
-    """A policy and the first index that it judges; ``leaf`` is the leaf hash, in hex, of the entry that holds it."""
+    """A policy and the first index that it judges.
+
+    ``leaf`` is the leaf hash, in hex, of the entry that holds it; ``signers`` are the keys that signed the act which
+    decided it, none for genesis.
+    """
 
     since: int
     policy: Policy
     leaf: str
+    signers: frozenset[str] = frozenset()
+
+    @property
+    def entry(self) -> int:
+        """Index of the entry that holds it. Genesis judges itself, a later policy only what comes after it."""
+        return max(0, self.since - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +213,12 @@ class LedgerState:
 
     def policy_at(self, seq: int) -> Policy | None:
         """The policy that judges the entry at an index; None before genesis only."""
-        return next((place.policy for place in reversed(self.policies) if place.since <= seq), None)
+        place = self.place_at(seq)
+        return place.policy if place is not None else None
+
+    def place_at(self, seq: int) -> PolicyInForce | None:
+        """Like `policy_at`, with where the policy stands; at a size it is the policy in force after so many entries."""
+        return next((place for place in reversed(self.policies) if place.since <= seq), None)
 
     def lifecycle(self, lifecycle_id: str) -> LifecycleState:
         """The state of a lifecycle; one that has no entry yet is empty."""

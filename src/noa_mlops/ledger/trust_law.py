@@ -34,6 +34,8 @@ def policy_of(entry: LedgerEntry) -> Policy | Refusal:
         policy = Policy.from_document(entry.predicate.get("policy"))
     except PlanInvalid as error:
         return Refusal(f"holds a policy that cannot be used: {error}")
+    if entry.predicate["policy"] != policy.to_document():
+        return Refusal("holds a policy that is not in its one form")
     for record in policy.keys.values():
         if (problem := _key_problem(record)) is not None:
             return Refusal(f"holds a policy whose key {record.keyid[:16]} {problem}")
@@ -69,6 +71,12 @@ def read_decision(entry: LedgerEntry) -> SignedAct | Refusal:
         return read_act(entry.predicate.get("act"))
     except ActInvalid as error:
         return Refusal(f"carries an act that {error}")
+
+
+def signers_of(entry: LedgerEntry) -> frozenset[str]:
+    """The keys that signed the act of an entry that was admitted; none for genesis, which carries no act."""
+    signed = read_decision(entry) if "act" in entry.predicate else None
+    return signed.signers if isinstance(signed, SignedAct) else frozenset()
 
 
 def scope_problem(

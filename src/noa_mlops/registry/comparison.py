@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from noa_mlops.errors import LifecycleError
-from noa_mlops.evidence import Frontier, NoteInvalid, PublicKey, leaf_hash, parse_checkpoint
+from noa_mlops.evidence import Frontier, LogCheckpoint, NoteInvalid, PublicKey, leaf_hash, parse_checkpoint
 from noa_mlops.files import open_beneath, read_capped
 from noa_mlops.records.events import LedgerLine
 from noa_mlops.registry.lines import MAX_LINE, MIRRORED, project
@@ -98,6 +98,6 @@ class Comparison:
             head = parse_checkpoint(self._note, self._origin, keys)
         except NoteInvalid as error:
             return f"cannot be used: {error}"
-        if (head.size, head.root) != (self._frontier.size, self._frontier.root()):
+        if head != LogCheckpoint(self._origin, self._frontier.size, self._frontier.root()):
             return f"is over {head.size} other lines than those that are there"
         return None

@@ -140,7 +140,7 @@ class Mirror:
         while frontier.size < head.size and (line := stream.readline(MAX_LINE)).endswith(b"\n"):
             size, frontier = size + len(line), frontier.push(leaf_hash(line[:-1]))
         seq = position(line)
-        if seq is None or frontier.size != head.size or frontier.root() != head.root:
+        if seq is None or head != LogCheckpoint(self._origin, frontier.size, frontier.root()):
             raise self._tampered(entries, key)
         last = next(iter(entries(seq)), None)
         if last is None or project(last) + b"\n" != line:
