@@ -8,9 +8,10 @@ from noa_mlops.agents import RuntimeManager
 from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.delivery.model import Model
 from noa_mlops.delivery.source import Source
+from noa_mlops.delivery.trust import check_signature, trusted_decision
 from noa_mlops.errors import ArtifactTampered, LedgerTampered, NotFound
-from noa_mlops.evidence import ModelSignatureInvalid, check_model
-from noa_mlops.ledger import KeyStore, Ledger, LedgerEntry, LedgerReader, VersionState, model_keys
+from noa_mlops.evidence import ModelSignatureInvalid
+from noa_mlops.ledger import KeyStore, Ledger, LedgerReader, VersionState
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.manifest import ArtifactRecord
 
@@ -25,8 +26,9 @@ def load(name: str, project: str | Path = ".", origin: str | None = None) -> Mod
     it the keys are those that the folder, or the pin of an earlier use, names. What the newest checkpoint does not
     vouch for is not seen.
 
-    Raises `NotFound` for what was never promoted, `LedgerTampered` for evidence that does not verify or has another
-    origin, `ArtifactTampered` naming the file for bytes that are not the promoted ones.
+    Keys are those of the policy that was in force at the decision, less those that a later policy revoked for it. Raises
+    `NotFound` for what was never promoted, `LedgerTampered` for evidence that does not verify, is not trusted any more
+    or has another origin, `ArtifactTampered` naming the file for bytes that are not the promoted ones.
     """
     layout = Layout.of(Path(project).absolute())
     ledger = Ledger.read_only(layout)
@@ -74,7 +76,7 @@ def _promoted(ledger: LedgerReader, name: str) -> VersionState:
 def _checked(layout: Layout, ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> ArtifactRecord:
     """The stored version, every byte of it held against the entry that promoted it. Raises `ArtifactTampered`."""
     store, folder = FilesystemArtifactStore(layout), layout.version(lifecycle_id, version.profile, version.version)
-    decision = _decision(ledger, lifecycle_id, version)
+    decision = trusted_decision(ledger, lifecycle_id, version)
     subjects = {str(subject.get("name")): subject["digest"]["sha256"] for subject in decision.subject}
     try:
         record = store.record(lifecycle_id, version.profile, version.version)
@@ -83,20 +85,12 @@ def _checked(layout: Layout, ledger: LedgerReader, lifecycle_id: str, version: V
     for name, reason in record.differences(subjects, decision.checksum):
         raise ArtifactTampered(f"{folder / name} {reason}")
     try:
-        # No entry that changes the policy is known to this version, so the newest policy was in force at the decision.
-        keys = model_keys(ledger.state.policy) if ledger.state.policy is not None else ()
-        check_model(record.signature or b"", record.manifest.files, *keys)
+        check_signature(ledger.state, decision, record)
     except ModelSignatureInvalid as error:
         raise ArtifactTampered(f"{folder / 'model.sig'} {error}") from error
     for path, reason in store.findings(record):
         raise ArtifactTampered(f"{path} {reason}")
     return record
-
-
-def _decision(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> LedgerEntry:
-    """The entry that promoted a version; its signature is checked as it is read."""
-    history = ledger.history(lifecycle_id, version.version)
-    return next(entry for entry in reversed(history) if entry.type == "PromotionReady")
 
 
 def _hidden(layout: Layout, ledger: LedgerReader) -> tuple[Path, ...]:

@@ -1,0 +1,42 @@
+"""Whether what was promoted once may still be relied on: the policy of that moment, and what was revoked since."""
+
+from __future__ import annotations
+
+from noa_mlops.errors import LedgerTampered
+from noa_mlops.evidence import ModelSignatureInvalid, check_model
+from noa_mlops.ledger import LedgerEntry, LedgerReader, LedgerState, VersionState, distrust, model_keys
+from noa_mlops.records.layout import address
+from noa_mlops.records.manifest import ArtifactRecord
+
+
+def trusted_decision(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> LedgerEntry:
+    """The entry that promoted a version; signatures are checked as entries are read.
+
+    Raises `LedgerTampered` when this entry, or another one of the version, is not trusted any more: a decision is worth
+    no more than the measurement that it rests on.
+    """
+    history = ledger.history(lifecycle_id, version.version)
+    for entry in history:
+        reason = distrust(ledger.state.policies, entry.seq, entry.keyid)
+        if reason is not None:
+            name = address(lifecycle_id, version.version)
+            raise LedgerTampered(
+                f"{name} is not trusted any more: its entry {entry.seq} ({entry.type}) {reason}",
+                hint="Load an earlier version by its number, or run its plan again under the policy in force.",
+            )
+    return next(entry for entry in reversed(history) if entry.type == "PromotionReady")
+
+
+def check_signature(state: LedgerState, decision: LedgerEntry, record: ArtifactRecord) -> None:
+    """Raise `ModelSignatureInvalid` unless a key signed the model that could at the decision and is still trusted for it."""
+    policy = state.policy_at(decision.seq)
+    keys = model_keys(policy) if policy is not None else ()
+    gone = {key.keyid: reason for key in keys if (reason := distrust(state.policies, decision.seq, key.keyid))}
+    signature, files = record.signature or b"", record.manifest.files
+    try:
+        check_model(signature, files, *(key for key in keys if key.keyid not in gone))
+    except ModelSignatureInvalid:
+        if gone:
+            check_model(signature, files, *keys)
+            raise ModelSignatureInvalid(min(gone.values())) from None
+        raise
