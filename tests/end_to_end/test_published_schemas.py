@@ -1,0 +1,120 @@
+"""What the published schemas say is what the project writes: each member is described, and no other one is there."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from end_to_end.projects import lay_out
+
+SCHEMAS = {path.name: json.loads(path.read_text()) for path in Path(__file__).parents[2].glob("docs/schemas/*.json")}
+OPEN = "hyperparameters"
+"""The one member that holds whatever the plan says."""
+
+
+def validator(name, part=None):
+    schema = SCHEMAS[f"{name}.v1.schema.json"]
+    whole = {"$defs": schema["$defs"], "$ref": f"#/$defs/{part}"} if part else schema
+    return Draft202012Validator(whole)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Predicates by type, acts and manifests of a project with promotions, failures, a redaction and changes of policy."""
+    root = tmp_path_factory.mktemp("schemas")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NOA_KEYS", str(root / "keys"))
+        patch.setenv("XDG_STATE_HOME", str(root / "state"))
+        project = lay_out(root / "project")
+        steps = [lambda: project.tell("init")]
+        steps += [lambda seed=seed: project.tell("run", project.plan(seed=seed)) for seed in (1, 2)]
+        steps += [lambda: project.tell("rollback", "little", "--reason", "a drill")]
+        assert [step().status for step in steps] == [0, 0, 0, 0]
+        project.programs(predict="echo 'no luck' >&2; exit 3\n")
+        assert project.tell("run", project.plan(seed=3)).status == 6
+        log = project.entries()[-1]["predicate"]["log"]
+        assert project.tell("redact", log, "--reason", "names a person").status == 0
+        assert project.tell("keys", "rotate", "model").status == 0
+        runtime = next(iter(project.entries()[0]["predicate"]["policy"]["keys"]))
+        assert project.tell("keys", "revoke", runtime).status == 0
+        entries = project.entries()
+    manifests = [json.loads(path.read_text()) for path in (root / "project").rglob("manifest.json")]
+    return entries, manifests
+
+
+def documents(written):
+    """Each document with the validator of its schema."""
+    entries, manifests = written
+    for entry in entries:
+        kind, predicate = entry["predicateType"], entry["predicate"]
+        if kind.startswith("noa:"):
+            yield validator(kind.removeprefix("noa:").removesuffix("/v1")), predicate
+        if "act" in predicate:
+            yield validator("act", "payload"), json.loads(base64.b64decode(predicate["act"]["payload"]))
+    yield from ((validator("manifest"), manifest) for manifest in manifests)
+
+
+def test_everything_that_was_written_is_described(written):
+    entries, manifests = written
+    types = {entry["noa_entry"]["type"] for entry in entries}
+    assert types >= {"Genesis", "Submitted", "EvaluationLogged", "EvaluationFailed"}
+    assert types >= {"RolledBack", "Redacted", "PolicyChanged"}
+    assert len(manifests) == 2
+    for schema, document in documents(written):
+        assert list(schema.iter_errors(document)) == []
+
+
+def objects(value, path=()):
+    """The way to each object inside a document, but not into what may hold anything."""
+    if isinstance(value, dict):
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        if key != OPEN:
+            yield from objects(inner, (*path, key))
+
+
+def test_a_member_more_or_less_anywhere_is_refused(written):
+    for schema, document in documents(written):
+        for path in objects(document):
+            changed = copy.deepcopy(document)
+            place = changed
+            for key in path:
+                place = place[key]
+            place["unheard_of"] = []
+            assert not schema.is_valid(changed), path
+        for name in document.keys() - {"log"}:
+            assert not schema.is_valid({key: value for key, value in document.items() if key != name}), name
+
+
+def parts(schema, path=()):
+    """Every schema of an object inside a schema."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "object":
+            yield path, schema
+        for key, inner in schema.items():
+            yield from parts(inner, (*path, key))
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from parts(inner, path)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_is_one_and_leaves_no_object_open(name):
+    Draft202012Validator.check_schema(SCHEMAS[name])
+    for path, schema in parts(SCHEMAS[name]):
+        if OPEN not in path and schema.get("maxProperties") != 0:
+            assert "additionalProperties" in schema, path
+            assert schema["additionalProperties"] is not True, path
+
+
+def test_each_of_our_forms_has_a_schema_of_its_name():
+    named = {schema["$id"]: name for name, schema in SCHEMAS.items()}
+    assert set(named) == {"noa:lifecycle/v1", "noa:act/v1", "noa:trust/v1", "noa:manifest/v1"}
+    for name, file in named.items():
+        assert file == f"{name.removeprefix('noa:').replace('/', '.')}.schema.json"
