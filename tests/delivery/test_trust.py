@@ -82,3 +82,13 @@ def test_a_revocation_after_the_decision_takes_nothing_away(project):
     for role in ("model", "verifier", "operator"):
         told(project, "keys", "revoke", holder(project, role))
     assert noa_mlops.load("little", project.path).version == 2
+
+
+def test_refuses_a_champion_that_a_revoked_operator_brought_back_but_not_the_version_by_its_number(project):
+    before = state_of(project).size - 1
+    told(project, "rollback", "little", "--reason", "users are hurt")
+    assert noa_mlops.load("little", project.path).version == 1
+    told(project, "keys", "revoke", holder(project, "operator"), "--last", str(before))
+    with pytest.raises(LedgerTampered, match=r"little@1 is the champion by an act that is not trusted any more"):
+        noa_mlops.load("little", project.path)
+    assert noa_mlops.load("little@1", project.path).version == 1

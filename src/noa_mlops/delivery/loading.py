@@ -8,7 +8,7 @@ from noa_mlops.agents import RuntimeManager
 from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.delivery.model import Model
 from noa_mlops.delivery.source import Source
-from noa_mlops.delivery.trust import check_signature, trusted_decision
+from noa_mlops.delivery.trust import check_crown, check_signature, trusted_decision
 from noa_mlops.errors import ArtifactTampered, LedgerTampered, NotFound
 from noa_mlops.evidence import ModelSignatureInvalid
 from noa_mlops.ledger import KeyStore, Ledger, LedgerReader, VersionState
@@ -38,7 +38,9 @@ def load(name: str, project: str | Path = ".", origin: str | None = None) -> Mod
             hint="Name the project whose owner gave you that origin.",
         )
     version = _promoted(ledger, name)
-    lifecycle_id = name.partition("@")[0]
+    lifecycle_id, numbered, _ = name.partition("@")
+    if not numbered:
+        check_crown(ledger, lifecycle_id)
     record = _checked(layout, ledger, lifecycle_id, version)
     return Model(
         path=layout.version(lifecycle_id, version.profile, version.version),

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from noa_mlops.errors import LedgerTampered
 from noa_mlops.evidence import ModelSignatureInvalid, check_model
-from noa_mlops.ledger import LedgerEntry, LedgerReader, LedgerState, VersionState, distrust, model_keys
+from noa_mlops.ledger import (
+    ACTS_OF,
+    LedgerEntry,
+    LedgerReader,
+    LedgerState,
+    VersionState,
+    distrust,
+    model_keys,
+    signers_of,
+)
 from noa_mlops.records.layout import address
 from noa_mlops.records.manifest import ArtifactRecord
 
@@ -25,6 +34,25 @@ def trusted_decision(ledger: LedgerReader, lifecycle_id: str, version: VersionSt
                 hint="Load an earlier version by its number, or run its plan again under the policy in force.",
             )
     return next(entry for entry in reversed(history) if entry.type == "PromotionReady")
+
+
+def check_crown(ledger: LedgerReader, lifecycle_id: str) -> None:
+    """Raise `LedgerTampered` when the act that brought the champion back is not trusted any more."""
+    state, lifecycle = ledger.state, ledger.state.lifecycle(lifecycle_id)
+    entry = ledger.entry(lifecycle.crowned or 0)
+    policy = state.policy_at(entry.seq)
+    if entry.type not in ACTS_OF or policy is None:
+        return
+    reason = distrust(state.policies, entry.seq, entry.keyid)
+    trusted = [key for key in signers_of(entry) if distrust(state.policies, entry.seq, key) is None]
+    if reason is None and not policy.grants(trusted, ACTS_OF[entry.type]):
+        reason = "was decided by a key that is revoked since"
+    if reason is not None:
+        name = address(lifecycle_id, lifecycle.champion or 0)
+        raise LedgerTampered(
+            f"{name} is the champion by an act that is not trusted any more: entry {entry.seq} ({entry.type}) {reason}",
+            hint=f"Decide again which version is in force; load {name} by its number if it is the one that you want.",
+        )
 
 
 def check_signature(state: LedgerState, decision: LedgerEntry, record: ArtifactRecord) -> None:

@@ -19,11 +19,12 @@ from noa_mlops.ledger.revocation import distrust
 from noa_mlops.ledger.rollback_law import rollback_scope
 from noa_mlops.ledger.signers import Signers
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
-from noa_mlops.ledger.trust_law import ACT, TRUST, policy_digest
+from noa_mlops.ledger.trust_law import ACT, ACTS_OF, TRUST, policy_digest, signers_of
 from noa_mlops.ledger.version_law import Refusal, follow_version
 
 __all__ = [
     "ACT",
+    "ACTS_OF",
     "DECIDING",
     "SCHEMES",
     "TRUST",
@@ -58,5 +59,6 @@ __all__ = [
     "read_entry",
     "read_lines",
     "rollback_scope",
+    "signers_of",
     "split_records",
 ]
