@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from noa_mlops.audit.findings import Finding
+from noa_mlops.audit.signatures import check_signatures
 from noa_mlops.evidence import MAX_LINE, PublicKey
 from noa_mlops.files import UnsafePath
-from noa_mlops.ledger import LedgerState, Refusal, admit, model_keys, read_lines
-from noa_mlops.records.documents import parse_object
+from noa_mlops.ledger import (
+    WRONG_SIGNATURE,
+    LedgerEntry,
+    LedgerState,
+    Refusal,
+    Unsigned,
+    examine_unsigned,
+    model_keys,
+    read_lines,
+)
 from noa_mlops.records.events import LedgerLine, PromotionReady, decode, named_objects
 from noa_mlops.records.layout import Layout
 from noa_mlops.registry import Comparison, Mirror
 
 TORN = "has no end: the line is torn, as a write that was cut off leaves it"
 """Why an unfinished last line does not hold."""
-
-MAX_STATEMENT = 1 << 17
-"""Longest line that is parsed here; the ledger admits none longer than 65,535 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +60,52 @@ class Fold:
     objects: dict[str, int] = field(default_factory=dict)
     mirror: Comparison | None = None
     broken: bool = False
+    _refused: str | None = None
 
     def run(self) -> Iterator[Finding]:
         """Hold the law against every line, up to the first that is not admitted."""
         path = str(self.layout.ledger)
         try:
-            for line in read_lines(self.layout.ledger):
-                seq = self.state.size
-                if reason := self._take(line):
-                    yield Finding(path, seq, reason)
-                if self.broken:
-                    return
+            with closing(check_signatures(self._ahead(), _length(self.layout.ledger))) as checked:
+                for line, is_signed in checked:
+                    if not is_signed:
+                        self._refused = _untrusted(WRONG_SIGNATURE)
+                        break
+                    if reason := self._take(line):
+                        yield Finding(path, line.entry.seq, reason)
         except UnsafePath as error:
             yield Finding(path, None, f"cannot be read ({error})")
-        if self.state.size == 0:
+        if self._refused is not None:
+            self.broken = True
+            yield Finding(path, self.state.size, self._refused)
+        elif self.state.size == 0:
             yield Finding(path, None, "is gone or empty")
 
-    def _take(self, line: bytes) -> str | None:
-        """Admit one line; why it does not hold, None when it does."""
-        if not line.endswith(b"\n") and len(line) <= MAX_LINE:
-            self.broken = True
-            return TORN
-        after = admit(self.state, line.removesuffix(b"\n"))
-        if isinstance(after, Refusal):
-            self.broken = True
-            return f"{after.reason}; nothing after it can be trusted"
-        seq, self.state = self.state.size, after
-        if after.size in self.wanted:
-            self.roots[after.size] = after.frontier.root()
-        statement = parse_object(line, limit=MAX_STATEMENT)
+    def _ahead(self) -> Iterator[Unsigned]:
+        """The lines that hold if their signatures do, up to the first that cannot."""
+        state = self.state
+        for line in read_lines(self.layout.ledger):
+            if not line.endswith(b"\n") and len(line) <= MAX_LINE:
+                self._refused = TORN
+                return
+            result = examine_unsigned(state, line.removesuffix(b"\n"))
+            if isinstance(result, Refusal):
+                self._refused = _untrusted(result.reason)
+                return
+            state = result.state
+            yield result
+
+    def _take(self, line: Unsigned) -> str | None:
+        """Keep what a line says that holds; why it does not say what it must, None when it does."""
+        entry, self.state = line.entry, line.state
+        if self.state.size in self.wanted:
+            self.roots[self.state.size] = self.state.frontier.root()
+        statement = _statement(entry)
         try:
-            self._keep(statement, seq)
+            self._keep(statement, entry.seq)
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             return f"does not say what an entry of its type must say ({type(error).__name__}: {error})"
-        self._mirrored(line[:-1], statement["noa_entry"], seq)
+        self._mirrored(entry)
         return None
 
     def _keep(self, statement: Mapping[str, Any], seq: int) -> None:
@@ -98,9 +118,29 @@ class Fold:
             keys = model_keys(self.state.policy) if self.state.policy is not None else ()
             self.stored.append(Stored(event, version.profile, subjects, keys))
 
-    def _mirrored(self, line: bytes, header: Mapping[str, Any], seq: int) -> None:
+    def _mirrored(self, entry: LedgerEntry) -> None:
         if self.mirror is None:
             origin = self.state.origin or ""
             self.mirror = Mirror(self.layout.mirror, self.layout.mirror_checkpoint, origin=origin).compare()
-        lifecycle = self.state.lifecycle(header.get("lifecycle_id", ""))
-        self.mirror.take(LedgerLine(seq, header["type"], line, lifecycle.champion, lifecycle.rollout))
+        lifecycle = self.state.lifecycle(entry.lifecycle_id or "")
+        self.mirror.take(LedgerLine(entry.seq, entry.type, entry.line, lifecycle.champion, lifecycle.rollout))
+
+
+def _untrusted(reason: str) -> str:
+    return f"{reason}; nothing after it can be trusted"
+
+
+def _length(path: Path) -> int:
+    """Bytes in a file; 0 when they cannot be told."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _statement(entry: LedgerEntry) -> Mapping[str, Any]:
+    """What an entry says, in the members of its line."""
+    about = {"lifecycle_id": entry.lifecycle_id, "version": entry.version, "status": entry.status}
+    header = {"type": entry.type, "seq": entry.seq, "ts": entry.ts}
+    header |= {name: value for name, value in about.items() if value is not None}
+    return {"noa_entry": header, "predicate": entry.predicate, "subject": entry.subject}

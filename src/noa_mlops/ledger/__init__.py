@@ -8,7 +8,17 @@ from noa_mlops.ledger.batch import Clock
 from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, read_entry
 from noa_mlops.ledger.heads import policy_problem, split_records
 from noa_mlops.ledger.keystore import SCHEMES, KeyRing, KeyStore
-from noa_mlops.ledger.law import DECIDING, admit, admit_sealed, follow_policy, head_keys, read_authentic
+from noa_mlops.ledger.law import (
+    DECIDING,
+    WRONG_SIGNATURE,
+    Unsigned,
+    admit,
+    admit_sealed,
+    examine_unsigned,
+    follow_policy,
+    head_keys,
+    read_authentic,
+)
 from noa_mlops.ledger.ledger import Ledger
 from noa_mlops.ledger.model_keys import model_keys
 from noa_mlops.ledger.objects import get_object
@@ -28,6 +38,7 @@ __all__ = [
     "DECIDING",
     "SCHEMES",
     "TRUST",
+    "WRONG_SIGNATURE",
     "Clock",
     "Draft",
     "EntryInvalid",
@@ -42,10 +53,12 @@ __all__ = [
     "Pin",
     "Refusal",
     "Signers",
+    "Unsigned",
     "VersionState",
     "admit",
     "admit_sealed",
     "distrust",
+    "examine_unsigned",
     "follow_policy",
     "follow_version",
     "get_object",

@@ -57,11 +57,31 @@ DECIDING = frozenset({"Genesis", "PromotionReady", "PolicyChanged", "Redacted", 
 """Types after which the ledger is sealed before anybody is told."""
 
 
+WRONG_SIGNATURE = "has a wrong signature"
+"""Why a line is refused that its key did not sign."""
+
+
 class Admission(NamedTuple):
     """A line that was admitted: what it says, and the state after it."""
 
     entry: LedgerEntry
     state: LedgerState
+
+
+class Unsigned(NamedTuple):
+    """A line that is admitted if ``key`` signed it: what it says, and the state after it."""
+
+    entry: LedgerEntry
+    state: LedgerState
+    key: PublicKey
+
+
+class _Claim(NamedTuple):
+    """A line of the right form in its place, and the key that must have signed it."""
+
+    entry: LedgerEntry
+    signed: SignedLine
+    key: PublicKey
 
 
 def admit(state: LedgerState, line: bytes) -> LedgerState | Refusal:
@@ -72,19 +92,27 @@ def admit(state: LedgerState, line: bytes) -> LedgerState | Refusal:
 
 def examine(state: LedgerState, line: bytes) -> Admission | Refusal:
     """Like `admit`, with the entry."""
-    try:
-        signed = split_line(line)
-    except StatementInvalid as error:
-        return Refusal(str(error))
-    try:
-        entry = read_entry(line, signed)
-    except EntryInvalid as error:
-        return Refusal(str(error), authentic=_signature_problem(state.policy, signed) is None)
-    problem = _chain_problem(state, entry) or _signature_problem(_judging(state.policy, entry), signed)
-    if problem is not None:
-        return Refusal(problem)
-    after = follow(state, entry)
-    return Refusal(after.reason, authentic=True) if isinstance(after, Refusal) else Admission(entry, after)
+    claim = _claim(state, line)
+    if isinstance(claim, Refusal):
+        return claim
+    if not signed_by(claim.signed, claim.key):
+        return Refusal(WRONG_SIGNATURE)
+    after = follow(state, claim.entry)
+    return Refusal(after.reason, authentic=True) if isinstance(after, Refusal) else Admission(claim.entry, after)
+
+
+def examine_unsigned(state: LedgerState, line: bytes) -> Unsigned | Refusal:
+    """Like `examine`, but whoever asks checks the signature, by the key that comes with the entry: nothing holds before.
+
+    What is refused is refused for the reason that `examine` gives.
+    """
+    claim = _claim(state, line)
+    if isinstance(claim, Refusal):
+        return claim
+    after = follow(state, claim.entry)
+    if isinstance(after, Refusal):
+        return Refusal(after.reason if signed_by(claim.signed, claim.key) else WRONG_SIGNATURE)
+    return Unsigned(claim.entry, after, claim.key)
 
 
 def admit_sealed(state: LedgerState, line: bytes) -> LedgerState | Refusal:
@@ -193,16 +221,39 @@ def _chain_problem(state: LedgerState, entry: LedgerEntry) -> str | None:
     return None
 
 
+def _claim(state: LedgerState, line: bytes) -> _Claim | Refusal:
+    """What a line says and who must have signed it, as far as it stands in its place."""
+    try:
+        signed = split_line(line)
+    except StatementInvalid as error:
+        return Refusal(str(error))
+    try:
+        entry = read_entry(line, signed)
+    except EntryInvalid as error:
+        return Refusal(str(error), authentic=_signature_problem(state.policy, signed) is None)
+    problem = _chain_problem(state, entry)
+    if problem is not None:
+        return Refusal(problem)
+    key = _signer(_judging(state.policy, entry), signed)
+    return key if isinstance(key, Refusal) else _Claim(entry, signed, key)
+
+
 def _signature_problem(policy: Policy | None, signed: SignedLine) -> str | None:
+    key = _signer(policy, signed)
+    if isinstance(key, Refusal):
+        return key.reason
+    return None if signed_by(signed, key) else WRONG_SIGNATURE
+
+
+def _signer(policy: Policy | None, signed: SignedLine) -> PublicKey | Refusal:
     """Keys come from the policy alone; the line only says which one to try."""
     record = None if policy is None else policy.keys.get(signed.keyid)
     if record is None or record.scheme != ED25519:
-        return f"is signed by an unknown key, {signed.keyid[:16]}"
+        return Refusal(f"is signed by an unknown key, {signed.keyid[:16]}")
     try:
-        key = load_public(record.public)
+        return load_public(record.public)
     except KeyInvalid as error:
-        return f"is signed by a key that {error}"
-    return None if signed_by(signed, key) else "has a wrong signature"
+        return Refusal(f"is signed by a key that {error}")
 
 
 def _judging(policy: Policy | None, entry: LedgerEntry) -> Policy | None:
