@@ -22,13 +22,15 @@ class Finding:
 class Verification:
     """What was checked, what does not hold, and what could not be ruled out.
 
-    ``entries`` were read and hold, ``sealed`` of them are vouched for by a checkpoint; ``versions`` are those that an
-    entry says are in the store.
+    ``entries`` were read and hold, ``sealed`` of them are vouched for by one of the ``checkpoints``; ``objects`` are
+    those that entries name by digest, ``versions`` those that an entry says are in the store.
     """
 
     origin: str | None
     entries: int
     sealed: int
+    checkpoints: int
+    objects: int
     versions: int
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import os
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from noa_mlops.cli import options, output
 from noa_mlops.records.layout import Layout
 
 if TYPE_CHECKING:
-    from noa_mlops.audit import ProofVerification
+    from noa_mlops.audit import ProofVerification, Verification
 
 
 @click.command(epilog="Example: noa verify --origin rainfall/1f0c...")
@@ -41,23 +43,54 @@ def verify(
         return _verify_proof(proof, origin, model, as_json=as_json)
     if model is not None:
         raise click.UsageError("--model needs FILE.noa-proof: the project's own models are checked anyway")
+    return _verify_project(folder.absolute(), origin, against, as_json=as_json)
+
+
+def _verify_project(folder: Path, origin: str | None, against: Path | None, *, as_json: bool) -> int:
     from noa_mlops.audit import verify as check
 
     note = options.read(against) if against is not None else None
-    result = check(Layout.of(folder.absolute()), origin=origin, against=note)
+    began = time.monotonic()
+    result = check(Layout.of(folder), origin=origin, against=note)
+    seconds = round(time.monotonic() - began, 3)
     code = 0 if result.holds else 4
     if as_json:
-        output.emit({**asdict(result), "holds": result.holds, "exit": code})
-        return code
+        output.emit({**asdict(result), "holds": result.holds, "seconds": seconds, "exit": code})
+    else:
+        _show_project(folder, result, seconds)
+    return code
+
+
+def _show_project(folder: Path, result: Verification, seconds: float) -> None:
+    """One line for each finding, then what was looked at, and what that does not say."""
     for finding in result.findings:
-        output.say(output.foreign(str(finding)))
-    word = "verified" if result.holds else f"{len(result.findings)} finding{'s' if result.findings[1:] else ''}"
-    output.say(f"{word}: {result.entries} entries, {result.sealed} sealed, {result.versions} versions in the store")
+        file = finding.file.removeprefix(f"{folder}{os.sep}")
+        output.say(output.foreign(str(replace(finding, file=file))).replace("\n", " "))
+    word = "verified" if result.holds else _counted(len(result.findings), "finding")
+    hold = "" if result.holds else " hold"
+    output.say(
+        f"{word}: {_counted(result.entries, 'entry', 'entries')}{hold}, {result.sealed:,} sealed by "
+        f"{_counted(result.checkpoints, 'checkpoint')}, {_counted(result.objects, 'object')}, "
+        f"{_counted(result.versions, 'version')} in the store; {seconds:.1f} s"
+    )
     if result.origin is not None:
         output.field("Origin", result.origin)
     for text in result.notes:
         output.field("Note", text)
-    return code
+    if not result.holds:
+        output.field("Next", f"Nothing was changed. {_advice(result)}")
+
+
+def _advice(result: Verification) -> str:
+    """What can be done about the findings, as far as that is known."""
+    projected = all(f"{os.sep}registry{os.sep}" in finding.file for finding in result.findings)
+    if projected:
+        return "The ledger holds: 'noa doctor --repair' writes the registry anew from it."
+    return "Restore the files named above from a copy you trust, and keep this one for whoever looks into it."
+
+
+def _counted(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def _verify_proof(file: Path, origin: str | None, model: Path | None, *, as_json: bool) -> int:
