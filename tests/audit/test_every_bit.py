@@ -30,6 +30,8 @@ ENTRIES = 60
 SAMPLE = 150
 """Bits of each file that are flipped where not all are."""
 
+pytestmark = pytest.mark.timeout(7200 if os.environ.get("NOA_SOAK") else 180)
+
 Check = Callable[[], Iterable[Finding]]
 STORED = ("manifest.json", "model.sig", "predictions.parquet", "model/cut", "code/src/train.sh")
 
