@@ -45,8 +45,8 @@ def lines(rounds: int = 3) -> Iterator[Line | Rate | str]:
         size = layout.ledger.stat().st_size
         yield f"  {count:,} entries, {size / 1e6:,.0f} MB, written in {took:.0f} s"
         rounds = rounds if count == ENTRIES else 1
-        yield from bare(layout, count, rounds)
         yield from whole(layout, count, rounds, key)
+        yield from bare(layout, count, rounds)
 
 
 def bare(layout: Layout, count: int, rounds: int) -> Iterator[Line]:
