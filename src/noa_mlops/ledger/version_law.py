@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 from noa_mlops.ledger.entry import LedgerEntry
@@ -106,9 +107,9 @@ def _submitted(entry: LedgerEntry) -> VersionState | Refusal:
     return VersionState(
         version=entry.version,
         status="submitted",
-        profile=profile,
+        profile=intern(profile),  # many versions share plan and profile: a long log keeps each once
         agent_id=agent_id,
-        plan_digest=str(plan_digest),
+        plan_digest=intern(str(plan_digest)),
         checksum=None,
         seqs=(entry.seq,),
     )
