@@ -74,8 +74,9 @@ def unsigned(layout):
 
 
 def children():
-    here = Path(f"/proc/self/task/{os.getpid()}/children")
-    return [int(child) for child in here.read_text().split()]
+    """The processes that check signatures for this one."""
+    mine = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [int(child) for child in mine if b"signature_worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def alter(layout, number, before, after):
@@ -151,6 +152,7 @@ def test_the_processes_are_given_nothing_but_lines_and_public_keys(layout, monke
     monkeypatch.setenv("NOA_SECRET", "s3cret")
     checked = check_apart(unsigned(layout), 2)
     next(checked)
+    assert len(children()) == 2
     for child in children():
         assert Path(f"/proc/{child}/environ").read_bytes() == b""
         assert len(list(Path(f"/proc/{child}/fd").iterdir())) <= 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -295,6 +296,34 @@ def test_the_command_line_says_0_when_all_holds_and_4_when_not(audited, capsys, 
     assert status == document["exit"] == (4 if damage else 0)
     assert document["holds"] is not damage
     assert len(document["findings"]) == damage
+
+
+def test_people_are_told_what_was_looked_at_and_how_long_it_took(audited, capsys):
+    result = verify(audited.layout)
+    assert main(["verify", "-C", str(audited.layout.project)]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert re.fullmatch(
+        rf"verified: {result.entries} entries, {result.sealed} sealed by {result.checkpoints} checkpoints, "
+        rf"{result.objects} objects, 1 version in the store; \d+\.\d s",
+        first,
+    )
+
+
+def test_people_are_told_each_finding_on_a_line_and_what_to_do(audited, promotion, capsys):
+    (audited.stored / "model" / "cut").unlink()
+    audited.layout.mirror.unlink()
+    assert main(["verify", "-C", str(audited.layout.project)]) == 4
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{STORED}/model/cut, entry {promotion}: ")
+    assert lines[1].startswith(f"{MIRROR}: cannot be read")
+    assert lines[2].startswith("2 findings: ")
+    assert lines[-1].startswith("Next        Nothing was changed. Restore the files named above")
+
+
+def test_a_registry_that_alone_does_not_hold_can_be_written_anew(audited, capsys):
+    audited.flip(audited.layout.mirror, 100)
+    assert main(["verify", "-C", str(audited.layout.project)]) == 4
+    assert "'noa doctor --repair' writes the registry anew" in capsys.readouterr().out
 
 
 def test_every_entry_of_a_real_run_reads_back_from_its_line(audited):
