@@ -15,7 +15,7 @@ import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple, Self
 
 from noa_mlops.errors import LifecycleError
 
@@ -28,6 +28,34 @@ class UnsafePath(LifecycleError):
 
     exit_code = 2
     hint = "Name a regular file inside the project folder, reached without symbolic links."
+
+
+class Identity(NamedTuple):
+    """What the kernel says of a file; two that are equal mean that nobody changed, cut, linked or replaced it between.
+
+    ``written`` and ``changed`` are in nanoseconds; no program can set the second one back.
+    """
+
+    device: int
+    inode: int
+    mode: int
+    links: int
+    size: int
+    written: int
+    changed: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        """The identity in the answer of a ``stat``."""
+        return cls(
+            status.st_dev,
+            status.st_ino,
+            status.st_mode,
+            status.st_nlink,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+        )
 
 
 def open_beneath(root: Path, relative: str) -> BinaryIO:

@@ -187,9 +187,27 @@ def test_cannot_reach_a_server_of_this_machine(bench):
             server.accept()
 
 
-def test_may_use_a_local_pair_of_sockets(bench):
-    action = "a, b = socket.socketpair(); a.send(b'x'); assert b.recv(1) == b'x'"
+@pytest.mark.parametrize("kind", ["SOCK_STREAM", "SOCK_SEQPACKET", "SOCK_STREAM | socket.SOCK_NONBLOCK"])
+def test_may_use_a_local_pair_of_sockets(bench, kind):
+    action = f"a, b = socket.socketpair(socket.AF_UNIX, socket.{kind}); a.send(b'x'); assert b.recv(1) == b'x'"
     assert attempt(bench, action) == "done"
+
+
+def test_cannot_hand_an_open_file_to_a_process_outside(bench, monkeypatch):
+    """The sockets of a pair of datagrams are connected, and can send elsewhere all the same."""
+    monkeypatch.chdir(bench.workspace.tmp)  # the address of a socket must be short
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as outside:
+        outside.bind("s")
+        outside.settimeout(0)
+        action = (
+            "os.chdir('tmp'); pair = socket.socketpair(socket.AF_UNIX, socket.{kind}); "
+            "file = array.array('i', [os.open('f', os.O_RDWR | os.O_CREAT)]); "
+            "pair[0].sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, file)], 0, 's')"
+        )
+        for kind in ("SOCK_DGRAM", "SOCK_RAW", "SOCK_STREAM", "SOCK_SEQPACKET"):
+            bench.run(f"import array, os, socket; {action.format(kind=kind)}", isolation="sealed")
+            with pytest.raises(BlockingIOError):
+                outside.recvmsg(1, socket.CMSG_SPACE(4))
 
 
 @pytest.fixture

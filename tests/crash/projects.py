@@ -191,6 +191,8 @@ MOMENTS = {
     "before the training is recorded": ("write in growing", 2),
     "before the predictor starts": ("write in wire", 2),
     "before the measurement is recorded": ("write in growing", 3),
+    "before the model is moved": ("rename in moving", 1),
+    "before the predictions are moved": ("rename in moving", 2),
     "before the manifest is written": ("write in staging", 1),
     "before the version is in the store": ("rename in store", 1),
     "before the decision is recorded": ("write in growing", 4),

@@ -180,7 +180,7 @@ def test_a_mirror_that_cannot_be_written_after_the_decision_is_said_and_mended_b
     assert project.findings() == []
 
 
-@pytest.mark.parametrize("reading", ["changed", "scan_output", "read_predictions"])
+@pytest.mark.parametrize("reading", ["changed", "freeze_output", "read_predictions"])
 def test_trouble_of_the_machine_is_not_recorded_against_a_model(project, reading):
     with orchestrator(project.layout) as running:
         with Calls("open", 1, too_many_files, within=reading).watched(), pytest.raises(OSError, match="Too many"):

@@ -11,6 +11,7 @@ what it imports) uses the standard library only, and little of it, because every
 from noa_mlops.agents.ending import ending
 from noa_mlops.agents.factory import Agent, AgentFactory
 from noa_mlops.agents.jobs import IsolationFacts, Job, Limits, Outcome, Rung
+from noa_mlops.agents.keeping import Kept, freeze_output, keep_output
 from noa_mlops.agents.output import scan_output
 from noa_mlops.agents.payload import Work, prediction_payload, training_payload
 from noa_mlops.agents.profiles import AgentProfile, Hyperparameter
@@ -24,6 +25,7 @@ __all__ = [
     "Hyperparameter",
     "IsolationFacts",
     "Job",
+    "Kept",
     "Limits",
     "Outcome",
     "Rung",
@@ -32,8 +34,10 @@ __all__ = [
     "Workspace",
     "best_isolation",
     "ending",
+    "freeze_output",
     "is_owned",
     "isolation_for",
+    "keep_output",
     "prediction_payload",
     "scan_output",
     "training_payload",

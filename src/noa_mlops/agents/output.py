@@ -10,11 +10,13 @@ import os
 import stat
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
+from noa_mlops.agents.abreast import abreast
 from noa_mlops.errors import TrainingFailed
-from noa_mlops.files import hash_stream
+from noa_mlops.files import Identity, UnsafePath, hash_stream, open_beneath
 from noa_mlops.records.dataset import FileDigest
 
 MOST_FILES = 10_000
@@ -27,27 +29,73 @@ LONGEST_NAME = 255
 """Bytes of a name."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What lies below a folder: each file's identity by its path, sorted, and the folders, a parent before its children."""
+
+    files: dict[str, Identity]
+    folders: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes, over all files."""
+        return sum(seen.size for seen in self.files.values())
 
 
 def scan_output(folder: Path, limit: int = 5 << 30) -> tuple[FileDigest, ...]:
-    """The regular files below ``folder``, sorted by path, hashed as they are now.
+    """The regular files below ``folder``, sorted by path, hashed as they are now; large ones side by side.
 
     Every process that could write them must be dead. ``limit`` is in bytes, over all files. Raises
     `TrainingFailed`, saying why, for an output without files and for links (symbolic, or hard links to elsewhere), pipes,
     sockets, devices, set-user-id files, odd or ambiguous names, too many, too deep or too large files.
     """
+    listing = list_output(folder, limit)
+    return tuple(abreast(lambda listed: hash_listed(folder, *listed), listing.files.items(), listing.size))
+
+
+def list_output(folder: Path, limit: int) -> Listing:
+    """Like `scan_output`, with nothing read: what would be hashed, and the folders."""
     try:
         top = os.open(folder, _FOLDER)
     except OSError as error:
         raise _refused(f"the output is no folder ({error.strerror})") from error
+    scan = _Scan(limit)
     try:
-        found = tuple(sorted(_Scan(limit).folder(top, "", 0), key=lambda file: file.path))
+        found = dict(sorted(scan.folder(top, "", 0)))
     finally:
         os.close(top)
     if not found:
         raise _refused("the output holds no file", cause="no_output")
-    return found
+    return Listing(found, tuple(scan.folders))
+
+
+def open_listed(folder: Path, path: str, seen: Identity) -> BinaryIO:
+    """Open a listed file. Raises `TrainingFailed` when it is not the one that was listed."""
+    try:
+        stream = open_beneath(folder, path)
+    except UnsafePath as error:
+        raise _refused(f"{path!r} changed while it was read") from error
+    try:
+        _check_unchanged(stream, path, seen)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def hash_listed(folder: Path, path: str, seen: Identity) -> FileDigest:
+    """Hash a listed file. Raises `TrainingFailed` when it is not the one that was listed, before or after."""
+    with open_listed(folder, path, seen) as stream:
+        digest = hash_stream(stream)
+        _check_unchanged(stream, path, seen)
+    return FileDigest(path, seen.size, digest)
+
+
+def _check_unchanged(stream: BinaryIO, path: str, seen: Identity) -> None:
+    if Identity.of(os.fstat(stream.fileno())) != seen:
+        raise _refused(f"{path!r} changed while it was read")
 
 
 @dataclass(slots=True)
@@ -57,8 +105,9 @@ class _Scan:
     limit: int
     entries: int = 0
     size: int = 0
+    folders: list[str] = field(default_factory=list)
 
-    def folder(self, descriptor: int, path: str, depth: int) -> Iterator[FileDigest]:
+    def folder(self, descriptor: int, path: str, depth: int) -> Iterator[tuple[str, Identity]]:
         """The files below an open folder."""
         if depth > DEEPEST:
             raise _refused(f"folders are nested more than {DEEPEST} levels deep")
@@ -77,28 +126,18 @@ class _Scan:
             raise _refused(f"there are more than {MOST_FILES} files")
         return name
 
-    def _entry(self, parent: int, name: str, path: str, depth: int) -> Iterator[FileDigest]:
-        mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
-        if stat.S_ISDIR(mode):
+    def _entry(self, parent: int, name: str, path: str, depth: int) -> Iterator[tuple[str, Identity]]:
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            self.folders.append(path)
             descriptor = os.open(name, _FOLDER, dir_fd=parent)
             try:
                 yield from self.folder(descriptor, f"{path}/", depth + 1)
             finally:
                 os.close(descriptor)
-        elif stat.S_ISREG(mode):
-            yield self._file(parent, name, path)
         else:
-            raise _refused(f"{path!r} is a {_kind(mode)}")
-
-    def _file(self, parent: int, name: str, path: str) -> FileDigest:
-        with os.fdopen(os.open(name, _FILE, dir_fd=parent), "rb") as stream:
-            before = os.fstat(stream.fileno())
-            self._check_file(before, path)
-            digest = hash_stream(stream)
-            after = os.fstat(stream.fileno())
-        if _version(before) != _version(after):
-            raise _refused(f"{path!r} changed while it was read")
-        return FileDigest(path, before.st_size, digest)
+            self._check_file(status, path)
+            yield path, Identity.of(status)
 
     def _check_file(self, status: os.stat_result, path: str) -> None:
         if not stat.S_ISREG(status.st_mode):
@@ -114,10 +153,6 @@ class _Scan:
 
 def _refused(reason: str, cause: str = "unusable") -> TrainingFailed:
     return TrainingFailed(f"what the agent left cannot be used: {reason}", cause=cause)
-
-
-def _version(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _check_name(name: str) -> None:

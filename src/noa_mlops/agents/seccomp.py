@@ -1,7 +1,8 @@
 """Seccomp: which system calls a process and all its descendants may still make.
 
-A classic BPF program compares numbers and gives ``EPERM`` for every socket but a local pair and for calls that
-reach into other processes, the kernel or name spaces. Landlock does not guard the modes, owners and times of files;
+A classic BPF program compares numbers and gives ``EPERM`` for every socket but a local, connected pair and for calls
+that reach into other processes, the kernel or name spaces. A pair of datagram sockets is refused too: each of them could
+still send to a socket outside, an open file included. Landlock does not guard the modes, owners and times of files;
 calls that change those do nothing and report success, because programs that copy files insist on them. Source:
 seccomp(2), landlock(7) "current limitations", classic BPF in
 ``Documentation/networking/filter.rst``, call numbers in ``arch/x86/entry/syscalls/syscall_64.tbl`` and
@@ -17,13 +18,14 @@ import struct
 from noa_mlops.agents.kernel import Kernel
 
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
 _DENY = _ERRNO | _EPERM
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
 _X32 = 0x40000000
 _AF_UNIX = 1
+_SOCK_STREAM, _SOCK_SEQPACKET, _SOCK_TYPE_MASK = 1, 5, 0xF
 _NEW_NAMESPACES = 0x7E020000
 
 # On both: io_uring_setup, _enter, _register; open_tree, move_mount, fsopen, fsconfig, fsmount, fspick; pidfd_getfd;
@@ -109,7 +111,7 @@ def _program(machine: _Machine, more: tuple[int, ...]) -> bytes:
         rows += _answer(number, _DENY)
     for number in machine.idle:
         rows += _answer(number, _ERRNO)
-    rows += _unless_first_argument(machine.socketpair, (_EQUAL, 1, 0, _AF_UNIX))
+    rows += _unless_connected_pair(machine.socketpair)
     rows += _unless_first_argument(machine.prlimit, (_EQUAL, 1, 0, 0))  # 0: the caller itself
     rows += _unless_first_argument(machine.clone, (_ANY_BIT, 0, 1, _NEW_NAMESPACES))
     rows.append((_RETURN, 0, 0, _ALLOW))
@@ -122,6 +124,21 @@ _Row = tuple[int, int, int, int]
 def _answer(number: int, answer: int) -> list[_Row]:
     """When the accumulator holds ``number``, end with ``answer``."""
     return [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, answer)]
+
+
+def _unless_connected_pair(number: int) -> list[_Row]:
+    """For call ``number``, which makes pairs of sockets: deny it but for local ones that cannot send elsewhere."""
+    return [
+        (_EQUAL, 0, 8, number),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_EQUAL, 0, 4, _AF_UNIX),
+        (_LOAD, 0, 0, _SECOND_ARGUMENT),
+        (_AND, 0, 0, _SOCK_TYPE_MASK),
+        (_EQUAL, 2, 0, _SOCK_STREAM),
+        (_EQUAL, 1, 0, _SOCK_SEQPACKET),
+        (_RETURN, 0, 0, _DENY),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
 
 
 def _unless_first_argument(number: int, test: _Row) -> list[_Row]:

@@ -1,16 +1,17 @@
-"""Building the folder of a version: copied, hashed while copied, compared, durable, read-only."""
+"""Building the folder of a version: moved or copied, compared with what was measured, durable, read-only."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from noa_mlops.artifacts.moving import check_moved, give_back, move
 from noa_mlops.errors import ArtifactTampered, EvaluationFailed
-from noa_mlops.files import copy_and_hash, open_beneath, sync_directory
+from noa_mlops.files import Identity, copy_and_hash, hash_stream, open_beneath, sync_directory
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.manifest import Manifest
 
@@ -26,12 +27,17 @@ _READ_ONLY_FOLDER = 0o555
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """Bytes to be promoted: the folders they lie in now, and the digest that the predictions must have."""
+    """Bytes to be promoted: where they lie now, and the digest that the predictions must have.
+
+    ``identities`` are those of the model's files when they were hashed, durable and read-only, with no process alive that
+    ever could write them: then the model and the predictions are moved. None: they are copied, and hashed while copied.
+    """
 
     model: Path
     code: Path | None = None
     predictions: Path | None = None
     predictions_sha256: str | None = None
+    identities: Mapping[str, Identity] | None = None
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
@@ -55,17 +61,24 @@ class Documents:
 def build(folder: Path, staged: Staged, manifest: Manifest, documents: Documents) -> None:
     """Make ``folder``, durable and read-only; the manifest comes last.
 
-    Raises `ArtifactTampered` when a byte is not the one that was measured.
+    Raises `ArtifactTampered` when a byte is not the one that was measured; `unbuild` then gives back what was moved.
     """
     folder.mkdir()
-    _copy_tree(staged.model, folder / MODEL, manifest.files)
+    _take_model(staged, folder / MODEL, manifest.files)
     if staged.code is not None and manifest.code:
         _copy_tree(staged.code, folder / CODE, manifest.code)
     if staged.predictions is not None:
-        _copy(staged.predictions.parent, staged.predictions.name, folder / PREDICTIONS, staged.predictions_sha256)
+        _take_predictions(staged, staged.predictions, folder / PREDICTIONS)
     _write(folder / SIGNATURE, documents.signature)
     _write(folder / MANIFEST, documents.manifest)
     _close(folder)
+
+
+def unbuild(folder: Path, model: Path, predictions: Path | None) -> None:
+    """Remove a folder that nothing names, after what was moved into it is back in its place."""
+    places = {MODEL: model} if predictions is None else {MODEL: model, PREDICTIONS: predictions}
+    give_back(folder, places)
+    remove(folder)
 
 
 def remove(folder: Path) -> None:
@@ -76,6 +89,24 @@ def remove(folder: Path) -> None:
         for parent, _, _ in os.walk(folder):
             os.chmod(parent, stat.S_IRWXU)
         shutil.rmtree(folder)
+
+
+def _take_model(staged: Staged, target: Path, files: Sequence[FileDigest]) -> None:
+    if staged.identities is None or not move(staged.model, target):
+        _copy_tree(staged.model, target, files)
+    else:
+        check_moved(target, staged.identities, staged.model)
+
+
+def _take_predictions(staged: Staged, source: Path, target: Path) -> None:
+    if staged.identities is None or not move(source, target):
+        _copy(source.parent, source.name, target, staged.predictions_sha256)
+        return
+    with open_beneath(target.parent, target.name) as stream:
+        found = hash_stream(stream)
+    if found != staged.predictions_sha256:
+        raise _changed(source)
+    target.chmod(_READ_ONLY_FILE)
 
 
 def _copy_tree(source: Path, target: Path, files: Sequence[FileDigest]) -> None:
@@ -96,8 +127,12 @@ def _copy(folder: Path, path: str, target: Path, digest: str | None) -> None:
     with open_beneath(folder, path) as source:
         copied = copy_and_hash(source, target)
     if copied != digest:
-        raise ArtifactTampered(f"{folder / path} changed after the model was measured")
+        raise _changed(folder / path)
     target.chmod(_READ_ONLY_FILE)
+
+
+def _changed(path: Path) -> ArtifactTampered:
+    return ArtifactTampered(f"{path} changed after the model was measured")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -18,7 +18,7 @@ from noa_mlops.artifacts.staging import (
     Staged,
     build,
     manifest_bytes,
-    remove,
+    unbuild,
 )
 from noa_mlops.errors import ArtifactTampered, LedgerConflict, NotFound
 from noa_mlops.files import (
@@ -59,9 +59,10 @@ class FilesystemArtifactStore:
     def stage(self, staged: Staged, manifest: Manifest, signature: bytes) -> ArtifactRecord:
         """Make the bytes that ``manifest`` lists an immutable, durable folder; it is complete when this returns.
 
-        ``signature``, the ``model.sig`` over the manifest's files, is stored as it is given. A folder left by a run that ended before its ledger entry is replaced. Raises `LedgerConflict` when a
-        folder is there that an entry may name, `ArtifactTampered` when a byte is not the one that was measured,
-        `EvaluationFailed` for a manifest that no reader would accept; then nothing is left behind.
+        ``signature``, the ``model.sig`` over the manifest's files, is stored as it is given. A folder left by a run
+        that ended before its ledger entry is replaced. Raises `LedgerConflict` when a folder is there that an entry may
+        name, `ArtifactTampered` when a byte is not the one that was measured, `EvaluationFailed` for a manifest that no
+        reader would accept; then nothing is left behind, and what was moved is back where it was.
         """
         target = self.path(manifest.lifecycle_id, manifest.profile, manifest.version)
         if os.path.lexists(target) and not self._unnamed(manifest.lifecycle_id, manifest.version):
@@ -71,17 +72,28 @@ class FilesystemArtifactStore:
             )
         data = manifest_bytes(manifest)
         make_directories(target.parent)
-        building = target.with_name(f".{target.name}.tmp")
-        remove(building)
+        building = _building(target)
+        for leftover in (building, target):
+            unbuild(leftover, staged.model, staged.predictions)
         try:
             build(building, staged, manifest, Documents(signature, data))
-            remove(target)
             building.rename(target)
         except BaseException:
-            remove(building)
+            unbuild(building, staged.model, staged.predictions)
             raise
         sync_directory(target.parent)
         return ArtifactRecord(manifest, sha256(data), signature, staged.predictions_sha256)
+
+    def give_back(self, lifecycle_id: str, profile: str, version: int, *, model: Path, predictions: Path) -> None:
+        """Put a model and predictions that a run moved here, and no entry names, back to where they were.
+
+        To be called by whoever owns the run and goes on with it. What is still in its place stays; nothing to give back
+        is fine. Raises `OSError`.
+        """
+        if self._unnamed(lifecycle_id, version):
+            target = self.path(lifecycle_id, profile, version)
+            for leftover in (_building(target), target):
+                unbuild(leftover, model, predictions)
 
     def record(self, lifecycle_id: str, profile: str, version: int) -> ArtifactRecord:
         """The documents of a stored version. Raises `NotFound`, or `ArtifactTampered` for what is no such document."""
@@ -188,3 +200,8 @@ class FilesystemArtifactStore:
 
     def _relative(self, path: Path) -> str:
         return str(path.relative_to(self._layout.artifacts))
+
+
+def _building(target: Path) -> Path:
+    """Where the folder of a version is made before it has its name."""
+    return target.with_name(f".{target.name}.tmp")

@@ -43,6 +43,16 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def left_no_writer(facts: Mapping[str, Any]) -> bool:
+    """Whether a process that ended, by what the runtime saw of it, cannot have left anybody able to write its files.
+
+    That takes the seal with its filter of calls: without the filter, an open file could have been handed to a process
+    outside through a socket.
+    """
+    isolation = facts["isolation"]
+    return isolation["rung"] == "sealed" and bool(isolation["seccomp"])
+
+
 def manifest_of(
     given: Submission,
     trained: TrainingCompleted,

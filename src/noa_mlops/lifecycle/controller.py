@@ -18,12 +18,14 @@ from typing import Any, Self
 from noa_mlops.agents import (
     AgentFactory,
     Job,
+    Kept,
     Outcome,
     RuntimeManager,
     Workspace,
     ending,
+    freeze_output,
+    keep_output,
     prediction_payload,
-    scan_output,
     training_payload,
 )
 from noa_mlops.artifacts import Staged
@@ -35,11 +37,10 @@ from noa_mlops.errors import (
     TrainingFailed,
 )
 from noa_mlops.evaluation import read_predictions
-from noa_mlops.files import sync_files
 from noa_mlops.gate import judge
 from noa_mlops.ledger import KeyStore
 from noa_mlops.lifecycle import handover, intake, measuring
-from noa_mlops.lifecycle.accounting import Held, facts_of, manifest_of
+from noa_mlops.lifecycle.accounting import Held, facts_of, left_no_writer, manifest_of
 from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.dataset import FileDigest
@@ -67,14 +68,19 @@ Publish = Callable[[LifecycleEvent], None]
 class Run:
     """One version on its way, owned by this process as long as its workspace is locked.
 
-    ``files`` are the model's, once this process has hashed them; a continued run hashes them again.
+    ``model`` are its files, once this process has hashed them; a continued run hashes them again.
     """
 
     submission: Submission
     version: int
     workspace: Workspace
     history: list[Recorded] = field(default_factory=list)
-    files: tuple[FileDigest, ...] | None = None
+    model: Kept | None = None
+
+    @property
+    def predictions(self) -> Path:
+        """Where the predictions that were measured lie, in the order of the dataset."""
+        return self.workspace.path / "predictions.parquet"
 
     @property
     def lifecycle_id(self) -> str:
@@ -185,10 +191,9 @@ class AgentLifecycleController:
         _raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
         with _with_facts(TrainingFailed, facts, workspace):
             workspace.check()
-            run.files = scan_output(workspace.out, given.plan.resources.disk)
-            sync_files(workspace.out, (file.path for file in run.files))
+            run.model = _kept(run, facts)
             workspace.sync()
-        return Trained(run.files, facts)
+        return Trained(run.model.files, facts)
 
     def evaluate(self, run: Run, trained: TrainingCompleted, cancel: threading.Event) -> Measured:
         """Let the model predict without labels, then measure with them.
@@ -217,7 +222,7 @@ class AgentLifecycleController:
                 answered = read_predictions(workspace.out, len(withheld.order), given.classes)
                 predictions = withheld.restore(answered)
                 report = measuring.measure(predictions, withheld.labels, given)
-        return Measured(report, measuring.keep_predictions(predictions, _predictions(run)), facts)
+        return Measured(report, measuring.keep_predictions(predictions, run.predictions), facts)
 
     def check(self, run: Run, measured: EvaluationLogged | None) -> Verdict:
         """Hold what was measured against the plan's thresholds."""
@@ -227,31 +232,33 @@ class AgentLifecycleController:
         self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None, when: str
     ) -> tuple[Staged, Manifest]:
         """The bytes that would be promoted and the manifest that accounts for them. Raises `EvaluationFailed`."""
-        files = self._model_of(run, trained)
+        kept = self._model_of(run, trained)
+        unwritable = left_no_writer(trained.run) and (measured is None or left_no_writer(measured.run))
         code = tuple(FileDigest(file.path, len(file.data), file.sha256) for file in run.submission.code)
         predictions = measured.predictions if measured is not None else None
         staged = Staged(
             model=run.workspace.out,
             code=run.workspace.code,
-            predictions=_predictions(run) if predictions else None,
+            predictions=run.predictions if predictions else None,
             predictions_sha256=predictions,
+            identities=kept.identities if unwritable else None,
         )
-        manifest = manifest_of(run.submission, trained, measured, self._layout, Held(files, code, when))
+        manifest = manifest_of(run.submission, trained, measured, self._layout, Held(kept.files, code, when))
         return staged, manifest
 
-    def _model_of(self, run: Run, trained: TrainingCompleted) -> tuple[FileDigest, ...]:
+    def _model_of(self, run: Run, trained: TrainingCompleted) -> Kept:
         """The model's files as the training left them. Raises `EvaluationFailed` when they are other ones now."""
-        if run.files is None:
+        if run.model is None:
             try:
-                found = scan_output(run.workspace.out, run.submission.plan.resources.disk)
+                found = _kept(run, trained.run)
             except TrainingFailed as error:
                 raise EvaluationFailed(str(error), cause="model_changed") from error
-            if checksum(found) != trained.checksum:
+            if checksum(found.files) != trained.checksum:
                 raise EvaluationFailed(
                     f"the model of {run.address} is not the one that was trained", cause="model_changed"
                 )
-            run.files = found
-        return run.files
+            run.model = found
+        return run.model
 
     def _predictor(self, run: Run) -> Workspace:
         """A fresh workspace for the predictor, an agent of its own."""
@@ -317,8 +324,10 @@ def _estimates(measured: EvaluationLogged) -> dict[str, Estimate]:
     }
 
 
-def _predictions(run: Run) -> Path:
-    return run.workspace.path / "predictions.parquet"
+def _kept(run: Run, facts: Mapping[str, Any]) -> Kept:
+    """The dead trainer's files, hashed and durable; by what the runtime saw of it, read-only from then on too."""
+    keep = freeze_output if left_no_writer(facts) else keep_output
+    return keep(run.workspace.out, run.submission.plan.resources.disk)
 
 
 def _provisioned(run: Run, agent: str) -> AgentProvisioned:

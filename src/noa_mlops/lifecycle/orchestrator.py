@@ -233,7 +233,10 @@ class TrainingOrchestrator:
 
     def _store(self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None) -> ArtifactRecord:
         """Make the measured bytes, signed by the model key, an immutable folder that nothing names yet."""
-        services = self._services
+        services, profile = self._services, run.submission.profile.name
+        services.store.give_back(
+            run.lifecycle_id, profile, run.version, model=run.workspace.out, predictions=run.predictions
+        )
         staged, manifest = services.controller.stage(run, trained, measured, services.clock())
         signature = sign_model(run.address, manifest.files, self._model_key())
         try:

@@ -1,0 +1,77 @@
+"""Keeping what a dead agent left: durable and hashed once, and after a sealed job so that nothing can change it.
+
+A sealed job that is dead holds no descriptor and could hand none out, so its files have no writer. They are made
+read-only before they are hashed; from then on the kernel tells by their identities whether they are still the bytes that
+were hashed, and they need not be read again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from noa_mlops.agents.abreast import abreast
+from noa_mlops.agents.output import Listing, hash_listed, list_output, open_listed
+from noa_mlops.files import Identity, sync_directory
+from noa_mlops.records.dataset import FileDigest
+
+_READ_ONLY = 0o444
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The files of an output, durable, sorted by path, and what the kernel said of each when it was hashed."""
+
+    files: tuple[FileDigest, ...]
+    identities: Mapping[str, Identity]
+
+
+def keep_output(folder: Path, limit: int) -> Kept:
+    """Hash the files below ``folder`` and make them durable with the folders they lie in.
+
+    Every process that could write them must be dead. Raises what `scan_output` raises, and `OSError`.
+    """
+    listing = list_output(folder, limit)
+    files = _hash_and_sync(folder, listing)
+    for path in sorted(listing.folders, reverse=True):
+        sync_directory(folder / path)
+    sync_directory(folder)
+    return Kept(files, listing.files)
+
+
+def freeze_output(folder: Path, limit: int) -> Kept:
+    """Like `keep_output`, for what a sealed job left: its files become read-only first, and its empty folders go.
+
+    A folder without files is in no manifest, so the model is used without it from the start.
+    """
+    listing = list_output(folder, limit)
+    for path, seen in listing.files.items():
+        with open_listed(folder, path, seen) as stream:
+            os.fchmod(stream.fileno(), _READ_ONLY)
+    needed = {str(parent) for path in listing.files for parent in PurePosixPath(path).parents}
+    for path in sorted(set(listing.folders) - needed, reverse=True):
+        os.rmdir(folder / path)
+    return keep_output(folder, limit)
+
+
+def _hash_and_sync(folder: Path, listing: Listing) -> tuple[FileDigest, ...]:
+    """The digests of all files; each is synced while others, or it itself, are hashed."""
+    kinds: tuple[_Work, ...] = (_sync, hash_listed)
+    work = [partial(kind, folder, path, seen) for path, seen in listing.files.items() for kind in kinds]
+    done = abreast(_do, work, listing.size)
+    return tuple(digest for digest in done if digest is not None)
+
+
+def _do(work: Callable[[], FileDigest | None]) -> FileDigest | None:
+    return work()
+
+
+def _sync(folder: Path, path: str, seen: Identity) -> None:
+    with open_listed(folder, path, seen) as stream:
+        os.fsync(stream.fileno())
+
+
+_Work = Callable[[Path, str, Identity], FileDigest | None]
