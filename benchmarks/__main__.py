@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
-from benchmarks import appending, lifecycle, reading, startup, transition
+from benchmarks import appending, lifecycle, promotion, reading, startup, transition
 
 ROOMS: Mapping[str, Callable[[], Iterable[object]]] = {
     "Start-up": startup.lines,
@@ -14,6 +14,7 @@ ROOMS: Mapping[str, Callable[[], Iterable[object]]] = {
     "Appending": appending.lines,
     "Reading": reading.lines,
     "Lifecycle": lifecycle.lines,
+    "Promotion": promotion.lines,
 }
 
 

@@ -33,20 +33,21 @@ def scratch() -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of the output: ``ours`` and ``floor`` in milliseconds, the greatest ratio we are content with."""
+    """One row of the output: ``ours`` and ``floor`` in milliseconds, the greatest ratio we are content with; 0 is no goal."""
 
     what: str
     floor_name: str
     floor: float
     ours: float
-    goal: float
+    goal: float = 0
     note: str = ""
 
     def __str__(self) -> str:
         ratio = self.ours / self.floor
         kept = "ok " if ratio <= self.goal else "MISSED"
         numbers = f"{self.ours:9.2f} ms  {ratio:6.2f}x of {self.floor:8.2f} ms {self.floor_name}"
-        return f"  {self.what:<34}{numbers}   goal {self.goal:.1f}x  {kept} {self.note}".rstrip()
+        judged = f"goal {self.goal:.4g}x  {kept}" if self.goal else ""
+        return f"  {self.what:<34}{numbers}   {judged} {self.note}".rstrip()
 
 
 def medians(
