@@ -52,13 +52,10 @@ def evaluate(
     column = labels if isinstance(labels, pa.ChunkedArray) else pa.chunked_array([labels])
     if predictions.num_rows != len(column):
         raise EvaluationFailed(f"predictions have {predictions.num_rows} rows; expected {len(column)}")
-    from sklearn import config_context
-
-    with config_context(assume_finite=True, skip_parameter_validation=True):  # checked here, before any formula
-        if task == "classification":
-            known = ClassList.of(classes, positive)
-            return _classification(predictions, column, known, _share(decision_threshold))
-        return _regression(predictions, column)
+    if task == "classification":
+        known = ClassList.of(classes, positive)
+        return _classification(predictions, column, known, _share(decision_threshold))
+    return _regression(predictions, column)
 
 
 def _classification(

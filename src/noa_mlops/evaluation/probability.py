@@ -15,6 +15,7 @@ import numpy.typing as npt
 from noa_mlops.evaluation.calibration import expected_calibration_error, slope
 from noa_mlops.evaluation.classes import ClassList, Codes, shown
 from noa_mlops.evaluation.predictions import Floats
+from noa_mlops.evaluation.ranking import Curve
 from noa_mlops.evaluation.undefined import Undefined
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -99,17 +100,13 @@ def calibration_slope(forecast: Forecast) -> float:
 
 
 def _area(outcomes: npt.NDArray[np.bool_], given: Floats, *, name: str) -> float:
-    from sklearn.metrics import roc_auc_score
-
     _need_both(outcomes, name)
-    return float(roc_auc_score(outcomes, given))
+    return Curve.of(outcomes, given).area
 
 
 def _precision(outcomes: npt.NDArray[np.bool_], given: Floats, *, name: str) -> float:
-    from sklearn.metrics import average_precision_score
-
     _need_both(outcomes, name)
-    return float(average_precision_score(outcomes, given))
+    return Curve.of(outcomes, given).average_precision
 
 
 def _need_both(outcomes: npt.NDArray[np.bool_], name: str) -> None:

@@ -74,7 +74,7 @@ def manifest_of(
         dataset={"path": train.path, "fingerprint": train.fingerprint, "rows": train.rows},
         evaluation=_evaluation(given, measured),
         agents=_agents(trained, measured),
-        environment=given.environment,
+        environment=given.environment.describe(),
         seed=given.plan.seed,
         predict=predict_contract(given),
         code_bearing=given.profile.code_bearing,

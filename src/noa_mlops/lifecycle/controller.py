@@ -7,7 +7,6 @@ predictor is handed features only, in an order of our choosing.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -183,8 +182,6 @@ class AgentLifecycleController:
         handover.lay_out_training(given, workspace)
         workspace.write_payload(training_payload(handover.work(given, run.version), workspace.agent_id))
         publish(_provisioned(run, workspace.agent_id))
-        if given.evaluation is not None:
-            threading.Thread(target=_make_ready).start()
         job = handover.job(given, workspace, given.profile.train, hidden=self._hidden())
         outcome = self._run(job, workspace, run, cancel, lambda said: publish(_progress(run, workspace.agent_id, said)))
         facts = facts_of(outcome)
@@ -292,12 +289,6 @@ class Interrupted(LifecycleError):
 
     exit_code = 130
     hint = "Run the same plan again: it continues where it was."
-
-
-def _make_ready() -> None:
-    """Load what the verifier needs while the trainer runs."""
-    with contextlib.suppress(RuntimeError):  # the process is ending: nothing can register for its end any more
-        importlib.import_module("sklearn.metrics")
 
 
 def _raise_unless_completed(outcome: Outcome, kind: type[StepFailed], workspace: Workspace, who: str) -> None:

@@ -6,7 +6,9 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -16,15 +18,30 @@ MAX_PACKAGES = 1_000
 """Packages named in a record; an installation with more is cut there and says so."""
 
 
-def describe(project: Path) -> Mapping[str, Any]:
-    """The environment as it goes into provenance and manifest: plain JSON values."""
-    return {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "platform": platform.platform(),
-        "packages": packages(),
-        "code": revision(project),
-    }
+class Environment:
+    """What makes the bytes of one run; the revision of its code is looked up while the run goes on."""
+
+    __slots__ = ("_revision",)
+
+    def __init__(self, project: Path) -> None:
+        self._revision: Future[Mapping[str, Any] | None] = Future()
+        threading.Thread(target=self._look_up, args=(project,), daemon=True).start()
+
+    def describe(self) -> Mapping[str, Any]:
+        """The environment as it goes into provenance and manifest: plain JSON values."""
+        return {
+            "python": platform.python_version(),
+            "implementation": platform.python_implementation(),
+            "platform": platform.platform(),
+            "packages": packages(),
+            "code": self._revision.result(),
+        }
+
+    def _look_up(self, project: Path) -> None:
+        try:
+            self._revision.set_result(revision(project))
+        except OSError as error:
+            self._revision.set_exception(error)
 
 
 @cache
@@ -54,8 +71,18 @@ _COMMIT = "# branch.oid "
 
 
 def _git(git: str, project: Path, *arguments: str) -> str | None:
-    """The output of a git command that runs no hook or monitor of the checkout; None when it fails."""
-    command = [git, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(project), *arguments]
+    """The output of a git command that runs no hook or monitor of the checkout and locks nothing in it; None when it fails."""
+    command = [
+        git,
+        "--no-optional-locks",
+        "-c",
+        "core.fsmonitor=false",
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-C",
+        str(project),
+        *arguments,
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):

@@ -16,7 +16,7 @@ from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned
 from noa_mlops.errors import DatasetInvalid, LifecycleError, PlanInvalid, Problem, TrainingFailed
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, raise_trouble_behind, read_capped
 from noa_mlops.gate import Gate
-from noa_mlops.lifecycle import environment
+from noa_mlops.lifecycle.environment import Environment
 from noa_mlops.lifecycle.objective import objective
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.documents import canonical, sha256
@@ -71,7 +71,7 @@ class Submission:
     positive: ClassLabel | None
     code: tuple[CodeFile, ...]
     isolation: Rung
-    environment: Mapping[str, Any]
+    environment: Environment
     foreign: ForeignModel | None = None
 
     @property
@@ -129,6 +129,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
     profile = factory.profile(plan.agent_profile)
     _check_profile(plan, profile)
     isolation = isolation_for(plan.resources.isolation)
+    environment = Environment(project)
     code = tuple(_code(project, path) for path in plan.code)
     reader = DatasetReader(project, data_roots)
     train = _read(reader, "dataset_path", plan.dataset_path)
@@ -147,7 +148,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
         positive=aim.positive,
         code=code,
         isolation=isolation,
-        environment=environment.describe(project),
+        environment=environment,
         foreign=_foreign(plan, project),
     )
 

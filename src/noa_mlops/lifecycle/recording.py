@@ -102,7 +102,7 @@ def decided(
 
 def _provenance(ledger: Ledger, run: Run, facts: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     given, plan = run.submission, run.submission.plan
-    described = canonical(given.environment)
+    described = canonical(given.environment.describe())
     making = statements.Making(
         origin=ledger.origin,
         plan_digest=plan.digest,
