@@ -1,7 +1,7 @@
 """Taking a model out of a workspace by renaming it, and giving it back when it could not be promoted.
 
 A folder moves in one step, so after a crash a model is in one of two places, whole. What arrived is compared with what
-was hashed: by the identities that the kernel gives, or by hashing where there are none.
+was hashed by the identities that the kernel gives; where they differ it goes back, to be copied and hashed instead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from noa_mlops.errors import ArtifactTampered
 from noa_mlops.files import Identity
 
 _OWN = stat.S_IRWXU
@@ -30,17 +29,17 @@ def move(source: Path, target: Path) -> bool:
     return True
 
 
-def check_moved(folder: Path, identities: Mapping[str, Identity], shown: Path) -> None:
-    """Raise `ArtifactTampered` unless the files below ``folder`` are exactly those that were hashed, and unchanged.
+def move_unchanged(source: Path, target: Path, identities: Mapping[str, Identity]) -> bool:
+    """Move the folder ``source`` if it holds exactly the files of ``identities``, which nobody touched since.
 
-    ``shown`` is where they came from. The folders are made read-only on the way.
+    False when it does not, or cannot be moved; then it is where it was. Its folders are read-only when it was moved.
     """
-    if folder.is_symlink() or not folder.is_dir():
-        raise ArtifactTampered(f"{shown} is no folder any more: it changed after the model was measured")
-    found = dict(_below(folder, ""))
-    for path in sorted(found.keys() | identities.keys()):
-        if found.get(path) != identities.get(path):
-            raise ArtifactTampered(f"{shown / path} changed after the model was measured")
+    if not move(source, target):
+        return False
+    if not target.is_symlink() and target.is_dir() and dict(_below(target, "")) == identities:
+        return True
+    give_back(target.parent, {target.name: source})
+    return False
 
 
 def give_back(folder: Path, places: Mapping[str, Path]) -> None:

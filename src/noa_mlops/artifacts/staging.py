@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from noa_mlops.artifacts.moving import check_moved, give_back, move
+from noa_mlops.artifacts.moving import give_back, move, move_unchanged
 from noa_mlops.errors import ArtifactTampered, EvaluationFailed
 from noa_mlops.files import Identity, copy_and_hash, hash_stream, open_beneath, sync_directory
 from noa_mlops.records.dataset import FileDigest
@@ -30,7 +30,8 @@ class Staged:
     """Bytes to be promoted: where they lie now, and the digest that the predictions must have.
 
     ``identities`` are those of the model's files when they were hashed, durable and read-only, with no process alive that
-    ever could write them: then the model and the predictions are moved. None: they are copied, and hashed while copied.
+    ever could write them: then the model and the predictions are moved. None, or a file that was touched since: they are
+    copied, and hashed while copied.
     """
 
     model: Path
@@ -92,10 +93,8 @@ def remove(folder: Path) -> None:
 
 
 def _take_model(staged: Staged, target: Path, files: Sequence[FileDigest]) -> None:
-    if staged.identities is None or not move(staged.model, target):
+    if staged.identities is None or not move_unchanged(staged.model, target, staged.identities):
         _copy_tree(staged.model, target, files)
-    else:
-        check_moved(target, staged.identities, staged.model)
 
 
 def _take_predictions(staged: Staged, source: Path, target: Path) -> None:
