@@ -13,14 +13,18 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self, TypeVar
 
 from noa_mlops.errors import LifecycleError
 
 BLOCK = 1 << 20
 """Bytes read or written at a time."""
+
+_ABREAST = 8
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class UnsafePath(LifecycleError):
@@ -159,15 +163,30 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_files(folder: Path, names: Iterable[str]) -> None:
-    """Make files below ``folder`` durable, with the folders on the way to them; no link is followed."""
-    folders = {folder}
-    for name in names:
-        with open_beneath(folder, name) as stream:
-            os.fsync(stream.fileno())
-        folders.update(folder / parent for parent in PurePosixPath(name).parents)
-    for path in sorted(folders, reverse=True):
-        sync_directory(path)
+def sync_together(paths: Iterable[Path]) -> None:
+    """Make files, and the names in folders, durable: those that wait at the same time share one turn of the journal.
+
+    A path that is a symbolic link itself is refused with an `OSError`.
+    """
+    for _ in abreast(_sync, paths):
+        pass
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def abreast(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """The result of ``work`` for each item, in the order of the items, by a few threads; the first error is raised."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    listed = list(items)
+    with ThreadPoolExecutor(max(1, min(len(listed), _ABREAST))) as threads:
+        yield from threads.map(work, listed)
 
 
 def make_directories(path: Path) -> None:
@@ -249,13 +268,18 @@ def blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 def copy_and_hash(source: BinaryIO, target: Path) -> str:
     """Copy an open file durably to the new path ``target``; the SHA-256 of the bytes written, in hex."""
+    digest = copy_unsynced(source, target)
+    _sync(target)
+    return digest
+
+
+def copy_unsynced(source: BinaryIO, target: Path) -> str:
+    """Like `copy_and_hash`, for a file that is synced with others afterwards."""
     hasher = hashlib.sha256()
     with target.open("xb") as writer:
         for block in blocks(source):
             hasher.update(block)
             writer.write(block)
-        writer.flush()
-        os.fsync(writer.fileno())
     return hasher.hexdigest()
 
 

@@ -159,6 +159,13 @@ def test_gives_everything_back_when_the_predictions_are_not_those_that_were_judg
     assert (frozen.workspace / "predictions.parquet").read_bytes() == b"better ones"
 
 
+def test_copies_predictions_that_have_a_second_name(frozen):
+    os.link(frozen.workspace / "predictions.parquet", frozen.workspace / "second name")
+    record = frozen.store.stage(frozen.staged, manifest(), SIGNATURE)
+    (frozen.workspace / "second name").write_bytes(b"better ones")
+    assert record == frozen.store.record("rain", "command", 1)
+
+
 def test_gives_everything_back_when_the_folder_cannot_be_completed(frozen):
     with pytest.raises(TypeError):
         frozen.store.stage(frozen.staged, manifest(), "no bytes")

@@ -12,7 +12,9 @@ import pytest
 
 from noa_mlops.files import (
     BLOCK,
+    Identity,
     UnsafePath,
+    abreast,
     blocks,
     copy_and_hash,
     hash_stream,
@@ -21,7 +23,7 @@ from noa_mlops.files import (
     open_beneath,
     read_capped,
     replacing,
-    sync_files,
+    sync_together,
     write_durably,
 )
 
@@ -218,11 +220,34 @@ def test_a_folder_that_is_missing_is_said(tmp_path):
         write_durably(tmp_path / "none" / "document", b"new")
 
 
-def test_syncing_follows_no_link(root, tmp_path):
-    sync_files(root, ["top.txt", "inner/deep/file.txt"])
+def test_syncs_files_and_folders_and_follows_no_link(root, tmp_path):
+    sync_together([root / "top.txt", root / "inner" / "deep" / "file.txt", root / "inner" / "deep", root])
     (root / "link").symlink_to(tmp_path / "secret")
-    with pytest.raises(UnsafePath):
-        sync_files(root, ["link"])
+    with pytest.raises(OSError, match="symbolic links"):
+        sync_together([root, root / "link"])
+
+
+def test_says_that_something_could_not_be_synced_among_many(root):
+    with pytest.raises(FileNotFoundError):
+        sync_together([*(root / "top.txt" for _ in range(20)), root / "gone", root])
+
+
+def test_gives_results_in_the_order_of_the_items_and_the_first_error():
+    assert list(abreast(lambda number: number * number, range(50))) == [number * number for number in range(50)]
+    assert list(abreast(str, [])) == []
+    with pytest.raises(ZeroDivisionError):
+        list(abreast(lambda number: 1 // (number - 25), range(50)))
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_bytes(b"TOP"), lambda path: path.chmod(0o600), os.unlink])
+def test_the_identity_of_a_file_tells_whether_it_was_touched(root, change):
+    path = root / "top.txt"
+    before = Identity.of(path.stat())
+    assert Identity.of(path.lstat()) == before
+    change(path)
+    if not path.exists():
+        path.write_bytes(b"top")
+    assert Identity.of(path.stat()) != before
 
 
 def _fail_late(path):

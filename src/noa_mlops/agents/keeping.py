@@ -8,14 +8,14 @@ were hashed, and they need not be read again.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from noa_mlops.agents.abreast import abreast
 from noa_mlops.agents.output import Listing, hash_listed, list_output, open_listed
-from noa_mlops.files import Identity, sync_directory
+from noa_mlops.files import Identity, abreast, sync_directory
 from noa_mlops.records.dataset import FileDigest
 
 _READ_ONLY = 0o444
@@ -35,11 +35,7 @@ def keep_output(folder: Path, limit: int) -> Kept:
     Every process that could write them must be dead. Raises what `scan_output` raises, and `OSError`.
     """
     listing = list_output(folder, limit)
-    files = _hash_and_sync(folder, listing)
-    for path in sorted(listing.folders, reverse=True):
-        sync_directory(folder / path)
-    sync_directory(folder)
-    return Kept(files, listing.files)
+    return Kept(_hash_and_sync(folder, listing), listing.files)
 
 
 def freeze_output(folder: Path, limit: int) -> Kept:
@@ -49,6 +45,8 @@ def freeze_output(folder: Path, limit: int) -> Kept:
     """
     listing = list_output(folder, limit)
     for path, seen in listing.files.items():
+        if stat.S_IMODE(seen.mode) == _READ_ONLY:
+            continue
         with open_listed(folder, path, seen) as stream:
             os.fchmod(stream.fileno(), _READ_ONLY)
     needed = {str(parent) for path in listing.files for parent in PurePosixPath(path).parents}
@@ -58,14 +56,14 @@ def freeze_output(folder: Path, limit: int) -> Kept:
 
 
 def _hash_and_sync(folder: Path, listing: Listing) -> tuple[FileDigest, ...]:
-    """The digests of all files; each is synced while others, or it itself, are hashed."""
-    kinds: tuple[_Work, ...] = (_sync, hash_listed)
-    work = [partial(kind, folder, path, seen) for path, seen in listing.files.items() for kind in kinds]
-    done = abreast(_do, work, listing.size)
-    return tuple(digest for digest in done if digest is not None)
+    """The digests of all files, while they and their folders are synced."""
+    of_files: tuple[_OfFile, ...] = (_sync, hash_listed)
+    work: list[_Work] = [partial(one, folder, path, seen) for path, seen in listing.files.items() for one in of_files]
+    work += [partial(sync_directory, folder / path) for path in ("", *listing.folders)]
+    return tuple(digest for digest in abreast(_do, work) if digest is not None)
 
 
-def _do(work: Callable[[], FileDigest | None]) -> FileDigest | None:
+def _do(work: _Work) -> FileDigest | None:
     return work()
 
 
@@ -74,4 +72,5 @@ def _sync(folder: Path, path: str, seen: Identity) -> None:
         os.fsync(stream.fileno())
 
 
-_Work = Callable[[Path, str, Identity], FileDigest | None]
+_Work = Callable[[], FileDigest | None]
+_OfFile = Callable[[Path, str, Identity], FileDigest | None]

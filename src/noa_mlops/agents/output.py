@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from noa_mlops.agents.abreast import abreast
 from noa_mlops.errors import TrainingFailed
-from noa_mlops.files import Identity, UnsafePath, hash_stream, open_beneath
+from noa_mlops.files import BLOCK, Identity, UnsafePath, abreast, hash_stream, open_beneath
 from noa_mlops.records.dataset import FileDigest
 
 MOST_FILES = 10_000
@@ -52,7 +51,8 @@ def scan_output(folder: Path, limit: int = 5 << 30) -> tuple[FileDigest, ...]:
     sockets, devices, set-user-id files, odd or ambiguous names, too many, too deep or too large files.
     """
     listing = list_output(folder, limit)
-    return tuple(abreast(lambda listed: hash_listed(folder, *listed), listing.files.items(), listing.size))
+    several = abreast if len(listing.files) > 1 and listing.size > BLOCK else map
+    return tuple(several(lambda listed: hash_listed(folder, *listed), listing.files.items()))
 
 
 def list_output(folder: Path, limit: int) -> Listing:

@@ -18,7 +18,7 @@ from typing import Any, Self
 from noa_mlops.agents.processes import end_marked
 from noa_mlops.agents.removal import remove
 from noa_mlops.errors import LedgerConflict, TrainingFailed
-from noa_mlops.files import make_directories, open_beneath, sync_directory
+from noa_mlops.files import make_directories, open_beneath, sync_together
 from noa_mlops.records.documents import compact
 from noa_mlops.records.layout import Layout
 
@@ -131,8 +131,7 @@ class Workspace:
 
     def sync(self) -> None:
         """Make the names in it durable, and its own. Raises `OSError`."""
-        os.fsync(self._folder)
-        sync_directory(self.path.parent)
+        sync_together((self.path, self.path.parent))
 
     def write_payload(self, document: Mapping[str, Any]) -> None:
         """Write what the agent is asked to do, a JSON object; not synced, as it is written again for each attempt."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from noa_mlops.artifacts.moving import give_back, move, move_unchanged
 from noa_mlops.errors import ArtifactTampered, EvaluationFailed
-from noa_mlops.files import Identity, copy_and_hash, hash_stream, open_beneath, sync_directory
+from noa_mlops.files import Identity, copy_unsynced, hash_stream, open_beneath, sync_together
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.manifest import Manifest
 
@@ -60,19 +60,20 @@ class Documents:
 
 
 def build(folder: Path, staged: Staged, manifest: Manifest, documents: Documents) -> None:
-    """Make ``folder``, durable and read-only; the manifest comes last.
+    """Make ``folder``, read-only and, when this returns, durable; what was moved into it has been durable before.
 
     Raises `ArtifactTampered` when a byte is not the one that was measured; `unbuild` then gives back what was moved.
     """
     folder.mkdir()
-    _take_model(staged, folder / MODEL, manifest.files)
+    moved = _take_model(staged, folder / MODEL, manifest.files)
     if staged.code is not None and manifest.code:
         _copy_tree(staged.code, folder / CODE, manifest.code)
     if staged.predictions is not None:
         _take_predictions(staged, staged.predictions, folder / PREDICTIONS)
     _write(folder / SIGNATURE, documents.signature)
     _write(folder / MANIFEST, documents.manifest)
-    _close(folder)
+    folder.chmod(_READ_ONLY_FOLDER)
+    sync_together(_unsynced(folder, frozenset({MODEL}) if moved else frozenset()))
 
 
 def unbuild(folder: Path, model: Path, predictions: Path | None) -> None:
@@ -92,13 +93,24 @@ def remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _take_model(staged: Staged, target: Path, files: Sequence[FileDigest]) -> None:
-    if staged.identities is None or not move_unchanged(staged.model, target, staged.identities):
-        _copy_tree(staged.model, target, files)
+def _unsynced(folder: Path, durable: frozenset[str]) -> Iterator[Path]:
+    """The folder with all that is below it, but for what is known to be ``durable``."""
+    yield folder
+    for entry in folder.iterdir():
+        if entry.name not in durable:
+            yield from _unsynced(entry, frozenset()) if entry.is_dir() else (entry,)
+
+
+def _take_model(staged: Staged, target: Path, files: Sequence[FileDigest]) -> bool:
+    """Move the model, or copy it; whether it was moved."""
+    if staged.identities is not None and move_unchanged(staged.model, target, staged.identities):
+        return True
+    _copy_tree(staged.model, target, files)
+    return False
 
 
 def _take_predictions(staged: Staged, source: Path, target: Path) -> None:
-    if staged.identities is None or not move(source, target):
+    if staged.identities is None or source.lstat().st_nlink != 1 or not move(source, target):
         _copy(source.parent, source.name, target, staged.predictions_sha256)
         return
     with open_beneath(target.parent, target.name) as stream:
@@ -119,12 +131,12 @@ def _copy_tree(source: Path, target: Path, files: Sequence[FileDigest]) -> None:
             folders.add(target / parent)
         _copy(source, file.path, destination, file.sha256)
     for folder in sorted(folders, reverse=True):
-        _close(folder)
+        folder.chmod(_READ_ONLY_FOLDER)
 
 
 def _copy(folder: Path, path: str, target: Path, digest: str | None) -> None:
     with open_beneath(folder, path) as source:
-        copied = copy_and_hash(source, target)
+        copied = copy_unsynced(source, target)
     if copied != digest:
         raise _changed(folder / path)
     target.chmod(_READ_ONLY_FILE)
@@ -137,11 +149,4 @@ def _changed(path: Path) -> ArtifactTampered:
 def _write(path: Path, data: bytes) -> None:
     with path.open("xb") as stream:
         stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
     path.chmod(_READ_ONLY_FILE)
-
-
-def _close(folder: Path) -> None:
-    sync_directory(folder)
-    folder.chmod(_READ_ONLY_FOLDER)
