@@ -93,6 +93,18 @@ def test_a_rotated_runtime_key_goes_on_and_everything_still_verifies(project):
     assert all(key["private_key_here"] for key in listed)
 
 
+def test_a_lost_runtime_key_is_replaced_by_root_and_everything_goes_on(project, tmp_path):
+    """Nothing can be run without it; the one thing that can be written is the change that names the next one."""
+    (key_files(tmp_path) / "verifier.pem").unlink()
+    done(project, "run", "plan.json", status=5)
+    done(project, "keys", "rotate", "verifier")
+    signed = runtime_keys(project)
+    assert signed[-1] != signed[-2]
+    verified(project)
+    done(project, "run", "plan.json")
+    verified(project)
+
+
 def test_rotated_model_operator_and_root_keys_go_on(project):
     for role in ("model", "operator", "root", "root"):
         done(project, "keys", "rotate", role)

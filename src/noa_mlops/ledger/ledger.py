@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
+from noa_mlops.errors import LedgerConflict, LedgerTampered, NotAuthorised, NotFound
 from noa_mlops.evidence import LogCheckpoint, SigningKey
 from noa_mlops.files import make_directories, sync_directory
 from noa_mlops.ledger.batch import Batch, Clock, entry_of, unsealed
@@ -35,7 +35,7 @@ from noa_mlops.ledger.version_law import Refusal
 from noa_mlops.ledger.waiting import MAX_BATCH, Compose, Outcome, Request
 from noa_mlops.records.documents import sha256
 from noa_mlops.records.layout import Layout
-from noa_mlops.records.policy import Policy
+from noa_mlops.records.policy import SIGN_HEAD, Policy
 from noa_mlops.version import VERSION
 
 SEAL_EVERY = 1000
@@ -84,6 +84,11 @@ class Ledger(LedgerReader):
         return self._opened().keys
 
     @property
+    def in_charge(self) -> bool:
+        """Whether the runtime's key of the policy in force is here, or only that of the policy to come."""
+        return self._policy().allows(self._signer().public.keyid, SIGN_HEAD)
+
+    @property
     def key(self) -> SigningKey:
         """The runtime's key for the policy in force."""
         return self._signer()
@@ -125,10 +130,12 @@ class Ledger(LedgerReader):
         clock: Clock = utc_now,
         timeout: float = LOCK_TIMEOUT,
         pins: KnownLogs | None = None,
+        successor: Policy | None = None,
     ) -> Ledger:
         """Open the ledger of a project for appending; what a crash tore off its end is moved aside.
 
-        Raises `NotFound` when there is none, `LedgerTampered` when it does not verify (then nothing is written),
+        ``successor`` is the policy that is about to be put in force: where the runtime's key is lost, the one that it names
+        signs, and the law admits nothing of it but that change. Raises `NotFound` when there is none, `LedgerTampered` when it does not verify (then nothing is written),
         `NotAuthorised` without its keys, `LedgerConflict` when it cannot be locked or written.
         """
         if not layout.evidence.is_dir():
@@ -138,7 +145,7 @@ class Ledger(LedgerReader):
             ledger._load()
             if ledger._state.size == 0:
                 raise NotFound(f"there is no ledger in {layout.evidence}", hint="'noa init' begins a project.")
-            ledger._start(ledger._keys_in(keystore))
+            ledger._start(ledger._keys_in(keystore), successor)
         return ledger
 
     @staticmethod
@@ -243,9 +250,9 @@ class Ledger(LedgerReader):
                 self.hold(self._pins, seen)
             self._fold_tail()
 
-    def _start(self, keys: KeyRing) -> None:
+    def _start(self, keys: KeyRing, successor: Policy | None = None) -> None:
         """Become its writer: the key, the files, and what a crash left."""
-        key = keys.signing_key("verifier")
+        key = _runtime_key(keys, successor)
         lines = GrowingFile(self._layout.ledger)
         try:
             heads = GrowingFile(self._layout.log_checkpoints)
@@ -347,7 +354,7 @@ class Ledger(LedgerReader):
         heads = self._opened().heads
         if heads.length() != heads.size:
             self._find_head()
-        if self._sealed >= self._state.size:
+        if self._sealed >= self._state.size or not self.in_charge:
             return
         policy = self._state.policies[-1].entry
         head = LogCheckpoint(self.origin, self._state.size, self._state.frontier.root(), policy)
@@ -408,3 +415,13 @@ class Ledger(LedgerReader):
             files.heads.close()
         self._lock.close()
         self._group.close()
+
+
+def _runtime_key(keys: KeyRing, successor: Policy | None) -> SigningKey:
+    """The key that signs lines; where it is lost, the one that the next policy names. Raises `NotAuthorised`."""
+    try:
+        return keys.signing_key("verifier")
+    except NotAuthorised:
+        if successor is None:
+            raise
+        return KeyRing(keys.folder, successor).signing_key("verifier")

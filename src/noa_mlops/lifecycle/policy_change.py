@@ -127,7 +127,7 @@ def put_in_force(layout: Layout, proposal: Proposal, keystore: KeyStore | None =
 
     Raises `NotAuthorised` when signatures or the runtime's next key are missing, `LedgerConflict` when the law refuses.
     """
-    with Ledger.open(layout, keystore or KeyStore()) as ledger:
+    with Ledger.open(layout, keystore or KeyStore(), successor=proposal.policy) as ledger:
         check_current(proposal, ledger.state)
         if lacking := missing(proposal, ledger.state):
             raise NotAuthorised(
@@ -135,7 +135,8 @@ def put_in_force(layout: Layout, proposal: Proposal, keystore: KeyStore | None =
                 hint="'noa policy sign --request FILE' writes a file that they can sign elsewhere.",
             )
         KeyRing(ledger.keys.folder, proposal.policy).signing_key("verifier")
-        _mirrored(layout, ledger)
+        if ledger.in_charge:
+            _mirrored(layout, ledger)
         follows = _unedited(layout, _policy(ledger.state))
         entry = ledger.append(lambda _: _draft(proposal))
         _mirrored(layout, ledger)
