@@ -1,5 +1,6 @@
 # make demo    a first model, from nothing but Python and make
 # make test    every check of this project
+# make soak    every crash, disk fault and power cut, and the long forms of the random tests: about an hour
 # make bench   our times against the floors of this machine, in one run (BENCH=--full: a million entries)
 # make bench-peers   the same steps by DBOS, Dagster and MLflow, from environments that it makes
 # make lock    resolve the requirements again (UPGRADE=--upgrade takes newer versions)
@@ -17,7 +18,7 @@ unexport PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_HASHES PIP_TARGET PIP_USER PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types floors tests bench bench-peers lock clean
+.PHONY: help demo test lint types floors tests soak bench bench-peers lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +40,10 @@ floors: $(VENV)/.dev
 
 tests: $(VENV)/.dev
 	$(BIN)/pytest -n auto
+
+soak: $(VENV)/.dev
+	PYTHONPATH=tests:. $(BIN)/python -m faults.sweeps
+	NOA_SOAK=1 $(BIN)/pytest tests/faults -n auto
 
 bench: $(VENV)/.tabular
 	$(BIN)/python -m benchmarks $(BENCH)
@@ -70,4 +75,4 @@ lock: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +

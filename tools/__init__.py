@@ -1,0 +1,1 @@
+"""Tools that try to break the project: crashes and faults at every system call, power cuts at every point."""
