@@ -82,7 +82,7 @@ def _inject(trials: Trials, name: str, nth: int, fault: str) -> None:
     trials.fresh()
     ended = trials.command("-y", "-e", f"trace={name}", "-e", f"inject={name}:{what}:when={when}")
     with open(trials.log, errors="replace") as log:
-        seen = any("(INJECTED)" in line or "killed by SIGKILL" in line for line in log)
+        seen = any(line.rstrip().endswith(("(INJECTED)", "= ?")) for line in log)
     if seen:
         trials.judge(f"{fault}@{name}#{nth}", ended)
     else:

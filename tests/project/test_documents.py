@@ -72,6 +72,14 @@ def test_every_link_leads_to_a_file(path):
     assert [target for target in targets if not path.parent.joinpath(target).is_file()] == []
 
 
+@pytest.mark.parametrize("document", ["reliability", "threat-model"])
+def test_every_promise_names_tests_that_are_there(document):
+    rows = [line for line in ROOT.joinpath(f"docs/{document}.md").read_text().splitlines() if ".py`" in line]
+    named = [name for line in rows if line.startswith("|") for name in re.findall(r"`([a-z_]+/[a-z_]+\.py)`", line)]
+    assert len(named) > 20
+    assert [name for name in named if not ROOT.joinpath("tests", name).is_file()] == []
+
+
 def test_the_table_of_metrics_is_the_one_that_judges():
     listed = {cells[0].strip("`"): cells[2:] for cells in rows("docs/plans.md", "Metrics")}
     better = {"higher": "more", "lower": "less"}
