@@ -139,11 +139,12 @@ def _check_promotions(where: Layout, entries) -> None:
 
 
 def _check_folders(where: Layout) -> None:
-    """In the store are the promoted versions, whole, and nothing that was on its way."""
+    """In the store are the promoted versions, whole, and nothing on its way anywhere but in workspaces, which are scratch."""
     states = Ledger.read_only(where).state.lifecycle("odd").versions
     stored = {path.name for path in (where.artifacts / "odd" / "command").iterdir()}
     assert stored == {str(number) for number, version in states.items() if version.status in ("champion", "former")}
-    odd = [str(path) for path in where.project.rglob("*") if path.name.endswith(".tmp")]
+    paths = [path for path in where.project.rglob("*") if not path.is_relative_to(where.workspaces)]
+    odd = [str(path) for path in paths if path.name.endswith(".tmp")]
     assert not odd, odd
 
 
