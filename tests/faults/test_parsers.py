@@ -24,7 +24,7 @@ from noa_mlops.records.manifest import Manifest
 from noa_mlops.records.plan import TrainingPlan
 
 bent = settings(
-    max_examples=20_000 if os.environ.get("NOA_SOAK") else 20,
+    max_examples=5_000 if os.environ.get("NOA_SOAK") else 20,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -42,6 +42,8 @@ evaluation:
   notes: |
     first
 """
+pytestmark = pytest.mark.timeout(3600)
+
 BITS = st.one_of(
     st.binary(max_size=6),
     st.sampled_from(
