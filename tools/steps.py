@@ -156,7 +156,7 @@ def _attach(pid: int, options: Sequence[str]) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
     )
     errors = tracer.stderr
-    if errors is None or b"attached" not in errors.readline():
+    if errors is None or not any(b"attached" in line for line in errors):
         os.kill(pid, signal.SIGKILL)
         sys.exit("strace cannot attach to a process of ours")
     return tracer

@@ -22,7 +22,9 @@ def sweep(mode, command, *options):
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
     line = [sys.executable, "-m", "tools.faultline", mode, *words, *options]
     done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
-    survived, tried = map(int, re.search(r"survived (\d+) of (\d+)\n$", done.stdout).groups())
+    told = re.search(r"survived (\d+) of (\d+)\n$", done.stdout)
+    assert told is not None, done.stdout + done.stderr
+    survived, tried = map(int, told.groups())
     assert done.returncode == (survived < tried), done.stderr
     return survived, tried, done.stdout
 
