@@ -274,7 +274,11 @@ def test_writes_a_report_without_values_as_strict_json():
         "rows": 5,
         "reason": "all labels are of the positive class",
     }
-    assert document["metrics"]["accuracy"] == {"value": 0.6, "rows": 5}
+    assert document["metrics"]["accuracy"] == {
+        "value": 0.6,
+        "rows": 5,
+        "spread": {"kind": "proportion", "hits": 3, "of": 5},
+    }
 
 
 def test_gives_the_same_report_for_the_same_rows_in_other_pieces():

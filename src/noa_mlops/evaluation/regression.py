@@ -23,6 +23,11 @@ class Numbers:
         """How far each prediction is from its label, in the target's unit."""
         return np.abs(self.truth - self.predicted)
 
+    @property
+    def rows(self) -> int:
+        """How many rows were measured."""
+        return self.truth.size
+
 
 def mae(numbers: Numbers) -> float:
     """Mean absolute error."""

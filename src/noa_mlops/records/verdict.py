@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from noa_mlops.records.metrics import Task
+from noa_mlops.records.spread import Spread, read_spread
 
 if TYPE_CHECKING:
     from noa_mlops.records.plan import Threshold
@@ -34,14 +35,18 @@ ClassLabel: TypeAlias = int | bool | str
 class Estimate:
     """One metric as measured over ``rows`` rows; ``value`` is None when it could not be computed, ``reason`` says why.
 
-    Raises `ValueError` for a value that is not finite, and for a value and a reason together or neither.
+    ``spread`` says how sure the value is; None: nothing is known about that. Raises `ValueError` for a value that is not
+    finite, for a value and a reason together or neither, and for a spread without a value.
     """
 
     value: float | None
     rows: int
     reason: str | None = None
+    spread: Spread | None = None
 
     def __post_init__(self) -> None:
+        if self.value is None and self.spread is not None:
+            raise ValueError("what has no value has no spread")
         if (self.value is None) == (self.reason is None):
             raise ValueError("an estimate has either a value or the reason why there is none")
         if self.value is not None and not math.isfinite(self.value):
@@ -60,16 +65,35 @@ class Estimate:
         document: dict[str, Any] = {"value": self.value, "rows": self.rows}
         if self.reason is not None:
             document["reason"] = self.reason
+        if self.spread is not None:
+            document["spread"] = self.spread.to_document()
         return document
+
+    def bounds(self, error: float) -> tuple[float, float] | None:
+        """One-sided bounds, each wrong with probability ``error``; together an interval wrong with twice that.
+
+        None when nothing can be bounded; `unbounded` says why.
+        """
+        if self.value is None or self.spread is None or self.spread.problem is not None:
+            return None
+        return self.value - self.spread.below(error), self.value + self.spread.above(error)
+
+    @property
+    def unbounded(self) -> str | None:
+        """Why there are no bounds; None when there are."""
+        if self.value is None:
+            return f"was not measured: {self.reason}"
+        return "has no spread" if self.spread is None else self.spread.problem
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Estimate:
         """The estimate that `to_document` wrote. Raises `ValueError` for anything else."""
         value, rows, reason = document.get("value"), document.get("rows"), document.get("reason")
-        number = value is None or type(value) in (int, float)
-        if not (number and type(rows) is int and isinstance(reason, str | None)):
+        number, spread = value is None or type(value) in (int, float), document.get("spread")
+        if not (number and type(rows) is int and isinstance(reason, str | None) and isinstance(spread, Mapping | None)):
             raise ValueError(f"{dict(document)!r:.80} is not an estimate")
-        return cls(None if value is None else float(value), rows, reason)
+        known = None if spread is None else read_spread(spread)
+        return cls(None if value is None else float(value), rows, reason, known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,166 @@
+"""What each row adds to a metric: against the jackknife, the definition, and scikit-learn's own figures."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from noa_mlops.evaluation import Answers, compare, evaluate
+from noa_mlops.evaluation.influence import moments
+from noa_mlops.evaluation.score_influence import area
+from noa_mlops.records.spread import PairedProportion, Proportion
+
+RNG = np.random.default_rng(20261122)
+
+
+def forecasts(rows, classes, strength=1.2, rng=RNG):
+    truth = rng.integers(0, classes, rows)
+    scores = np.exp(rng.normal(size=(rows, classes)) + strength * np.eye(classes)[truth])
+    given = np.round(scores / scores.sum(axis=1, keepdims=True), 2)
+    return truth, given / given.sum(axis=1, keepdims=True)
+
+
+def table(given):
+    return pa.table({f"p_{place}": given[:, place] for place in range(given.shape[1])})
+
+
+def measured(truth, given, **more):
+    return evaluate(table(given), pa.array(truth), task="classification", classes=range(given.shape[1]), **more).metrics
+
+
+def jackknife(values):
+    """The standard error from the values with one row left out each."""
+    values = np.asarray(values)
+    return np.sqrt((values.size - 1) * values.var())
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_standard_errors_of_classifications_are_those_of_the_jackknife(classes):
+    truth, given = forecasts(80, classes)
+    whole = measured(truth, given)
+    left_out = [measured(np.delete(truth, row), np.delete(given, row, axis=0)) for row in range(80)]
+    for name, estimate in whole.items():
+        if estimate.value is None or name == "ece":  # its bins move when a row goes
+            continue
+        values = [one[name].value for one in left_out]
+        if None not in values:  # a slope may not exist without a certain row
+            assert estimate.spread.standard_error() == pytest.approx(jackknife(values), rel=0.12), name
+
+
+def test_standard_errors_of_regressions_are_those_of_the_jackknife():
+    truth = RNG.normal(5, 1, 90)
+    guessed = truth + RNG.standard_t(5, 90)
+
+    def metrics(rows):
+        return evaluate(pa.table({"prediction": guessed[rows]}), pa.array(truth[rows]), task="regression").metrics
+
+    every = np.arange(90)
+    whole, left_out = metrics(every), [metrics(np.delete(every, row)) for row in range(90)]
+    for name in ("mae", "rmse", "mape", "r2", "pinball_10", "pinball_50", "pinball_90"):
+        error = jackknife([one[name].value for one in left_out])
+        assert whole[name].spread.standard_error() == pytest.approx(error, rel=0.05), name
+    assert whole["max_error"].spread is None
+
+
+def delong(truth, given):
+    """The definition, pair by pair: structural components and their covariances (DeLong 1988, equations 4 to 6)."""
+    pairs = (given[truth][:, None] > given[~truth]) + 0.5 * (given[truth][:, None] == given[~truth])
+    return pairs.mean(), pairs.mean(axis=1), pairs.mean(axis=0)
+
+
+def test_the_area_has_the_variance_of_delong_alone_and_paired_with_ties():
+    truth = RNG.random(200) < 0.3
+    one = np.round(RNG.normal(size=200) + truth, 1)
+    two = np.round(RNG.normal(size=200) * 0.5 + one + 0.3 * truth, 1)
+    (_, v10, v01), (_, w10, w01) = delong(truth, one), delong(truth, two)
+    alone = v10.var(ddof=1) / v10.size + v01.var(ddof=1) / v01.size
+    paired = (v10 - w10).var(ddof=1) / v10.size + (v01 - w01).var(ddof=1) / v01.size
+    assert moments(area(truth, one)).error ** 2 == pytest.approx(alone, rel=1e-12)
+    assert moments(area(truth, one) - area(truth, two)).error ** 2 == pytest.approx(paired, rel=1e-12)
+
+
+def test_a_share_of_rows_is_recorded_as_counts_and_by_group_as_moments():
+    truth, given = forecasts(600, 2)
+    assert measured(truth, given)["accuracy"].spread == Proportion(int(((given[:, 1] >= 0.5) == truth).sum()), 600)
+    groups = pa.chunked_array([pa.array(np.arange(600) // 10)])
+    spread = measured(truth, given, group_by=groups)["accuracy"].spread
+    assert spread.units == 60
+
+
+def test_rows_that_repeat_within_their_group_count_once():
+    truth, given = forecasts(60, 2)
+    once = measured(truth, given)
+    tenfold = measured(
+        np.repeat(truth, 10), np.repeat(given, 10, axis=0), group_by=pa.chunked_array([np.repeat(np.arange(60), 10)])
+    )
+    for name in ("accuracy", "log_loss", "roc_auc"):
+        ratio = tenfold[name].spread.standard_error() / once[name].spread.standard_error()
+        assert ratio == pytest.approx(1.0, abs=0.02), name
+
+
+@pytest.mark.parametrize("groups", [None, pa.chunked_array([np.arange(400) // 5])])
+def test_a_model_compared_with_itself_never_improves(groups):
+    truth, given = forecasts(400, 2)
+    itself = Answers(table(given), (0, 1))
+    for improvement in compare(
+        itself, itself, pa.chunked_array([truth]), task="classification", group_by=groups
+    ).values():
+        lower, upper = improvement.bounds(0.05)
+        assert improvement.value == 0
+        assert lower < 0 < upper
+
+
+def test_an_improvement_is_positive_whichever_way_the_metric_goes():
+    truth, good = forecasts(2000, 2, strength=3)
+    bad = 0.5 + (good - 0.5) * np.where(RNG.random(2000) < 0.3, -1, 1)[:, None]
+    found = compare(
+        Answers(table(good), (0, 1)), Answers(table(bad), (0, 1)), pa.chunked_array([truth]), task="classification"
+    )
+    for name in ("accuracy", "roc_auc", "log_loss", "brier", "mcc", "recall"):
+        assert found[name].bounds(0.05)[0] > 0, name
+    assert isinstance(found["accuracy"].spread, PairedProportion)
+    assert found["recall"].spread.of == int((truth == 1).sum())
+
+
+def test_a_slope_improves_by_coming_nearer_to_one_from_either_side():
+    truth = RNG.random(3000) < 0.5
+    odds = np.where(truth, 1.0, -1.0) + RNG.normal(size=3000)
+    given = {factor: 1 / (1 + np.exp(-2 * odds * factor)) for factor in (0.5, 1.05, 3.0)}
+    tables = {factor: Answers(table(np.column_stack([1 - p, p])), (0, 1)) for factor, p in given.items()}
+    labels = pa.chunked_array([truth.astype(int)])
+    for worse in (0.5, 3.0):
+        found = compare(tables[1.05], tables[worse], labels, task="classification")["calibration_slope"]
+        assert found.bounds(0.05)[0] > 0
+
+
+def test_what_only_one_of_two_models_gives_cannot_be_compared():
+    truth, given = forecasts(100, 2)
+    found = compare(
+        Answers(table(given), (0, 1)),
+        Answers(pa.table({"prediction": given.argmax(axis=1)}), (0, 1)),
+        pa.chunked_array([truth]),
+        task="classification",
+    )
+    assert found["roc_auc"].value is None
+    assert "champion" in found["roc_auc"].reason
+    assert found["accuracy"].value is not None
+
+
+@pytest.mark.parametrize("rows", [300, 1000])
+def test_bounds_miss_the_truth_about_as_often_as_they_say(rows):
+    """Paired differences whose truth is zero: two models that err alike. 5 % on each side, within Monte-Carlo error."""
+    rng, missed = np.random.default_rng(7), {}
+    trials = 150
+    for _ in range(trials):
+        truth = rng.random(rows) < 0.35
+        shared = rng.normal(size=rows) + 1.2 * truth
+        pair = []
+        for _ in range(2):
+            p = 1 / (1 + np.exp(-(shared + 0.5 * rng.normal(size=rows) - 0.6)))
+            pair.append(Answers(table(np.column_stack([1 - p, p])), (0, 1)))
+        found = compare(*pair, pa.chunked_array([truth.astype(int)]), task="classification")
+        for name in ("accuracy", "recall", "f1", "mcc", "roc_auc", "average_precision", "log_loss", "brier"):
+            lower, upper = found[name].bounds(0.05)
+            missed.setdefault(name, []).append(not lower <= 0 <= upper)
+    for name, misses in missed.items():
+        assert np.mean(misses) <= 0.10 + 3 * np.sqrt(0.1 * 0.9 / trials), name
+        assert np.mean(misses) >= 0.02, name
