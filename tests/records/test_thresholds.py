@@ -9,6 +9,7 @@ import pytest
 
 from noa_mlops.errors import PlanInvalid
 from noa_mlops.records.thresholds import Threshold, read_thresholds
+from noa_mlops.records.versus import VersusChampion
 
 
 def test_reads_a_bare_number_by_the_direction_of_the_metric():
@@ -49,6 +50,17 @@ def test_is_met_exactly_at_its_bound_and_missed_one_step_beyond(threshold, met, 
         (Threshold("log_loss", maximum=1), "log_loss <= 1.0", 1.0),
         (Threshold("log_loss", 0.1, 1), "log_loss >= 0.1 and <= 1.0", {"min": 0.1, "max": 1.0}),
         (Threshold("calibration_slope", minimum=1), "calibration_slope >= 1.0", {"min": 1.0}),
+        (Threshold("f1", 0.5, confidence=0.95), "f1 >= 0.5 at 95 %", {"min": 0.5, "confidence": 0.95}),
+        (
+            Threshold("f1", 0.5, versus_champion=VersusChampion("none")),
+            "f1 >= 0.5",
+            {"min": 0.5, "versus_champion": "none"},
+        ),
+        (
+            Threshold("mae", maximum=3, versus_champion=VersusChampion("min_gain")),
+            "mae <= 3.0",
+            {"max": 3.0, "versus_champion": {"min_gain": 0.0}},
+        ),
     ],
 )
 def test_is_written_as_people_read_it(threshold, text, document):
@@ -76,8 +88,30 @@ def test_is_written_as_people_read_it(threshold, text, document):
         ({"roc_auc": {"min": 0.9, "max": 0.1}}, "roc_auc has its minimum 0.9 above its maximum 0.1"),
         ({"roc_auc": {"minimum": 0.9}}, "unknown field 'roc_auc.minimum'; did you mean 'min'?"),
         ({"roc_auc": {"least": 0.9}}, "unknown field 'roc_auc.least'; use 'min' or 'max'"),
-        ({"roc_auc": {"min": 0.9, "confidence": 0.9}}, "'roc_auc.confidence' is not available in this version"),
-        ({"roc_auc": {"versus_champion": {}}}, "'roc_auc.versus_champion' is not available in this version"),
+        ({"roc_auc": {"min": 0.9, "slices": ["a"]}}, "'roc_auc.slices' is not available in this version"),
+        (
+            {"roc_auc": {"min": 0.9, "confidence": 95}},
+            "roc_auc.confidence must be from 0.5 to less than 1, got 95; did you mean 0.95?",
+        ),
+        ({"roc_auc": {"min": 0.9, "confidence": 1}}, "roc_auc.confidence must be from 0.5 to less than 1, got 1"),
+        ({"roc_auc": {"min": 0.9, "confidence": True}}, "roc_auc.confidence must be a number, got true"),
+        ({"roc_auc": {"confidence": 0.9}}, "roc_auc must have a min or a max"),
+        (
+            {"roc_auc": {"min": 0.9, "versus_champion": {}}},
+            "roc_auc.versus_champion must be one rule, got a mapping; write {max_drop: 0.01}, {min_gain: 0.0} or none",
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "versus_champion": {"max_drop": -0.1}}},
+            "roc_auc.versus_champion.max_drop must be a finite number from 0 on, got -0.1",
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "versus_champion": {"drop": 0.1}}},
+            "unknown field 'roc_auc.versus_champion.drop'; use 'max_drop' or 'min_gain'",
+        ),
+        (
+            {"max_error": {"max": 9, "confidence": 0.9}},
+            "max_error.confidence must be absent: max_error hangs on a single row, so it has no interval",
+        ),
         (
             {"calibration_slope": 1},
             (

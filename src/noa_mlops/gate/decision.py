@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from noa_mlops.records.verdict import Decision, Status, Verdict
+from noa_mlops.records.verdict import Decision, Reason, Status, Verdict
 
 Gate: TypeAlias = Literal["declared", "none", "absent"]
 """What a plan says about its gate: thresholds; expressly none, with a reason; or nothing at all."""
@@ -22,7 +22,7 @@ def decide(verdict: Verdict, *, gate: Gate, rollout: Status = "ready") -> Decisi
     if rollout not in ("ready", "blocked"):
         raise ValueError(f"{rollout!r} is no state of a rollout")
     if verdict.outcome == "fail":
-        return Decision("blocked", verdict, ("threshold",))
+        return Decision("blocked", verdict, _against(verdict))
     if gate == "absent":
         return Decision("blocked", verdict, ("no_gate",))
     if gate == "none":
@@ -30,6 +30,11 @@ def decide(verdict: Verdict, *, gate: Gate, rollout: Status = "ready") -> Decisi
     if verdict.outcome == "inconclusive":
         return Decision("blocked", verdict, ("inconclusive",))
     return Decision("ready", verdict) if rollout == "ready" else Decision("blocked", verdict, ("drift",))
+
+
+def _against(verdict: Verdict) -> tuple[Reason, ...]:
+    """What a failed verdict failed by, each once."""
+    return tuple(dict.fromkeys(violation.rule for violation in verdict.violations)) or ("threshold",)
 
 
 def _without_gate(verdict: Verdict, rollout: Status) -> Decision:

@@ -1,4 +1,4 @@
-"""The verdict: every threshold of a plan against the metric it names."""
+"""The verdict: every threshold of a plan against the metric it names, and against the champion in that metric."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from noa_mlops.gate.certainty import advice, error_of, rows_to_decide
+from noa_mlops.gate.championship import against_champion
+from noa_mlops.gate.finding import Finding, passed, undecided
+from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.metrics import METRICS
 from noa_mlops.records.verdict import Estimate, Verdict, Violation
 
@@ -16,22 +20,48 @@ NO_GATE = "no gate declared"
 """The reason of a verdict over no thresholds."""
 
 
-def judge(thresholds: Iterable[Threshold], metrics: Mapping[str, Estimate | float | None]) -> Verdict:
-    """Hold the metrics of a challenger against the thresholds of its plan, and name every one that is not met.
+def judge(
+    thresholds: Iterable[Threshold],
+    metrics: Mapping[str, Estimate | float | None],
+    comparison: Comparison | None = None,
+    *,
+    look: int = 1,
+) -> Verdict:
+    """Hold the metrics of a challenger against its plan and against the champion, and name every one that is not met.
 
     A metric exactly at its threshold meets it; there is no tolerance. One that is absent, not a number, not finite, outside of what
     its formula can give, or measured over no rows violates its threshold: silence is not success. Without
-    thresholds there is nothing to pass, so the verdict is inconclusive.
+    thresholds there is nothing to pass, so the verdict is inconclusive. Any failure fails; else anything that cannot be
+    known leaves the verdict inconclusive. ``comparison`` is None when there is no champion; ``look`` is the number of
+    this evaluation since that champion was promoted.
     """
     declared = tuple(thresholds)
     if not declared:
         return Verdict("inconclusive", reasons=(NO_GATE,))
-    found = tuple(v for t in declared if (v := violation(t, metrics.get(t.metric))) is not None)
-    return Verdict("fail" if found else "pass", found)
+    findings = [held_against(threshold, metrics.get(threshold.metric), look) for threshold in declared]
+    if comparison is not None:
+        measured = (t for t, found in zip(declared, tuple(findings), strict=True) if _was_measured(found))
+        findings += [against_champion(threshold, comparison, look) for threshold in measured]
+    violations = tuple(found.violation for found in findings if found.violation is not None)
+    unsure = tuple(found.unsure for found in findings if found.unsure is not None)
+    if violations:
+        return Verdict("fail", violations, unsure)
+    return Verdict("inconclusive" if unsure else "pass", reasons=unsure)
+
+
+def held_against(threshold: Threshold, measured: Estimate | float | None, look: int) -> Finding:
+    """Whether ``measured`` meets ``threshold``: its bounds when the plan asks for a confidence, else its value."""
+    found = violation(threshold, measured)
+    if threshold.confidence is None or (found is not None and found.value is None):
+        return Finding(violation=found)
+    if not isinstance(measured, Estimate) or (bounds := measured.bounds(error_of(threshold.confidence, look))) is None:
+        reason = measured.unbounded if isinstance(measured, Estimate) else "has no spread"
+        return undecided(f"{threshold}: {reason}")
+    return _bounded(threshold, measured, bounds, look)
 
 
 def violation(threshold: Threshold, measured: Estimate | float | None) -> Violation | None:
-    """Why ``measured`` does not meet ``threshold``, or None when it does."""
+    """Why the value of ``measured`` does not meet ``threshold``, or None when it does."""
     value, problem = _number(measured)
     if value is None:
         return Violation(threshold, None, problem)
@@ -40,6 +70,24 @@ def violation(threshold: Threshold, measured: Estimate | float | None) -> Violat
         least, greatest = row.range
         return Violation(threshold, value, f"{value!r} is outside of {least:g} to {greatest:g}")
     return None if threshold.clears(value) else Violation(threshold, value, _missed(threshold, value))
+
+
+def _bounded(threshold: Threshold, measured: Estimate, bounds: tuple[float, float], look: int) -> Finding:
+    """Pass when the bound on its side clears each limit, fail when the opposite bound misses one."""
+    value, (lower, upper) = measured.value or 0.0, bounds
+    least, greatest = threshold.minimum, threshold.maximum
+    if (least is None or lower >= least) and (greatest is None or upper <= greatest):
+        return passed()
+    said = f"{value:.4g} ({lower:.4g} .. {upper:.4g})"
+    if (least is not None and upper < least) or (greatest is not None and lower > greatest):
+        return Finding(violation=Violation(threshold, value, f"{said} is beyond it"))
+    distance = min(math.inf if least is None else value - least, math.inf if greatest is None else greatest - value)
+    rows = rows_to_decide(measured, distance, error_of(threshold.confidence or 0.5, look))
+    return undecided(f"{threshold}: {said}: {advice(rows)}")
+
+
+def _was_measured(found: Finding) -> bool:
+    return found.violation is None or found.violation.value is not None
 
 
 def _missed(threshold: Threshold, value: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -31,6 +31,7 @@ class Metric:
 
     ``range`` is the least and the greatest value that the formula can give; ``source`` names the public
     function that gives the same values, or the paper that defines it. A ``binary_only`` metric is defined for two classes.
+    One without ``interval`` hangs on a single row, so nothing can be said of how sure it is.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Metric:
     source: str
     binary_only: bool = False
     ideal: float | None = None
+    interval: bool = True
 
     def limits(self, number: float) -> tuple[float | None, float | None]:
         """The minimum and maximum that a threshold written as a bare number stands for.
@@ -205,7 +207,10 @@ _TABLE = (
         "share of the variance explained; 0 is as good as predicting the mean",
         "sklearn.metrics.r2_score",
     ),
-    _error("max_error", "greatest absolute error, in the target's unit", "sklearn.metrics.max_error"),
+    replace(
+        _error("max_error", "greatest absolute error, in the target's unit", "sklearn.metrics.max_error"),
+        interval=False,
+    ),
     *(
         _error(
             f"pinball_{percent}",

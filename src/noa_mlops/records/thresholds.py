@@ -1,7 +1,8 @@
 """Thresholds: what a metric must reach, as an object and as it is written in a plan.
 
 A bare number means *at least* for metrics where more is better and *at most* where less is better; the table
-of metrics knows which. A threshold exactly met is met.
+of metrics knows which. A threshold exactly met is met; with a confidence it is the bound of the measurement that must
+meet it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Annotated, Any
 
 from noa_mlops.records.documents import Json
 from noa_mlops.records.metrics import METRICS, Metric
-from noa_mlops.records.reading.fields import Fault, FieldInvalid, Rule, check_fields, shown
+from noa_mlops.records.reading.fields import Fault, FieldInvalid, Rule, check_fields, instance_of, shown
 from noa_mlops.records.reading.scalars import number_hint
+from noa_mlops.records.versus import VersusChampion, read_versus, versus_schema
 
-LATER = frozenset({"confidence", "versus_champion", "slices", "min_rows", "on_small_slice", "fairness"})
+LATER = frozenset({"slices", "min_rows", "on_small_slice", "fairness"})
 """Parts of a threshold that this version does not know how to judge."""
 
 
@@ -33,17 +35,31 @@ def _bound_faults(value: Any) -> Iterator[Fault]:
         yield Fault("must be a finite number")
 
 
+def _confidence_faults(value: Any) -> Iterator[Fault]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        yield Fault(f"must be a number, got {shown(value)}", suggestion=number_hint(value))
+    elif not 0.5 <= value < 1:
+        hint = f"did you mean {value / 100:g}?" if 50 <= value < 100 else None
+        yield Fault(f"must be from 0.5 to less than 1, got {shown(value)}", suggestion=hint)
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """What one metric must reach: ``minimum`` and ``maximum`` in its unit, at least one of them, both included."""
+    """What one metric must reach: ``minimum`` and ``maximum`` in its unit, at least one of them, both included.
+
+    With ``confidence`` the bound at that level must reach it, without the measured value. ``versus_champion`` is None when
+    the plan leaves it at its default.
+    """
 
     metric: Annotated[str, Rule(_metric_faults)]
     minimum: Annotated[float | None, Rule(_bound_faults)] = None
     maximum: Annotated[float | None, Rule(_bound_faults)] = None
+    confidence: Annotated[float | None, Rule(_confidence_faults)] = None
+    versus_champion: Annotated[VersusChampion | None, instance_of(VersusChampion)] = None
 
     def __post_init__(self) -> None:
         check_fields(self, self._faults())
-        for name in ("minimum", "maximum"):
+        for name in ("minimum", "maximum", "confidence"):
             bound = getattr(self, name)
             object.__setattr__(self, name, None if bound is None else float(bound) + 0.0)
 
@@ -63,14 +79,28 @@ class Threshold:
     def to_document(self) -> Json:
         """The normal form: a bare number where it means the same, else the bounds by name."""
         number = self.minimum if self.maximum is None else self.maximum
-        if number is not None and _limits(METRICS[self.metric], number) == (self.minimum, self.maximum):
+        bare = self.confidence is None and self.versus_champion is None
+        if bare and number is not None and _limits(METRICS[self.metric], number) == (self.minimum, self.maximum):
             return number
-        bounds = {"min": self.minimum, "max": self.maximum}
-        return {name: bound for name, bound in bounds.items() if bound is not None}
+        return self.spelled_out()
+
+    def spelled_out(self) -> dict[str, Json]:
+        """Everything that is set, by name."""
+        versus = None if self.versus_champion is None else self.versus_champion.to_document()
+        members: dict[str, Json] = {
+            "min": self.minimum,
+            "max": self.maximum,
+            "confidence": self.confidence,
+            "versus_champion": versus,
+        }
+        return {name: member for name, member in members.items() if member is not None}
 
     def __str__(self) -> str:
         signs = ((">=", self.minimum), ("<=", self.maximum))
-        return f"{self.metric} " + " and ".join(f"{sign} {bound!r}" for sign, bound in signs if bound is not None)
+        sure = "" if self.confidence is None else f" at {self.confidence * 100:g} %"
+        return (
+            f"{self.metric} " + " and ".join(f"{sign} {bound!r}" for sign, bound in signs if bound is not None) + sure
+        )
 
     def _faults(self) -> Iterator[Fault]:
         if self.minimum is None and self.maximum is None:
@@ -81,6 +111,16 @@ class Threshold:
             bound = getattr(self, name)
             if bound is not None and (fault := _range_fault(METRICS[self.metric], bound)):
                 yield fault.within(name)
+        if not METRICS[self.metric].interval:
+            yield from self._uncertain_faults()
+
+    def _uncertain_faults(self) -> Iterator[Fault]:
+        """A metric that hangs on one row can be held against a number, and against nothing else."""
+        reason = f"must be absent: {self.metric} hangs on a single row, so it has no interval"
+        if self.confidence is not None:
+            yield Fault(reason, ("confidence",))
+        if self.versus_champion is not None and self.versus_champion.rule != "none":
+            yield Fault(reason, ("versus_champion",))
 
 
 def read_thresholds(written: Any) -> tuple[Threshold, ...]:
@@ -131,8 +171,13 @@ def _metric_schema(metric: Metric) -> dict[str, Any]:
     bounds = {
         "type": "object",
         "additionalProperties": False,
-        "minProperties": 1,
-        "properties": {"min": number, "max": number},
+        "anyOf": [{"required": ["min"]}, {"required": ["max"]}],
+        "properties": {
+            "min": number,
+            "max": number,
+            "confidence": {"type": "number", "minimum": 0.5, "exclusiveMaximum": 1},
+            "versus_champion": versus_schema(),
+        },
     }
     means = {"higher": "A bare number means at least.", "lower": "A bare number means at most."}
     description = f"{metric.description.capitalize()}. {means.get(metric.direction, 'Write min and max.')}"
@@ -159,15 +204,31 @@ def _of_number(metric: Metric, number: float) -> Threshold:
 
 
 def _of_bounds(metric: Metric, bounds: Mapping[str, Any]) -> Threshold:
-    faults = [fault for key in bounds if key not in ("min", "max") for fault in _unknown_bound(key)]
-    known = {key: bounds[key] for key in ("min", "max") if key in bounds}
+    faults = [fault for key in bounds if key not in _MEMBERS for fault in _unknown_bound(key)]
+    known = {key: bounds[key] for key in _MEMBERS if key in bounds}
     for key, bound in known.items():
-        found = tuple(_bound_faults(bound)) or tuple(filter(None, [_range_fault(metric, bound)]))
-        faults.extend(fault.within(key) for fault in found)
-    if not known and not faults:
+        faults.extend(fault.within(key) for fault in _member_faults(metric, key, bound))
+    if not faults and "min" not in known and "max" not in known:
         faults.append(Fault("must have a min or a max"))
     FieldInvalid.raise_any(faults)
-    return Threshold(metric.name, known.get("min"), known.get("max"))
+    versus = read_versus(known["versus_champion"]) if "versus_champion" in known else None
+    return Threshold(metric.name, known.get("min"), known.get("max"), known.get("confidence"), versus)
+
+
+def _member_faults(metric: Metric, key: str, value: Any) -> tuple[Fault, ...]:
+    if key == "confidence":
+        return tuple(_confidence_faults(value))
+    if key == "versus_champion":
+        try:
+            read_versus(value)
+        except FieldInvalid as invalid:
+            return tuple(invalid.faults)
+        return ()
+    return tuple(_bound_faults(value)) or tuple(filter(None, [_range_fault(metric, value)]))
+
+
+_MEMBERS = ("min", "max", "confidence", "versus_champion")
+"""What a threshold can say."""
 
 
 def _unknown_bound(key: str) -> Iterator[Fault]:
@@ -175,7 +236,7 @@ def _unknown_bound(key: str) -> Iterator[Fault]:
         yield Fault("{} is not available in this version", (key,), of_key=True)
     else:
         names = {"minimum": "min", "maximum": "max", "at_least": "min", "at_most": "max"}
-        near = names.get(key) or next(iter(difflib.get_close_matches(key, ("min", "max"), 1)), None)
+        near = names.get(key) or next(iter(difflib.get_close_matches(key, _MEMBERS, 1)), None)
         suggestion = "use 'min' or 'max'" if near is None else f"did you mean '{near}'?"
         yield Fault("unknown field {}", (key,), suggestion, of_key=True)
 

@@ -150,24 +150,24 @@ class EvaluationReport:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One threshold that was not met; ``value`` is None when there was no number to hold against it."""
+    """One threshold that was not met; ``value`` is None when there was no number to hold against it.
+
+    ``rule`` says by what: the threshold itself, or the comparison with the champion in its metric.
+    """
 
     threshold: Threshold
     value: float | None
     reason: str
+    rule: Literal["threshold", "champion"] = "threshold"
 
     def __str__(self) -> str:
         return f"{self.threshold}: {self.reason}"
 
     def to_document(self) -> dict[str, Any]:
-        """JSON form: the metric, the bounds that are set, the value and the reason."""
-        bounds = {"min": self.threshold.minimum, "max": self.threshold.maximum}
-        return {
-            "metric": self.threshold.metric,
-            **{side: bound for side, bound in bounds.items() if bound is not None},
-            "value": self.value,
-            "reason": self.reason,
-        }
+        """JSON form: the metric, what its threshold says, the value, the reason, and the rule unless it is the threshold."""
+        document = {"metric": self.threshold.metric, **self.threshold.spelled_out(), "value": self.value}
+        document["reason"] = self.reason
+        return document if self.rule == "threshold" else document | {"rule": self.rule}
 
 
 @dataclass(frozen=True, slots=True)
