@@ -105,6 +105,7 @@ def evaluated(state: LedgerState, lifecycle: str, history: list[Recorded]) -> Dr
         dataset=DATASET,
         predictions=PREDICTIONS,
         run=FACTS,
+        look=state.lifecycle(lifecycle).looks + 1,
     )
 
 

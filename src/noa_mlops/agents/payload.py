@@ -11,6 +11,7 @@ from noa_mlops.agents.jobs import Limits
 from noa_mlops.agents.profiles import AgentProfile, Task
 from noa_mlops.records.dataset import Column
 from noa_mlops.records.documents import Json
+from noa_mlops.records.manifest import Manifest
 from noa_mlops.records.verdict import ClassLabel
 
 
@@ -35,6 +36,27 @@ class Work:
     code: Sequence[str]
     seed: int
     limits: Limits
+
+    @classmethod
+    def of_stored(cls, manifest: Manifest, profile: AgentProfile, limits: Limits) -> Work:
+        """The work of a version that is in the store: what its agents were told when it was trained."""
+        contract = manifest.predict
+        columns = [*contract["features"], {"name": contract["target"], "type": contract["target_type"]}]
+        return cls(
+            lifecycle_id=manifest.lifecycle_id,
+            version=manifest.version,
+            profile=profile,
+            plan_digest=manifest.plan_digest,
+            task=contract["task"],
+            target=contract["target"],
+            classes=contract["classes"],
+            positive=contract["positive"],
+            columns=[Column(column["name"], column["type"]) for column in columns],
+            hyperparameters=contract["hyperparameters"],
+            code=[file.path for file in manifest.code],
+            seed=manifest.seed,
+            limits=limits,
+        )
 
     @property
     def data_format(self) -> Literal["parquet", "csv"]:

@@ -103,6 +103,8 @@ def show_report(report: PipelineReport) -> None:
         output.field("Blocked", ", ".join(report.reasons))
         for violation in report.violations:
             output.field("", f"{violation['metric']}: {violation['reason']}")
+        for reason in report.unsure if "no_gate" not in report.reasons else ():
+            output.field("", reason)
         if "no_gate" in report.reasons:
             output.field("Next", "declare evaluation.metric_thresholds in the plan and run it again")
     output.say()

@@ -81,6 +81,8 @@ def _show_version(view: Mapping[str, Any]) -> None:
         output.field("Decision", f"{decision['status']}{why}")
         for violation in decision["violations"]:
             output.field("", f"{violation['metric']}: {output.foreign(violation['reason'])}")
+        for reason in decision["notes"] if "no_gate" not in decision["reasons"] else ():
+            output.field("", output.foreign(reason))
         _show_no_gate(view)
         output.field("Signed by", view["decided_by"] + ("   solo mode" if decision["solo_mode"] else ""))
     output.say()

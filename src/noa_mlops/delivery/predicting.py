@@ -68,29 +68,15 @@ def _ask(source: Source, features: pa.Table) -> pa.Table:
 
 def _work(source: Source, resources: Resources) -> Work:
     """What the predictor is told: what its version was trained with."""
-    manifest, contract = source.record.manifest, source.record.manifest.predict
+    manifest = source.record.manifest
     profile = AgentFactory().profile(manifest.profile)
     if missing := profile.missing():
         raise NotFound(
             f"the profile {profile.name!r} needs {', '.join(missing)}, not installed here",
             hint="Install the extra that trains and measures: pip install 'noa-mlops[tabular]'.",
         )
-    columns = [*contract["features"], {"name": contract["target"], "type": contract["target_type"]}]
-    return Work(
-        lifecycle_id=manifest.lifecycle_id,
-        version=manifest.version,
-        profile=profile,
-        plan_digest=manifest.plan_digest,
-        task=contract["task"],
-        target=contract["target"],
-        classes=contract["classes"],
-        positive=contract["positive"],
-        columns=[Column(column["name"], column["type"]) for column in columns],
-        hyperparameters=contract["hyperparameters"],
-        code=[file.path for file in manifest.code],
-        seed=manifest.seed,
-        limits=Limits(memory=resources.memory, time=resources.time, disk=resources.disk, cpus=resources.cpus),
-    )
+    limits = Limits(memory=resources.memory, time=resources.time, disk=resources.disk, cpus=resources.cpus)
+    return Work.of_stored(manifest, profile, limits)
 
 
 def _job(

@@ -6,7 +6,9 @@ thresholds; `decide` adds what the plan says about its gate and where the rollou
 silence, emptiness and anything that is not a number speak against the challenger.
 """
 
+from noa_mlops.gate.championship import compares
 from noa_mlops.gate.decision import Gate, decide
 from noa_mlops.gate.judgement import NO_GATE, judge, violation
+from noa_mlops.gate.replay import judge_recorded
 
-__all__ = ["NO_GATE", "Gate", "decide", "judge", "violation"]
+__all__ = ["NO_GATE", "Gate", "compares", "decide", "judge", "judge_recorded", "violation"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from noa_mlops.gate.certainty import advice, error_at, rows_to_decide
 from noa_mlops.gate.finding import Finding, passed, undecided
 from noa_mlops.records.comparison import Comparison
@@ -11,14 +13,25 @@ from noa_mlops.records.verdict import Estimate, Violation
 from noa_mlops.records.versus import VersusChampion
 
 
+def compares(thresholds: Iterable[Threshold]) -> bool:
+    """Whether a plan asks for a comparison with the champion; in its other metrics the default then holds."""
+    rules = (threshold.versus_champion for threshold in thresholds)
+    return any(rule is not None and rule.rule != "none" for rule in rules)
+
+
 def against_champion(threshold: Threshold, comparison: Comparison, look: int) -> Finding:
     """Whether the challenger is no worse than the plan allows, or as much better as it asks.
 
     It passes when the lower bound of its improvement is above the limit, fails when the upper bound is below it, and is
-    undecided between the two. What cannot be compared is undecided, never passed.
+    undecided between the two. What cannot be compared is undecided, never passed. Beside a champion that could not
+    be measured at all the thresholds decide, and `decide` holds the challenger back.
     """
     name, champion = threshold.metric, comparison.metrics.get(threshold.metric)
-    if not METRICS[name].interval or (threshold.versus_champion or _ASKED).rule == "none":
+    if (
+        comparison.unavailable is not None
+        or not METRICS[name].interval
+        or (threshold.versus_champion or _ASKED).rule == "none"
+    ):
         return passed()
     improvement = comparison.improvements.get(name)
     if champion is None or improvement is None or improvement.value is None:

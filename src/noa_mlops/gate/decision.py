@@ -10,12 +10,13 @@ Gate: TypeAlias = Literal["declared", "none", "absent"]
 """What a plan says about its gate: thresholds; expressly none, with a reason; or nothing at all."""
 
 
-def decide(verdict: Verdict, *, gate: Gate, rollout: Status = "ready") -> Decision:
+def decide(verdict: Verdict, *, gate: Gate, rollout: Status = "ready", compared: bool = True) -> Decision:
     """Whether the challenger becomes the champion now.
 
     A failed verdict blocks whatever else holds. A passed one is held while the rollout is blocked. A plan
     that declared no gate on purpose is ready without a verdict and marked so for good; one that is silent is
-    blocked. Raises `ValueError` for words that are not known.
+    blocked. ``compared`` is false when there is a champion that could not be measured beside the challenger: one that
+    passes is held then, for somebody to look. Raises `ValueError` for words that are not known.
     """
     if gate not in ("declared", "none", "absent"):
         raise ValueError(f"{gate!r} says nothing about a gate")
@@ -29,7 +30,9 @@ def decide(verdict: Verdict, *, gate: Gate, rollout: Status = "ready") -> Decisi
         return _without_gate(verdict, rollout)
     if verdict.outcome == "inconclusive":
         return Decision("blocked", verdict, ("inconclusive",))
-    return Decision("ready", verdict) if rollout == "ready" else Decision("blocked", verdict, ("drift",))
+    if rollout == "blocked":
+        return Decision("blocked", verdict, ("drift",))
+    return Decision("ready", verdict) if compared else Decision("blocked", verdict, ("champion", "approval"))
 
 
 def _against(verdict: Verdict) -> tuple[Reason, ...]:

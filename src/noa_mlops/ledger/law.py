@@ -7,7 +7,8 @@ verifying runs it on every line. State is the fold of it over the lines, and the
   sign its type. Genesis holds the first policy and is signed by a key which that policy lets do so.
 - Submitted takes the next number of its lifecycle. What may follow it in that version stands in
   `noa_mlops.ledger.version_law`.
-- A decision names the champion that it replaces; ready makes its version the champion.
+- A decision names the champion that it replaces; ready makes its version the champion. Each measurement is one look more
+  since then, and says which.
 - People may bring a former champion back (`noa_mlops.ledger.rollback_law`) and take objects out of the evidence
   (`noa_mlops.ledger.redaction_law`), each by an act that a key of theirs signed.
 - Which policy may follow which, and who must have decided it, stands in `noa_mlops.ledger.trust_law`. Each line is
@@ -364,7 +365,21 @@ def _apply(state: LedgerState, entry: LedgerEntry) -> LifecycleState | Refusal:
     version = follow_version(before, entry)
     if isinstance(version, Refusal):
         return version
-    return _decide(lifecycle, version, entry) if entry.type == "PromotionReady" else lifecycle.with_version(version)
+    if entry.type == "PromotionReady":
+        return _decide(lifecycle, version, entry)
+    return (
+        _looked(lifecycle.with_version(version), entry)
+        if entry.type == "EvaluationLogged"
+        else lifecycle.with_version(version)
+    )
+
+
+def _looked(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState | Refusal:
+    """One look more at a challenger of this champion; an entry that counts differently would pass by an easier rule."""
+    look = entry.predicate.get("look", lifecycle.looks + 1)
+    if type(look) is not int or look != lifecycle.looks + 1:
+        return Refusal(f"is the look {look!r:.20}, but the next is {lifecycle.looks + 1}")
+    return replace(lifecycle, looks=look)
 
 
 def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry) -> LifecycleState | Refusal:
@@ -379,7 +394,7 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
         return Refusal("promotes although the rollout is blocked")
     if lifecycle.champion is not None:
         decided = decided.with_version(replace(lifecycle.versions[lifecycle.champion], status="former"))
-    return replace(decided, champion=version.version, crowned=entry.seq)
+    return replace(decided, champion=version.version, crowned=entry.seq, looks=0)
 
 
 def _same(replaces: object, champion: int | None) -> bool:

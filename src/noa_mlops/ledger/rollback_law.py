@@ -62,4 +62,5 @@ def _brought_back(lifecycle: LifecycleState, target: VersionState, entry: Ledger
         deciding=entry.seq,
         answerable=leaf_hash(entry.line).hex(),
         crowned=entry.seq,
+        looks=0,
     )

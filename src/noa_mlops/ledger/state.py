@@ -107,7 +107,7 @@ class LifecycleState:
     """One lifecycle; ``deciding`` is the index of its newest deciding entry, None before the first.
 
     ``answerable`` is the leaf hash of that entry in hex, which an act on the lifecycle answers; ``crowned`` the index of
-    the entry that made the champion the champion.
+    the entry that made the champion the champion; ``looks`` counts the evaluations since then.
     """
 
     champion: int | None = None
@@ -116,6 +116,7 @@ class LifecycleState:
     versions: Versions = field(default_factory=Versions)
     answerable: str | None = None
     crowned: int | None = None
+    looks: int = 0
 
     @property
     def next_version(self) -> int:

@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import pyarrow as pa
+
 from noa_mlops.agents import (
     AgentFactory,
     Job,
     Kept,
     Outcome,
     RuntimeManager,
+    Work,
     Workspace,
     ending,
     freeze_output,
@@ -27,22 +30,28 @@ from noa_mlops.agents import (
     prediction_payload,
     training_payload,
 )
-from noa_mlops.artifacts import Staged
+from noa_mlops.artifacts import FilesystemArtifactStore, Staged
+from noa_mlops.datasets import conformed, write_rows
 from noa_mlops.errors import (
+    ArtifactTampered,
+    DatasetInvalid,
     EvaluationFailed,
     LedgerConflict,
     LifecycleError,
+    NotAuthorised,
+    NotFound,
     StepFailed,
     TrainingFailed,
 )
 from noa_mlops.evaluation import read_predictions
-from noa_mlops.gate import judge
+from noa_mlops.files import raise_trouble_behind
+from noa_mlops.gate import judge, judge_recorded
 from noa_mlops.ledger import KeyStore
-from noa_mlops.lifecycle import handover, intake, measuring
+from noa_mlops.lifecycle import beside, handover, intake, measuring
 from noa_mlops.lifecycle.accounting import Held, facts_of, left_no_writer, manifest_of
 from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.intake import Submission
-from noa_mlops.records.dataset import FileDigest
+from noa_mlops.records.dataset import Column, FileDigest
 from noa_mlops.records.events import (
     AgentProvisioned,
     EvaluationLogged,
@@ -52,9 +61,9 @@ from noa_mlops.records.events import (
     TrainingProgress,
 )
 from noa_mlops.records.layout import Layout, address, agent_id, predictor_id
-from noa_mlops.records.manifest import Manifest, checksum
+from noa_mlops.records.manifest import ArtifactRecord, Manifest, checksum
 from noa_mlops.records.plan import TrainingPlan
-from noa_mlops.records.verdict import Estimate, EvaluationReport, Verdict
+from noa_mlops.records.verdict import EvaluationReport, Verdict
 
 OnProgress = Callable[[dict[str, Any]], None]
 """Takes what a trainer says of itself."""
@@ -123,11 +132,17 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the verifier computed, the digest of the predictions it used, and what the runtime saw."""
+    """What the verifier computed, the digest of the predictions it used, and what the runtime saw.
+
+    ``champion`` is the comparison as an entry records it, None without a champion or a threshold to compare by; ``kept``
+    are the champion's predictions when they are new, for the objects.
+    """
 
     report: EvaluationReport
     predictions_sha256: str
     facts: Mapping[str, Any]
+    champion: Mapping[str, Any] | None = None
+    kept: bytes | None = None
 
 
 class AgentLifecycleController:
@@ -192,8 +207,10 @@ class AgentLifecycleController:
             workspace.sync()
         return Trained(run.model.files, facts)
 
-    def evaluate(self, run: Run, trained: TrainingCompleted, cancel: threading.Event) -> Measured:
-        """Let the model predict without labels, then measure with them.
+    def evaluate(
+        self, run: Run, trained: TrainingCompleted, champion: ArtifactRecord | None, cancel: threading.Event
+    ) -> Measured:
+        """Let the model predict without labels, then measure with them, beside the champion on the same rows.
 
         The predictor sees the model, the features and nothing else; rows come in an order drawn here, unless
         the dataset is declared as ordered. Raises `EvaluationFailed`, `Interrupted`.
@@ -219,11 +236,62 @@ class AgentLifecycleController:
                 answered = read_predictions(workspace.out, len(withheld.order), given.classes)
                 predictions = withheld.restore(answered)
                 report = measuring.measure(predictions, withheld.labels, given)
-        return Measured(report, measuring.keep_predictions(predictions, run.predictions), facts)
+        kept = measuring.keep_predictions(predictions, run.predictions)
+        if champion is None:
+            return Measured(report, kept, facts)
+        comparison, new = self._beside(run, champion, predictions, withheld, cancel)
+        return Measured(report, kept, facts, comparison, new)
 
-    def check(self, run: Run, measured: EvaluationLogged | None) -> Verdict:
-        """Hold what was measured against the plan's thresholds."""
-        return judge(intake.thresholds(run.submission.plan), _estimates(measured) if measured is not None else {})
+    def _beside(
+        self,
+        run: Run,
+        champion: ArtifactRecord,
+        predictions: pa.Table,
+        withheld: measuring.Withheld,
+        cancel: threading.Event,
+    ) -> tuple[Mapping[str, Any], bytes | None]:
+        """The comparison with the champion as an entry records it, and its predictions when they are new.
+
+        On rows that the champion was measured on before, what it said then is what it says.
+        """
+        given, said = run.submission, beside.stored(self._layout, champion, run.submission)
+        try:
+            answered = said or beside.Said(withheld.restore(self._ask(run, champion, withheld.features, cancel)), None)
+            return beside.compared(given, champion, predictions, answered, withheld.labels)
+        except (StepFailed, DatasetInvalid, ArtifactTampered, NotFound, NotAuthorised) as error:
+            raise_trouble_behind(error)
+            return beside.silent(champion, str(error)), None
+
+    def _ask(self, run: Run, champion: ArtifactRecord, features: pa.Table, cancel: threading.Event) -> pa.Table:
+        """What the champion answers to ``features`` in its own view of them, from an isolated process of its own."""
+        manifest = champion.manifest
+        profile = self._factory.profile(manifest.profile)
+        work = Work.of_stored(manifest, profile, handover.limits(run.submission))
+        wanted = [Column(feature["name"], feature["type"]) for feature in manifest.predict["features"]]
+        rows = conformed(features.select([c.name for c in wanted if c.name in features.column_names]), wanted)
+        agent = f"{run.workspace.agent_id}.champion"
+        workspace = Workspace.claim(self._layout, agent)
+        if workspace is None:
+            raise LedgerConflict(f"the workspace of {agent} is in use by another process")
+        with workspace:
+            workspace.prepare()
+            given = workspace.path / "given"
+            given.mkdir()
+            FilesystemArtifactStore(self._layout).copy_out(champion, given)
+            write_rows(rows, workspace.data / "features", work.data_format)
+            model, code = given / "model", given / "code"
+            workspace.write_payload(prediction_payload(work, workspace.agent_id, model=model, code=code))
+            job = handover.job(
+                run.submission, workspace, profile.predict, hidden=self._hidden(), readable=(model, code)
+            )
+            outcome = self._run(job, workspace, run, cancel, profile=profile.name)
+            _raise_unless_completed(outcome, EvaluationFailed, workspace, "champion's predictor")
+            return read_predictions(workspace.out, rows.num_rows, work.classes)
+
+    def check(self, run: Run, measured: EvaluationLogged | None, champion: int | None) -> Verdict:
+        """Hold what was measured against the plan's thresholds and against ``champion``, the version in force."""
+        thresholds = intake.thresholds(run.submission.plan)
+        return judge(thresholds, {}) if measured is None else judge_recorded(thresholds, measured, champion)
 
     def stage(
         self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None, when: str
@@ -266,9 +334,16 @@ class AgentLifecycleController:
         return workspace
 
     def _run(
-        self, job: Job, workspace: Workspace, run: Run, cancel: threading.Event, tell: OnProgress | None = None
+        self,
+        job: Job,
+        workspace: Workspace,
+        run: Run,
+        cancel: threading.Event,
+        tell: OnProgress | None = None,
+        *,
+        profile: str | None = None,
     ) -> Outcome:
-        agent = self._factory.provision(workspace.agent_id, run.submission.profile.name, self._layout)
+        agent = self._factory.provision(workspace.agent_id, profile or run.submission.profile.name, self._layout)
         agent.advance("running")
         outcome: Outcome | None = None
         try:
@@ -305,14 +380,6 @@ def _with_facts(kind: type[StepFailed], facts: Mapping[str, Any], workspace: Wor
         yield
     except StepFailed as error:
         raise kind(str(error), cause=error.cause, facts=facts, log=workspace.tail(), hint=error.hint) from error
-
-
-def _estimates(measured: EvaluationLogged) -> dict[str, Estimate]:
-    """The recorded measurements as the gate takes them."""
-    return {
-        name: Estimate(value, measured.rows, None if value is not None else measured.not_computed.get(name, "no value"))
-        for name, value in measured.metrics.items()
-    }
 
 
 def _kept(run: Run, facts: Mapping[str, Any]) -> Kept:

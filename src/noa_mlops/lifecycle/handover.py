@@ -54,7 +54,7 @@ def work(given: Submission, version: int) -> Work:
         hyperparameters=plan.hyperparameters,
         code=[file.path for file in given.code],
         seed=plan.seed,
-        limits=_limits(given),
+        limits=limits(given),
     )
 
 
@@ -73,12 +73,13 @@ def job(
         readable=readable,
         writable=workspace.writable,
         hidden=hidden,
-        limits=_limits(given),
+        limits=limits(given),
         isolation=given.isolation,
     )
 
 
-def _limits(given: Submission) -> Limits:
+def limits(given: Submission) -> Limits:
+    """The limits of the plan, for each of its agents."""
     resources = given.plan.resources
     return Limits(memory=resources.memory, time=resources.time, disk=resources.disk, cpus=resources.cpus)
 

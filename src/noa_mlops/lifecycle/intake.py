@@ -106,11 +106,8 @@ def thresholds(plan: TrainingPlan) -> tuple[Threshold, ...]:
 
 
 def threshold_document(plan: TrainingPlan) -> dict[str, Any]:
-    """The thresholds by metric, each with its bounds spelled out: what a decision records."""
-    bounds = {t.metric: {"min": t.minimum, "max": t.maximum} for t in thresholds(plan)}
-    return {
-        metric: {side: value for side, value in sides.items() if value is not None} for metric, sides in bounds.items()
-    }
+    """The thresholds by metric, each with all that it says spelled out: what a decision records."""
+    return {threshold.metric: threshold.spelled_out() for threshold in thresholds(plan)}
 
 
 def gate(plan: TrainingPlan) -> Gate:

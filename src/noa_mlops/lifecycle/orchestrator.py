@@ -18,14 +18,15 @@ from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LifecycleError, TrainingFailed
 from noa_mlops.evidence import SigningKey, sign_model
 from noa_mlops.files import raise_trouble_behind
-from noa_mlops.gate import decide
+from noa_mlops.gate import compares, decide
 from noa_mlops.ledger import Draft, Ledger, LedgerState, ledger_lines
 from noa_mlops.lifecycle import recording
+from noa_mlops.lifecycle.beside import compared_with_champion
 from noa_mlops.lifecycle.bus import EventBus, Subscription
 from noa_mlops.lifecycle.claiming import claim_run
 from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted, Run
 from noa_mlops.lifecycle.history import event_of
-from noa_mlops.lifecycle.intake import Submission, gate
+from noa_mlops.lifecycle.intake import Submission, gate, thresholds
 from noa_mlops.lifecycle.reporting import report_of
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
 from noa_mlops.lifecycle.storage import check_storage
@@ -204,22 +205,39 @@ class TrainingOrchestrator:
 
     def _evaluate(self, run: Run, trained: TrainingCompleted, cancel: threading.Event) -> Recorded:
         try:
-            measured = self._services.controller.evaluate(run, trained, cancel)
+            measured = self._services.controller.evaluate(run, trained, self._champion(run), cancel)
         except EvaluationFailed as error:
             return self._unmeasured(trained, error)
-        draft = recording.evaluated(run.submission, trained, measured)
-        return self._record(lambda _: draft)
+        if measured.kept is not None:
+            self._services.ledger.put_object(measured.kept)
+        return self._record(partial(recording.evaluated, run.submission, trained, measured))
+
+    def _champion(self, run: Run) -> ArtifactRecord | None:
+        """The champion as it lies in the store, to be compared with; None when there is none or the plan does not ask."""
+        if not compares(thresholds(run.submission.plan)):
+            return None
+        self._services.ledger.refresh()
+        lifecycle = self._services.ledger.state.lifecycle(run.lifecycle_id)
+        if lifecycle.champion is None:
+            return None
+        champion = lifecycle.versions[lifecycle.champion]
+        return self._services.store.record(run.lifecycle_id, champion.profile, champion.version)
 
     def _decide(self, run: Run, step: Decide) -> Recorded:
         """Judge, make the bytes immutable, and append the decision; again, if a newer one has come between."""
         services, trained = self._services, step.trained
-        verdict = services.controller.check(run, step.measured)
         stored: ArtifactRecord | None = None
         while True:
             services.ledger.refresh()
             state = services.ledger.state
             lifecycle = state.lifecycle(trained.lifecycle_id)
-            decision = decide(verdict, gate=gate(run.submission.plan), rollout=lifecycle.rollout)
+            verdict = services.controller.check(run, step.measured, lifecycle.champion)
+            decision = decide(
+                verdict,
+                gate=gate(run.submission.plan),
+                rollout=lifecycle.rollout,
+                compared=compared_with_champion(step.measured),
+            )
             if stored is None and (verdict.promotes or decision.promotes):
                 try:
                     stored = self._store(run, trained, step.measured)

@@ -59,8 +59,8 @@ def training_failed(ledger: Ledger, run: Run, error: TrainingFailed) -> Draft:
     return statements.training_failed(run.lifecycle_id, run.version, run.submission.plan.digest, predicate)
 
 
-def evaluated(given: Submission, entry: TrainingCompleted, result: Measured) -> Draft:
-    """The entry of a measurement."""
+def evaluated(given: Submission, entry: TrainingCompleted, result: Measured, state: LedgerState) -> Draft:
+    """The entry of a measurement, the next look of its lifecycle in ``state``."""
     if given.evaluation is None:
         raise ValueError("a plan without evaluation data cannot be measured")
     return statements.evaluated(
@@ -70,6 +70,8 @@ def evaluated(given: Submission, entry: TrainingCompleted, result: Measured) -> 
         dataset=reference(given.evaluation),
         predictions=result.predictions_sha256,
         run=result.facts,
+        look=state.lifecycle(entry.lifecycle_id).looks + 1,
+        champion=result.champion,
     )
 
 

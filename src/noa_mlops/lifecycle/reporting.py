@@ -25,7 +25,7 @@ def report_of(
     decision = last if isinstance(last, PromotionReady) else None
     failure = last if isinstance(last, TrainingFailed | EvaluationFailed) else None
     trained = next((event for event in history if isinstance(event, TrainingCompleted)), None)
-    measured = next((event for event in history if isinstance(event, EvaluationLogged)), None)
+    measured = next((event for event in reversed(history) if isinstance(event, EvaluationLogged)), None)
     return PipelineReport(
         lifecycle_id=first.lifecycle_id,
         version=first.version,
@@ -44,6 +44,7 @@ def report_of(
         isolation=isolation,
         failure={"cause": failure.cause, "message": failure.message} if failure else None,
         notes=tuple(notes),
+        unsure=tuple(decision.notes) if decision else (),
     )
 
 

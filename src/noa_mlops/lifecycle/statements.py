@@ -141,10 +141,17 @@ def evaluated(
     dataset: Mapping[str, Any],
     predictions: str,
     run: Mapping[str, Any],
+    look: int = 1,
+    champion: Mapping[str, Any] | None = None,
 ) -> Draft:
-    """What the verifier measured, on which rows, with which predictions."""
+    """What the verifier measured, on which rows, with which predictions, and beside which champion.
+
+    From the spreads of the metrics and of the improvements every bound follows, so the verdict can be computed again
+    from this entry, the plan and the look alone.
+    """
     measured = {name: estimate.value for name, estimate in report.metrics.items()}
     absent = {name: estimate.reason for name, estimate in report.metrics.items() if estimate.value is None}
+    spreads = {name: one.spread.to_document() for name, one in report.metrics.items() if one.spread is not None}
     short = report.classes is not None and len(report.classes) <= MAX_CLASSES
     return Draft(
         type="EvaluationLogged",
@@ -154,6 +161,9 @@ def evaluated(
             "task": report.task,
             "metrics": measured,
             "not_computed": absent,
+            "spreads": spreads,
+            "look": look,
+            "champion": champion,
             "rows": report.rows,
             "missing_predictions": report.missing_predictions,
             "missing_labels": report.missing_labels,

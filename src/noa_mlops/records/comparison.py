@@ -14,12 +14,14 @@ class Comparison:
     """The champion measured on the rows of the challenger.
 
     ``champion`` is its version number; ``metrics`` are its values, None where there is none; ``improvements`` say how
-    much better the challenger is in each metric, its sign turned so that more is better.
+    much better the challenger is in each metric, its sign turned so that more is better. ``unavailable`` says why the
+    champion could not be measured at all; then both are empty.
     """
 
     champion: int
     metrics: Mapping[str, float | None]
     improvements: Mapping[str, Estimate]
+    unavailable: str | None = None
 
     def to_document(self) -> dict[str, Any]:
         """JSON form."""
@@ -27,10 +29,11 @@ class Comparison:
             "version": self.champion,
             "metrics": dict(self.metrics),
             "improvements": {name: estimate.to_document() for name, estimate in self.improvements.items()},
+            "unavailable": self.unavailable,
         }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Comparison:
         """The comparison that `to_document` wrote. Raises `KeyError` or `ValueError` for anything else."""
         improvements = {name: Estimate.from_document(value) for name, value in document["improvements"].items()}
-        return cls(document["version"], dict(document["metrics"]), improvements)
+        return cls(document["version"], dict(document["metrics"]), improvements, document["unavailable"])

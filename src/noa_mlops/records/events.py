@@ -92,7 +92,11 @@ class TrainingFailed(LifecycleEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationLogged(LifecycleEvent):
-    """The verifier measured the model; a metric is None when it could not be computed, ``not_computed`` says why."""
+    """The verifier measured the model; a metric is None when it could not be computed, ``not_computed`` says why.
+
+    ``spreads`` say how sure each metric is, ``look`` is the number of this evaluation since the champion was promoted, and
+    ``champion`` is the comparison with it on the same rows, None when there was none.
+    """
 
     checksum: str
     metrics: Mapping[str, float | None]
@@ -101,6 +105,9 @@ class EvaluationLogged(LifecycleEvent):
     dataset: Mapping[str, Any]
     predictions: str | None
     run: Mapping[str, Any] = field(default_factory=dict)
+    spreads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    look: int = 1
+    champion: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +120,10 @@ class EvaluationFailed(LifecycleEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionReady(LifecycleEvent):
-    """The decision: with ``status`` ready the version is the champion, with blocked it is not."""
+    """The decision: with ``status`` ready the version is the champion, with blocked it is not.
+
+    ``notes`` say what the verdict could not know.
+    """
 
     status: str
     verdict: str
@@ -124,6 +134,7 @@ class PromotionReady(LifecycleEvent):
     checksum: str
     artifact: str | None
     replaces: int | None
+    notes: Sequence[str] = ()
 
     @property
     def promotes(self) -> bool:
@@ -175,6 +186,9 @@ def decode(statement: Mapping[str, Any]) -> Recorded | None:
                 dataset=predicate["dataset"],
                 predictions=predicate.get("predictions"),
                 run=predicate.get(RUN, {}),
+                spreads=predicate.get("spreads", {}),
+                look=predicate.get("look", 1),
+                champion=predicate.get("champion"),
             )
         case "EvaluationFailed":
             return EvaluationFailed(**common, cause=predicate["cause"], message=predicate["message"])
@@ -197,6 +211,10 @@ def named_objects(statement: Mapping[str, Any]) -> Iterator[str]:
             if kind == "TrainingCompleted":
                 yield _checksum(statement)
             yield from _log(predicate[RUN])
+        case "EvaluationLogged":
+            champion = predicate.get("champion")
+            if champion is not None and champion["predictions"]["in"] == "objects":
+                yield champion["predictions"]["sha256"]
         case "EvaluationFailed":
             yield from _log(predicate)
         case "PromotionReady":
@@ -232,4 +250,5 @@ def _promotion(common: Mapping[str, Any], header: Mapping[str, Any], statement: 
         checksum=_checksum(statement),
         artifact=decision.get("artifact"),
         replaces=decision.get("replaces"),
+        notes=tuple(decision.get("notes", ())),
     )

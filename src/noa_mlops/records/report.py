@@ -25,6 +25,7 @@ class PipelineReport:
 
     ``state`` is the state of the version: champion, rejected, inconclusive, held or failed. ``entry`` is the
     ledger index of the entry that ended the run; that entry is durable and sealed, or synced for a failure.
+    ``unsure`` is what the verdict could not know, and how many rows would decide.
     ``metrics`` maps each measured metric to its value, None when it could not be computed. ``failure`` holds
     cause and message when the state is failed.
     """
@@ -46,6 +47,7 @@ class PipelineReport:
     isolation: str | None
     failure: Mapping[str, str] | None = None
     notes: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
 
     @property
     def promoted(self) -> bool:

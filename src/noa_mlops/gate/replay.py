@@ -1,0 +1,43 @@
+"""The verdict from the record alone: what an EvaluationLogged entry says is all that was ever judged.
+
+The run that decides and whoever computes the verdict again years later call the same function on the same values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from noa_mlops.gate.championship import compares
+from noa_mlops.gate.judgement import judge
+from noa_mlops.records.comparison import Comparison
+from noa_mlops.records.events import EvaluationLogged
+from noa_mlops.records.spread import read_spread
+from noa_mlops.records.thresholds import Threshold
+from noa_mlops.records.verdict import Estimate, Verdict
+
+
+def judge_recorded(thresholds: Iterable[Threshold], measured: EvaluationLogged, champion: int | None) -> Verdict:
+    """The verdict over a recorded measurement; ``champion`` is the version in force when it is decided.
+
+    A measurement beside another champion than that, or none, cannot say that the challenger may replace it. Raises
+    `ValueError` or `KeyError` for a record that no verifier wrote.
+    """
+    declared = tuple(thresholds)
+    metrics = {name: _estimate(measured, name, value) for name, value in measured.metrics.items()}
+    comparison = None if measured.champion is None else Comparison.from_document(measured.champion)
+    beside = None if comparison is None else comparison.champion
+    if not compares(declared) or beside == champion:
+        return judge(declared, metrics, comparison, look=measured.look)
+    alone = judge(declared, metrics, look=measured.look)
+    if alone.outcome == "fail":
+        return alone
+    now = "there is none now" if champion is None else f"it is @{champion} now"
+    changed = f"the champion changed while this was measured, {now}: run the plan again"
+    return Verdict("inconclusive", reasons=(*alone.reasons, changed))
+
+
+def _estimate(measured: EvaluationLogged, name: str, value: float | None) -> Estimate:
+    if value is None:
+        return Estimate(None, measured.rows, measured.not_computed.get(name, "no value"))
+    spread = measured.spreads.get(name)
+    return Estimate(value, measured.rows, spread=None if spread is None else read_spread(spread))

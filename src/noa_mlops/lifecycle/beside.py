@@ -1,0 +1,100 @@
+"""The champion beside the challenger: what it says of the same rows, and what follows from that for the record.
+
+On rows that the champion was measured on when it was promoted, its stored predictions are its answer: their digest
+stands in the ledger. On other rows it is asked again, in an isolated process of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from noa_mlops.errors import ArtifactTampered
+from noa_mlops.evaluation import Answers, compare, evaluate
+from noa_mlops.files import open_beneath
+from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.records.comparison import Comparison
+from noa_mlops.records.events import EvaluationLogged
+from noa_mlops.records.layout import Layout
+from noa_mlops.records.manifest import ArtifactRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The champion's predictions in the order of the dataset; ``sha256`` names the stored ones, None for new ones."""
+
+    predictions: pa.Table
+    sha256: str | None
+
+
+def stored(layout: Layout, champion: ArtifactRecord, given: Submission) -> Said | None:
+    """What the champion said of these very rows when it was measured; None when it was measured on others.
+
+    Raises `ArtifactTampered` when its stored predictions are not those that its record names.
+    """
+    manifest, evaluation = champion.manifest, given.evaluation
+    measured = manifest.evaluation
+    if evaluation is None or measured is None or measured["fingerprint"] != evaluation.identity.fingerprint:
+        return None
+    folder = layout.version(manifest.lifecycle_id, manifest.profile, manifest.version)
+    path = folder / "predictions.parquet"
+    with open_beneath(layout.artifacts, str(path.relative_to(layout.artifacts))) as stream:
+        data = stream.read()
+    if hashlib.sha256(data).hexdigest() != champion.predictions_sha256:
+        raise ArtifactTampered(f"{path} is not the recorded file")
+    table = pa.parquet.read_table(io.BytesIO(data))
+    return Said(table, champion.predictions_sha256) if table.num_rows == evaluation.table.num_rows else None
+
+
+def compared(
+    given: Submission, champion: ArtifactRecord, predictions: pa.Table, said: Said, labels: pa.ChunkedArray
+) -> tuple[Mapping[str, Any], bytes | None]:
+    """The comparison as an entry records it, and the bytes of the champion's predictions when they are new.
+
+    Raises `EvaluationFailed` when what it said cannot be read beside these labels.
+    """
+    contract = champion.manifest.predict
+    theirs = Answers(said.predictions, contract["classes"], contract["decision_threshold"])
+    report = evaluate(
+        said.predictions,
+        labels,
+        task=given.task,
+        classes=theirs.classes,
+        positive=given.positive,
+        decision_threshold=theirs.decision_threshold,
+    )
+    ours = Answers(predictions, given.classes, given.plan.decision_threshold)
+    improvements = compare(ours, theirs, labels, task=given.task, positive=given.positive)
+    values = {name: estimate.value for name, estimate in report.metrics.items()}
+    comparison = Comparison(champion.manifest.version, values, improvements)
+    data = None if said.sha256 is not None else _parquet(said.predictions)
+    digest = said.sha256 if data is None else hashlib.sha256(data).hexdigest()
+    kept = {"in": "store" if data is None else "objects", "sha256": digest}
+    return _recorded(champion, comparison, kept), data
+
+
+def silent(champion: ArtifactRecord, reason: str) -> Mapping[str, Any]:
+    """The record of a champion that could not be measured on these rows."""
+    comparison = Comparison(champion.manifest.version, {}, {}, reason)
+    return _recorded(champion, comparison, {"in": "nowhere", "sha256": None})
+
+
+def compared_with_champion(measured: EvaluationLogged | None) -> bool:
+    """Whether the champion, if there is one, was measured beside the challenger."""
+    return measured is None or measured.champion is None or measured.champion["unavailable"] is None
+
+
+def _recorded(champion: ArtifactRecord, comparison: Comparison, predictions: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**comparison.to_document(), "checksum": champion.manifest.checksum, "predictions": predictions}
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pa.parquet.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
