@@ -8,6 +8,7 @@ from noa_mlops.datasets.alignment import aligned, conformed
 from noa_mlops.datasets.dataset import Dataset
 from noa_mlops.datasets.fingerprints import fingerprint
 from noa_mlops.datasets.labels import classes_of, inverse, permutation, reordered
+from noa_mlops.datasets.overlap import Overlap, overlap
 from noa_mlops.datasets.reader import DatasetReader
 from noa_mlops.datasets.sources import Sources
 from noa_mlops.datasets.writers import write_csv, write_parquet, write_rows
@@ -15,12 +16,14 @@ from noa_mlops.datasets.writers import write_csv, write_parquet, write_rows
 __all__ = [
     "Dataset",
     "DatasetReader",
+    "Overlap",
     "Sources",
     "aligned",
     "classes_of",
     "conformed",
     "fingerprint",
     "inverse",
+    "overlap",
     "permutation",
     "reordered",
     "write_csv",

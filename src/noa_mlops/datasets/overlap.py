@@ -1,0 +1,135 @@
+"""Have rows of the evaluation data been seen in training?
+
+By the key, where the data has one: a key in both is a row in both. Without a key, by the rows themselves; but rows of
+few columns repeat by nature. How many an unseen row would find in the training data by chance alone is what the training
+data says of itself: the share of its rows that are not unique (Good 1953: the mass of what was seen only once is that of
+what was not seen yet). Only a clear excess over that is a leak.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_Hashes = npt.NDArray[np.uint64]
+
+EXCESS = 0.01
+"""The least share of evaluation rows, beyond those equal by chance, that counts as a leak."""
+
+ERRORS = 5.0
+"""How many standard errors the excess must be above zero as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """``shared`` of ``rows`` evaluation rows are training rows; ``expected`` is the share that chance explains, ``error`` its error.
+
+    ``by_key`` when rows were told apart by a key; then none is expected.
+    """
+
+    shared: int
+    rows: int
+    expected: float
+    error: float
+    by_key: bool
+
+    @property
+    def share(self) -> float:
+        """The share of evaluation rows that training has seen."""
+        return self.shared / self.rows if self.rows else 0.0
+
+    @property
+    def leaks(self) -> bool:
+        """Whether that is more than chance explains; by key any row is."""
+        if self.by_key:
+            return self.shared > 0
+        excess = self.share - self.expected
+        return excess >= EXCESS and excess > ERRORS * self.error
+
+
+def overlap(train: pa.Table, evaluation: pa.Table, key: str | None = None) -> Overlap:
+    """How many rows of ``evaluation`` are rows of ``train``, by the column ``key`` or by all columns that both have.
+
+    Rows are compared by a 64-bit hash; a missing key is nobody's. Types must agree column by column.
+    """
+    names = [key] if key is not None else [name for name in train.column_names if name in evaluation.column_names]
+    if key is not None:
+        train, evaluation = (table.filter(pc.is_valid(table.column(key))) for table in (train, evaluation))
+    known, counts = np.unique(_row_hashes(train, names), return_counts=True)
+    asked = _row_hashes(evaluation, names)
+    shared = int(np.count_nonzero(_within(asked, known))) if known.size else 0
+    if key is not None or not known.size:
+        return Overlap(shared, asked.size, 0.0, 0.0, by_key=key is not None)
+    return Overlap(shared, asked.size, *_by_chance(counts, train.num_rows, asked.size), by_key=False)
+
+
+def _by_chance(counts: npt.NDArray[np.int64], rows: int, asked: int) -> tuple[float, float]:
+    """The share of new rows that training has seen by chance, and its error, with repeated rows in clumps."""
+    unique, twice = int(np.count_nonzero(counts == 1)), int(np.count_nonzero(counts == 2))
+    share = 1 - unique / rows
+    of_estimate = (unique + 2 * twice) / rows**2  # Robbins 1968, Esty 1983
+    return share, math.sqrt(of_estimate + max(share * (1 - share), 1 / max(asked, 1)) / max(asked, 1))
+
+
+def _within(asked: _Hashes, known: _Hashes) -> npt.NDArray[np.bool_]:
+    places = np.minimum(np.searchsorted(known, np.sort(asked)), known.size - 1)
+    return np.asarray(known[places] == np.sort(asked))
+
+
+def _row_hashes(table: pa.Table, names: list[str]) -> _Hashes:
+    """One hash per row, made column by column, so that memory holds one column at a time."""
+    hashes = np.full(table.num_rows, _SEED, dtype=np.uint64)
+    for name in names:
+        hashes ^= _column_hashes(table.column(name))
+        _mix(hashes)
+    return hashes
+
+
+def _column_hashes(column: pa.ChunkedArray) -> _Hashes:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _column_hashes(column.cast(kind.value_type))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _text_hashes(column)
+    missing = np.asarray(pc.is_null(column, nan_is_null=True).to_numpy())
+    if pa.types.is_floating(kind):
+        bits = (pc.fill_null(column.cast(pa.float64()), 0.0).to_numpy() + 0.0).view(np.uint64)  # -0.0 is 0.0
+    else:
+        whole = column.cast(pa.int8()) if pa.types.is_boolean(kind) else column
+        bits = pc.fill_null(whole.cast(pa.int64()), 0).to_numpy().astype(np.uint64)
+    bits = np.asarray(bits, dtype=np.uint64)
+    bits[missing] = _MISSING
+    _mix(bits)
+    return bits
+
+
+def _text_hashes(column: pa.ChunkedArray) -> _Hashes:
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    table = np.array(
+        [
+            _MISSING if text is None else int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+            for text in encoded.dictionary.to_pylist()
+        ],
+        dtype=np.uint64,
+    )
+    return np.asarray(table[encoded.indices.to_numpy()])
+
+
+def _mix(values: _Hashes) -> None:
+    """The finalizer of SplitMix64 (Steele, Lea and Flood 2014), in place."""
+    values += np.uint64(0x9E3779B97F4A7C15)
+    values ^= values >> np.uint64(30)
+    values *= np.uint64(0xBF58476D1CE4E5B9)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(0x94D049BB133111EB)
+    values ^= values >> np.uint64(31)
+
+
+_SEED = 0x6E6F61
+_MISSING = 0x6D697373696E6700
