@@ -34,7 +34,7 @@ def carry_out(controller, plan, version):
         trained = controller.train(run, lambda event: None, threading.Event())
         about = {"lifecycle_id": "little", "version": version, "seq": 99, "timestamp": "2026-01-01T00:00:00Z"}
         completed = TrainingCompleted(**about, checksum=checksum(trained.files), run=trained.facts)
-        measured = controller.evaluate(run, completed, threading.Event())
+        measured = controller.evaluate(run, completed, None, threading.Event())
         logged = EvaluationLogged(
             **about,
             checksum=completed.checksum,
@@ -45,7 +45,7 @@ def carry_out(controller, plan, version):
             predictions=measured.predictions_sha256,
             run=measured.facts,
         )
-        verdict = controller.check(run, logged)
+        verdict = controller.check(run, logged, 1)
         return verdict, *controller.stage(run, completed, logged, "2026-01-01T00:00:00Z")
 
 

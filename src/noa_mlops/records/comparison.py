@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from noa_mlops.records.quantiles import plain_number
 from noa_mlops.records.verdict import Estimate
 
 
@@ -27,7 +28,7 @@ class Comparison:
         """JSON form."""
         return {
             "version": self.champion,
-            "metrics": dict(self.metrics),
+            "metrics": {name: None if value is None else plain_number(value) for name, value in self.metrics.items()},
             "improvements": {name: estimate.to_document() for name, estimate in self.improvements.items()},
             "unavailable": self.unavailable,
         }
@@ -36,4 +37,5 @@ class Comparison:
     def from_document(cls, document: Mapping[str, Any]) -> Comparison:
         """The comparison that `to_document` wrote. Raises `KeyError` or `ValueError` for anything else."""
         improvements = {name: Estimate.from_document(value) for name, value in document["improvements"].items()}
-        return cls(document["version"], dict(document["metrics"]), improvements, document["unavailable"])
+        metrics = {name: None if value is None else float(value) for name, value in document["metrics"].items()}
+        return cls(document["version"], metrics, improvements, document["unavailable"])

@@ -35,6 +35,11 @@ def student_quantile(error: float, freedom: float) -> float:
     return math.sqrt(n * squared)
 
 
+def plain_number(value: float) -> float | int:
+    """A number as every reader of JSON writes it again: a whole one without a fraction, so that jq gives the same bytes."""
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
 def _near_the_tail(n: float, y: float, d: float) -> float:
     return ((1 / (((n + 6) / (n * y) - 0.089 * d - 0.822) * (n + 2) * 3) + 0.5 / (n + 4)) * y - 1) * (n + 1) / (
         n + 2

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from noa_mlops.records.quantiles import normal_quantile, student_quantile
+from noa_mlops.records.quantiles import normal_quantile, plain_number, student_quantile
 
 FEWEST = 30
 """Independent units (rows, rows of a class, groups) under which moments say nothing."""
@@ -156,11 +156,11 @@ class Moments:
         """JSON form."""
         return {
             "kind": "moments",
-            "error": self.error,
-            "skew": self.skew,
-            "freedom": self.freedom,
+            "error": plain_number(self.error),
+            "skew": plain_number(self.skew),
+            "freedom": plain_number(self.freedom),
             "units": self.units,
-            "floor": self.floor,
+            "floor": plain_number(self.floor),
         }
 
     def _reach(self, error: float, skew: float) -> float:
@@ -189,6 +189,8 @@ def read_spread(document: Mapping[str, Any]) -> Spread:
         raise ValueError(f"{dict(document)!r:.80} is no spread")
     if not all(type(value) is int or (kind is Moments and type(value) is float) for value in members.values()):
         raise ValueError(f"{dict(document)!r:.80} is no spread")
+    if kind is Moments:
+        members = {name: value if name == "units" else float(value) for name, value in members.items()}
     return kind(**members)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from noa_mlops.records.metrics import Task
+from noa_mlops.records.quantiles import plain_number
 from noa_mlops.records.spread import Spread, read_spread
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class Estimate:
 
     def to_document(self) -> dict[str, Any]:
         """JSON form: ``value`` and ``rows``, and ``reason`` when there is no value."""
-        document: dict[str, Any] = {"value": self.value, "rows": self.rows}
+        value = None if self.value is None else plain_number(self.value)
+        document: dict[str, Any] = {"value": value, "rows": self.rows}
         if self.reason is not None:
             document["reason"] = self.reason
         if self.spread is not None:

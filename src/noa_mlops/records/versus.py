@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from noa_mlops.records.documents import Json
 from noa_mlops.records.metrics import Metric
+from noa_mlops.records.quantiles import plain_number
 from noa_mlops.records.reading.fields import Fault, FieldInvalid, shown
 from noa_mlops.records.reading.scalars import number_hint
 
@@ -39,7 +40,7 @@ class VersusChampion:
 
     def to_document(self) -> Json:
         """As a plan writes it."""
-        return "none" if self.rule == "none" else {self.rule: self.margin}
+        return "none" if self.rule == "none" else {self.rule: plain_number(self.margin)}
 
     @classmethod
     def default(cls, metric: Metric, champion: float) -> VersusChampion:
