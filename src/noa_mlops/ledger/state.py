@@ -132,6 +132,7 @@ class LifecycleState:
             versions=self.versions.put(state),
             answerable=self.answerable,
             crowned=self.crowned,
+            looks=self.looks,
         )
 
 
