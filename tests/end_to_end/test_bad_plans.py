@@ -249,7 +249,8 @@ def test_gives_a_program_its_arguments_one_by_one_through_no_shell(promoted):
     programs = PLAN["hyperparameters"]
     hyperparameters = {**programs, "command": [*programs["command"], *words]}
     promoted.tell("run", promoted.plan(hyperparameters=hyperparameters))
-    assert (promoted.workspace("little-2") / "out/cut").read_text() == "".join(f"{word}|" for word in words)
+    made = [*promoted.workspace("little-2").rglob("cut"), *promoted.path.glob("storage/artifacts/little/*/2/model/cut")]
+    assert [path.read_text() for path in made] == ["".join(f"{word}|" for word in words)]
     assert not CANARY.exists()
 
 

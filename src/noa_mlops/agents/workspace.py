@@ -131,7 +131,7 @@ class Workspace:
 
     def sync(self) -> None:
         """Make the names in it durable, and its own. Raises `OSError`."""
-        sync_together((self.path, self.path.parent))
+        sync_together((self.path, self.path.parent.resolve()))  # an operator may have linked it to another disk
 
     def write_payload(self, document: Mapping[str, Any]) -> None:
         """Write what the agent is asked to do, a JSON object; not synced, as it is written again for each attempt."""
