@@ -11,9 +11,11 @@ from noa_mlops.datasets.labels import classes_of, inverse, permutation, reordere
 from noa_mlops.datasets.overlap import Overlap, overlap
 from noa_mlops.datasets.reader import DatasetReader
 from noa_mlops.datasets.sources import Sources
+from noa_mlops.datasets.summaries import Counting, summarise, summarise_table
 from noa_mlops.datasets.writers import write_csv, write_parquet, write_rows
 
 __all__ = [
+    "Counting",
     "Dataset",
     "DatasetReader",
     "Overlap",
@@ -26,6 +28,8 @@ __all__ = [
     "overlap",
     "permutation",
     "reordered",
+    "summarise",
+    "summarise_table",
     "write_csv",
     "write_parquet",
     "write_rows",
