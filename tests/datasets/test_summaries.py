@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from noa_mlops.datasets import Counting, DatasetReader, summarise, summarise_table, write_parquet
-from noa_mlops.datasets.bins import keys_of_numbers, numbers_of_keys
+from noa_mlops.datasets.bins import keys_of_numbers
+from noa_mlops.drift.numbers import numbers_of_keys
 from noa_mlops.records.dataset import Column, DatasetDefinition
 from noa_mlops.records.summary import MAX_BINS, MAX_CATEGORIES, DatasetSummary
 

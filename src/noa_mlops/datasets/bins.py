@@ -31,11 +31,6 @@ def keys_of_numbers(values: npt.NDArray[np.float64]) -> Keys:
     return np.where(bits & _SIGN, ~bits, bits | _SIGN)
 
 
-def numbers_of_keys(keys: Keys) -> npt.NDArray[np.float64]:
-    """The numbers that have these keys."""
-    return np.where(keys & _SIGN, keys ^ _SIGN, ~keys).view(np.float64)
-
-
 class Bins:
     """Counts of keys in at most ``limit`` bins."""
 

@@ -1,0 +1,10 @@
+"""Drift: did the data move away from those that the model was made on, and by enough to matter?
+
+Everything here is a pure function over two summaries. Nothing reads a file, a clock or the network, so a verdict can be
+computed again from what was stored, years later, and comes out the same.
+"""
+
+from noa_mlops.drift.report import ColumnDrift, DriftReport, SchemaChange, Test, signs_of
+from noa_mlops.drift.scanning import scan
+
+__all__ = ["ColumnDrift", "DriftReport", "SchemaChange", "Test", "scan", "signs_of"]

@@ -1,0 +1,147 @@
+"""The scan: which columns of the current data drifted from the reference, and is that more than chance and large enough?
+
+A column drifts when an effect reaches its margin *and* its q, adjusted for all questions of the scan, is below the
+declared rate. Neither is enough alone: with many rows chance alone explains nothing, and with few it makes large
+effects. The data fail when a column that gates drifted, or when columns came, went or changed their type; never by the
+share of columns. Where nothing drifted but a change of three margins would go unseen, the scan is inconclusive.
+"""
+
+from __future__ import annotations
+
+from noa_mlops.drift.columns import Compared, compare, same_kind, sees
+from noa_mlops.drift.report import ColumnDrift, DriftReport, SchemaChange, Test
+from noa_mlops.drift.tails import false_discovery
+from noa_mlops.records.drift import DriftSettings
+from noa_mlops.records.summary import ColumnSummary, DatasetSummary
+from noa_mlops.records.verdict import Outcome
+
+ENOUGH_BLOCKS = 30
+"""Blocks of the reference below which the dependence of its rows is not known."""
+
+_DEFAULT = DriftSettings()
+
+
+def scan(reference: DatasetSummary, current: DatasetSummary, settings: DriftSettings = _DEFAULT) -> DriftReport:
+    """Hold the ``current`` data against the ``reference``. The order of columns has no meaning."""
+    schema, common = _schema(reference, current)
+    compared = [(first, second, compare(first, second, settings.margins)) for first, second in common]
+    chances = false_discovery([asked.p for _, _, found in compared for asked in found.measurements])
+    level = settings.fdr / max(1, len(chances))
+    blocks_lack = reference.blocks is not None and reference.blocks.count < ENOUGH_BLOCKS
+    columns, taken = [], 0
+    for first, second, found in compared:
+        until = taken + len(found.measurements)
+        tests = _tests(found, chances[taken:until], settings)
+        too_few = blocks_lack or not sees(found, settings.margins, level)
+        columns.append(_column((first, second), found, tests, settings, target=reference.target, too_few=too_few))
+        taken = until
+    ordered = tuple(sorted(columns, key=lambda column: (not column.drifted, -column.margins, column.name)))
+    return DriftReport(
+        outcome=_outcome(ordered, schema),
+        columns=ordered,
+        schema=schema,
+        rows=(reference.rows, current.rows),
+        reference=reference.digest,
+        current=current.digest,
+        settings=settings,
+        notes=_notes(reference, current, ordered),
+    )
+
+
+def _schema(
+    reference: DatasetSummary, current: DatasetSummary
+) -> tuple[tuple[SchemaChange, ...], list[tuple[ColumnSummary, ColumnSummary]]]:
+    """What changed of the columns, and those that can be compared, by name.
+
+    A target that is not there yet is no change: labels come later.
+    """
+    before = {column.name: column for column in reference.columns}
+    after = {column.name: column for column in current.columns}
+    changes, common = [], []
+    for name in sorted(before.keys() | after.keys()):
+        first, second = before.get(name), after.get(name)
+        if first is None or second is None:
+            if first is None or name != reference.target:
+                changes.append(SchemaChange(name, *(None if side is None else side.type for side in (first, second))))
+        elif same_kind(first, second):
+            common.append((first, second))
+        else:
+            changes.append(SchemaChange(name, first.type, second.type))
+    return tuple(changes), common
+
+
+def _tests(found: Compared, chances: list[float], settings: DriftSettings) -> tuple[Test, ...]:
+    return tuple(
+        Test(
+            asked.subject,
+            asked.effect,
+            asked.margin,
+            asked.p,
+            q,
+            asked.direction,
+            drifted=q < settings.fdr and asked.effect >= asked.margin,
+        )
+        for asked, q in zip(found.measurements, chances, strict=True)
+    )
+
+
+def _column(
+    pair: tuple[ColumnSummary, ColumnSummary],
+    found: Compared,
+    tests: tuple[Test, ...],
+    settings: DriftSettings,
+    *,
+    target: str | None,
+    too_few: bool,
+) -> ColumnDrift:
+    reference, current = pair
+    fresh = found.novelty
+    return ColumnDrift(
+        name=reference.name,
+        kind=found.kind,
+        is_label=reference.name == target,
+        # Time goes on: that it did is no drift, however far.
+        gates=reference.name not in settings.ungated and reference.type != "time",
+        tests=tests,
+        insufficient=too_few and not any(test.drifted for test in tests),
+        rows=(reference.rows, current.rows),
+        missing=(reference.missing, current.missing),
+        dependence=max(reference.dependence, current.dependence),
+        medians=found.medians,
+        spread=found.spread,
+        new_categories=() if fresh is None else fresh.names,
+        new_share=0.0 if fresh is None else fresh.new,
+        gone_share=0.0 if fresh is None else fresh.gone,
+        psi=found.psi,
+        js=found.js,
+        labels=found.labels,
+        picture=found.picture,
+    )
+
+
+def _outcome(columns: tuple[ColumnDrift, ...], schema: tuple[SchemaChange, ...]) -> Outcome:
+    gating = [column for column in columns if column.gates]
+    if schema or any(column.drifted for column in gating):
+        return "fail"
+    if not gating or any(column.insufficient for column in gating):
+        return "inconclusive"
+    return "pass"
+
+
+def _notes(reference: DatasetSummary, current: DatasetSummary, columns: tuple[ColumnDrift, ...]) -> tuple[str, ...]:
+    notes = []
+    if reference.blocks is None:
+        notes.append("rows are assumed independent: no time or group column was declared")
+    elif reference.blocks.count < ENOUGH_BLOCKS:
+        notes.append(
+            f"{reference.blocks.column!r} makes {reference.blocks.count} blocks of the reference, "
+            f"and {ENOUGH_BLOCKS} are needed to know how much its rows depend on each other"
+        )
+    else:
+        notes.append(f"rows that are near by {reference.blocks.column!r} count as dependent")
+    few = sum(column.insufficient for column in columns if column.gates)
+    if few:
+        notes.append(f"{current.rows} rows are too few to see a change of three margins in {few} columns")
+    if reference.target is not None and current.column(reference.target) is None:
+        notes.append(f"the labels ({reference.target!r}) are not there yet")
+    return tuple(notes)
