@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "show": ("show", "One lifecycle or version: metrics, thresholds, evidence."),
         "logs": ("logs", "What the agents of a version printed."),
         "watch": ("watch", "Events as they are recorded."),
+        "diff": ("diff", "Two datasets side by side: schema, rows, and what moved."),
     },
     "Decide (signed)": {
         "rollback": ("rollback", "Bring a former champion back."),

@@ -8,6 +8,7 @@ from noa_mlops.datasets.alignment import aligned, conformed
 from noa_mlops.datasets.dataset import Dataset
 from noa_mlops.datasets.fingerprints import fingerprint
 from noa_mlops.datasets.labels import classes_of, inverse, permutation, reordered
+from noa_mlops.datasets.matching import RowDifference, match_rows
 from noa_mlops.datasets.overlap import Overlap, overlap
 from noa_mlops.datasets.reader import DatasetReader
 from noa_mlops.datasets.sources import Sources
@@ -19,12 +20,14 @@ __all__ = [
     "Dataset",
     "DatasetReader",
     "Overlap",
+    "RowDifference",
     "Sources",
     "aligned",
     "classes_of",
     "conformed",
     "fingerprint",
     "inverse",
+    "match_rows",
     "overlap",
     "permutation",
     "reordered",
