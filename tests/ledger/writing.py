@@ -99,3 +99,20 @@ root = pathlib.Path(sys.argv[1])
 layout, keystore = Layout.of(root / "project"), KeyStore(root / "keys")
 """
 """How such a process finds the ledger of a test: its first argument is the test's folder."""
+
+
+def scanned(version=1, *, verdict="pass", current="1" * 64, signs=(), certain=False, confirms=None, **changes):
+    """Compose DriftScanned; with ``status`` blocked it holds the decision that says so."""
+    predicate = {
+        "reference": "0" * 64,
+        "current": current,
+        "report": "2" * 64,
+        "verdict": verdict,
+        "certain": certain,
+        "signs": [list(sign) for sign in signs],
+        "confirms": confirms,
+    }
+    if changes.get("status") == "blocked":
+        predicate["noa:decision"] = {"verdict": verdict, "status": "blocked", "reasons": ["drift"]}
+    predicate |= changes.pop("predicate", {})
+    return step("DriftScanned", "noa:lifecycle/v1", version, predicate=predicate, **changes)

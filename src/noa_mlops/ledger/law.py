@@ -9,6 +9,7 @@ verifying runs it on every line. State is the fold of it over the lines, and the
   `noa_mlops.ledger.version_law`.
 - A decision names the champion that it replaces; ready makes its version the champion. Each measurement is one look more
   since then, and says which.
+- A scan of the champion blocks the rollout, or makes it suspicious, by `noa_mlops.ledger.drift_law`.
 - People may bring a former champion back (`noa_mlops.ledger.rollback_law`) and take objects out of the evidence
   (`noa_mlops.ledger.redaction_law`), each by an act that a key of theirs signed.
 - Which policy may follow which, and who must have decided it, stands in `noa_mlops.ledger.trust_law`. Each line is
@@ -35,6 +36,7 @@ from noa_mlops.evidence import (
     signed_by,
     split_line,
 )
+from noa_mlops.ledger.drift_law import scanned
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_sealed
 from noa_mlops.ledger.redaction_law import redacted_object
 from noa_mlops.ledger.rollback_law import rolled_back
@@ -54,7 +56,7 @@ from noa_mlops.records.policy import Policy
 GENESIS_FORMAT = 1
 """The version of the log's form, as genesis names it."""
 
-DECIDING = frozenset({"Genesis", "PromotionReady", "PolicyChanged", "Redacted", "RolledBack"})
+DECIDING = frozenset({"Genesis", "PromotionReady", "DriftScanned", "PolicyChanged", "Redacted", "RolledBack"})
 """Types after which the ledger is sealed before anybody is told."""
 
 
@@ -171,11 +173,12 @@ def follow(state: LedgerState, entry: LedgerEntry) -> LedgerState | Refusal:
         return _begin(state, entry)
     if entry.type in _ACTS:
         return _ACTS[entry.type](state, state.policy, entry)
-    if not knows(entry.type):
+    if not knows(entry.type) and entry.type != "DriftScanned":
         return Refusal(f"has the type {entry.type!r:.40}, which is not known to this version")
     if not state.policy.allows(entry.keyid, entry.type):
         return Refusal(f"is signed by a key that may not sign {entry.type}")
-    changed = _apply(state, entry)
+    apply = _scan if entry.type == "DriftScanned" else _apply
+    changed = apply(state, entry)
     if isinstance(changed, Refusal):
         return changed
     return _extended(state, entry, state.lifecycles.put(entry.lifecycle_id or "", changed))
@@ -380,6 +383,12 @@ def _looked(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState | R
     if type(look) is not int or look != lifecycle.looks + 1:
         return Refusal(f"is the look {look!r:.20}, but the next is {lifecycle.looks + 1}")
     return replace(lifecycle, looks=look)
+
+
+def _scan(state: LedgerState, entry: LedgerEntry) -> LifecycleState | Refusal:
+    if entry.lifecycle_id is None:
+        return Refusal("names no lifecycle")
+    return scanned(state.lifecycle(entry.lifecycle_id), entry)
 
 
 def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry) -> LifecycleState | Refusal:

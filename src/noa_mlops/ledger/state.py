@@ -102,12 +102,28 @@ def _put(chunk: tuple[VersionState, ...], place: int, state: VersionState) -> tu
     return (*chunk[:place], state, *chunk[place + 1 :])
 
 
+Sign: TypeAlias = tuple[str, str, str]
+"""What drifted: the column, the question asked of it, the direction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """The newest window that failed: its entry, the champion it was scanned for, its summary's digest, what it showed."""
+
+    seq: int
+    champion: int
+    current: str
+    signs: frozenset[Sign]
+
+
 @dataclass(frozen=True, slots=True)
 class LifecycleState:
     """One lifecycle; ``deciding`` is the index of its newest deciding entry, None before the first.
 
     ``answerable`` is the leaf hash of that entry in hex, which an act on the lifecycle answers; ``crowned`` the index of
-    the entry that made the champion the champion; ``looks`` counts the evaluations since then.
+    the entry that made the champion the champion; ``looks`` counts the evaluations since then;
+    ``incident`` is that of the scan that blocked the rollout, None when none is open; ``suspicion`` the newest window that
+    failed, None when the newest one passed.
     """
 
     champion: int | None = None
@@ -117,6 +133,8 @@ class LifecycleState:
     answerable: str | None = None
     crowned: int | None = None
     looks: int = 0
+    incident: int | None = None
+    suspicion: Suspicion | None = None
 
     @property
     def next_version(self) -> int:

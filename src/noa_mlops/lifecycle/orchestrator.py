@@ -25,7 +25,7 @@ from noa_mlops.lifecycle.beside import compared_with_champion
 from noa_mlops.lifecycle.bus import EventBus, Subscription
 from noa_mlops.lifecycle.claiming import claim_run
 from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted, Run
-from noa_mlops.lifecycle.history import event_of
+from noa_mlops.lifecycle.history import event_of, told_of
 from noa_mlops.lifecycle.intake import Submission, gate, thresholds
 from noa_mlops.lifecycle.reporting import report_of
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
@@ -88,8 +88,8 @@ class TrainingOrchestrator:
             if since is not None:
                 self._services.ledger.refresh()
                 for entry, _ in self._services.ledger.entries(since):
-                    if entry.version is not None:
-                        subscription.offer(event_of(entry))
+                    if (event := told_of(entry)) is not None:
+                        subscription.offer(event)
         return subscription
 
     async def execute_plan(self, plan: TrainingPlan) -> PipelineReport:

@@ -142,14 +142,28 @@ class PromotionReady(LifecycleEvent):
         return self.status == "ready"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftScanned(LifecycleEvent):
+    """The champion's data were scanned and the rollout goes on; ``suspect`` when a second window like it would block.
+
+    A scan that blocks is told as `PromotionReady` with status blocked.
+    """
+
+    verdict: str
+    suspect: bool
+    dataset: Mapping[str, Any]
+    report: str
+    signs: Sequence[Sequence[str]]
+
+
 Recorded: TypeAlias = (
     Submitted | TrainingCompleted | TrainingFailed | EvaluationLogged | EvaluationFailed | PromotionReady
 )
-"""Every event that is a ledger entry, in the order a version may meet them."""
+"""Every event that is an entry of a version's own history, in the order a version may meet them."""
 
 
-def decode(statement: Mapping[str, Any]) -> Recorded | None:
-    """The event of a ledger line already admitted; None for entries that concern no version (Genesis)."""
+def decode(statement: Mapping[str, Any]) -> Recorded | DriftScanned | None:
+    """The event of a ledger line already admitted; None for entries that concern no version, and for acts."""
     header = statement["noa_entry"]
     if header.get("version") is None:
         return None
@@ -194,6 +208,17 @@ def decode(statement: Mapping[str, Any]) -> Recorded | None:
             return EvaluationFailed(**common, cause=predicate["cause"], message=predicate["message"])
         case "PromotionReady":
             return _promotion(common, header, statement)
+        case "DriftScanned" if header.get("status") == "blocked":
+            return _promotion(common, header, statement)
+        case "DriftScanned":
+            return DriftScanned(
+                **common,
+                verdict=predicate["verdict"],
+                suspect=predicate["verdict"] == "fail",
+                dataset=predicate["dataset"],
+                report=predicate["report"],
+                signs=predicate["signs"],
+            )
         case _:
             return None
 
@@ -219,6 +244,8 @@ def named_objects(statement: Mapping[str, Any]) -> Iterator[str]:
             yield from _log(predicate)
         case "PromotionReady":
             yield predicate["policy"]["digest"]["sha256"]
+        case "DriftScanned":
+            yield predicate["report"]
         case "Redacted" | "RolledBack":
             payload = binascii.a2b_base64(predicate["act"]["payload"])
             reason = parse_object(payload, limit=len(payload))["reason"]

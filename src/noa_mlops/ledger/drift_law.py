@@ -1,0 +1,108 @@
+"""The law of scans: when data that drifted block the rollout, and when they only make one suspicious.
+
+Every scan of the champion is an entry, quiet ones too. A window that fails makes its signs (column, question, direction)
+suspect; the next one that fails with a sign of these, on other data, blocks; a window that passes clears them. A window
+that is certain (another schema, or a large effect beyond doubt) blocks at once. So the entry says what was seen, and the
+law says what follows: a scan cannot block when it may not, or stay quiet when it must block.
+
+While the rollout is blocked, further failures join the incident that is open and change nothing about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from noa_mlops.evidence import leaf_hash
+from noa_mlops.ledger.entry import LedgerEntry
+from noa_mlops.ledger.state import LifecycleState, Sign, Suspicion
+from noa_mlops.ledger.version_law import DECISION, LIFECYCLE, Refusal
+from noa_mlops.records.documents import is_digest
+
+MAX_SIGNS = 100
+"""Signs that an entry names; a scan that finds more names those with the largest effects."""
+
+
+def confirmed(lifecycle: LifecycleState, current: str, signs: frozenset[Sign]) -> int | None:
+    """The index of the scan whose suspicion these signs, of the data ``current``, confirm; None when there is none."""
+    before = lifecycle.suspicion
+    if before is None or before.champion != lifecycle.champion or before.current == current:
+        return None
+    return before.seq if before.signs & signs else None
+
+
+def scanned(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState | Refusal:
+    """The lifecycle after a scan, or why it may not follow."""
+    predicate = entry.predicate
+    problem = _form_problem(entry, predicate) or _champion_problem(lifecycle, entry)
+    if problem is not None:
+        return Refusal(problem)
+    verdict, current, signs = predicate["verdict"], predicate["current"], read_signs(predicate["signs"])
+    confirms = confirmed(lifecycle, current, signs)
+    blocks = verdict == "fail" and (predicate["certain"] or confirms is not None)
+    if predicate["confirms"] != confirms or blocks != (entry.status == "blocked"):
+        return Refusal("blocks, or does not, against what the scans before it say")
+    suspicion = lifecycle.suspicion
+    if verdict == "fail":
+        suspicion = Suspicion(entry.seq, lifecycle.champion or 0, current, signs)
+    elif verdict == "pass":
+        suspicion = None
+    after = replace(lifecycle, suspicion=suspicion)
+    return _blocked(after, entry) if blocks and lifecycle.incident is None else after
+
+
+def read_signs(written: Any) -> frozenset[Sign]:
+    """Signs as an entry writes them. Raises `ValueError` for anything else."""
+    if not isinstance(written, list) or len(written) > MAX_SIGNS:
+        raise ValueError("the signs of a scan are a short list")
+    for sign in written:
+        if not isinstance(sign, list) or len(sign) != 3 or not all(isinstance(part, str) for part in sign):
+            raise ValueError("a sign is a column, a question and a direction")
+    return frozenset((column, subject, direction) for column, subject, direction in written)
+
+
+def _blocked(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState:
+    """With the incident opened that ``entry`` is."""
+    return replace(
+        lifecycle,
+        rollout="blocked",
+        incident=entry.seq,
+        deciding=entry.seq,
+        answerable=leaf_hash(entry.line).hex(),
+    )
+
+
+def _champion_problem(lifecycle: LifecycleState, entry: LedgerEntry) -> str | None:
+    champion = lifecycle.versions.get(lifecycle.champion or 0)
+    if champion is None or entry.version != champion.version:
+        return f"scans for version {entry.version}, but the champion is {lifecycle.champion}"
+    if entry.checksum != champion.checksum:
+        return "is about other bytes than those of the champion"
+    return None
+
+
+def _form_problem(entry: LedgerEntry, predicate: Mapping[str, Any]) -> str | None:
+    if entry.predicate_type != LIFECYCLE or entry.status not in (None, "blocked"):
+        return "has a predicate type or a status that a DriftScanned cannot have"
+    if not all(is_digest(predicate.get(name)) for name in ("reference", "current", "report")):
+        return "names no summaries or no report by their digests"
+    verdict, certain = predicate.get("verdict"), predicate.get("certain")
+    if verdict not in ("pass", "fail", "inconclusive") or type(certain) is not bool or "confirms" not in predicate:
+        return "holds no verdict of a scan"
+    try:
+        signs = read_signs(predicate.get("signs"))
+    except ValueError as error:
+        return f"does not say what it saw: {error}"
+    if (verdict == "fail") != bool(signs or certain):
+        return "fails without a sign, or shows one and does not fail"
+    return _decision_problem(entry, predicate)
+
+
+def _decision_problem(entry: LedgerEntry, predicate: Mapping[str, Any]) -> str | None:
+    decision = predicate.get(DECISION)
+    if entry.status is None:
+        return None if decision is None else "holds a decision although it decides nothing"
+    if not isinstance(decision, dict) or decision.get("status") != "blocked" or decision.get("reasons") != ["drift"]:
+        return "blocks without a decision that says so"
+    return None if decision.get("verdict") == predicate["verdict"] else "holds a decision with another verdict"
