@@ -140,7 +140,7 @@ def test_never_replaces_a_version_that_an_entry_may_name(bench):
 
 def test_offers_no_way_to_delete_a_version():
     verbs = {name for name in vars(FilesystemArtifactStore) if not name.startswith("_")}
-    assert verbs == {"path", "stage", "give_back", "record", "findings", "copy_out"}
+    assert verbs == {"path", "stage", "give_back", "record", "findings", "copy_out", "summary"}
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "weights.bin/", "./weights.bin", ""])

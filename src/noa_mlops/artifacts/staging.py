@@ -19,6 +19,7 @@ MANIFEST = "manifest.json"
 MODEL = "model"
 CODE = "code"
 PREDICTIONS = "predictions.parquet"
+SUMMARY = "summary.json"
 SIGNATURE = "model.sig"
 
 _READ_ONLY_FILE = 0o444
@@ -39,6 +40,8 @@ class Staged:
     predictions: Path | None = None
     predictions_sha256: str | None = None
     identities: Mapping[str, Identity] | None = None
+    summary: bytes | None = None
+    """The summary of the training data, in its canonical form."""
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
@@ -70,6 +73,8 @@ def build(folder: Path, staged: Staged, manifest: Manifest, documents: Documents
         _copy_tree(staged.code, folder / CODE, manifest.code)
     if staged.predictions is not None:
         _take_predictions(staged, staged.predictions, folder / PREDICTIONS)
+    if staged.summary is not None:
+        _write(folder / SUMMARY, staged.summary)
     _write(folder / SIGNATURE, documents.signature)
     _write(folder / MANIFEST, documents.manifest)
     folder.chmod(_READ_ONLY_FOLDER)

@@ -14,6 +14,7 @@ from noa_mlops.artifacts.staging import (
     MODEL,
     PREDICTIONS,
     SIGNATURE,
+    SUMMARY,
     Documents,
     Staged,
     build,
@@ -35,6 +36,7 @@ from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.documents import sha256
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.manifest import MAX_BYTES, MAX_SIGNATURE, ArtifactRecord, Manifest
+from noa_mlops.records.summary import MAX_SUMMARY, DatasetSummary
 
 Unnamed: TypeAlias = Callable[[str, int], bool]
 """Whether it is known that no ledger entry names the folder of a lifecycle's version."""
@@ -82,7 +84,8 @@ class FilesystemArtifactStore:
             unbuild(building, staged.model, staged.predictions)
             raise
         sync_directory(target.parent)
-        return ArtifactRecord(manifest, sha256(data), signature, staged.predictions_sha256)
+        summary = None if staged.summary is None else sha256(staged.summary)
+        return ArtifactRecord(manifest, sha256(data), signature, staged.predictions_sha256, summary)
 
     def give_back(self, lifecycle_id: str, profile: str, version: int, *, model: Path, predictions: Path) -> None:
         """Put a model and predictions that a run moved here, and no entry names, back to where they were.
@@ -109,7 +112,19 @@ class FilesystemArtifactStore:
         if (manifest.lifecycle_id, manifest.profile, manifest.version) != (lifecycle_id, profile, version):
             raise ArtifactTampered(f"{folder / MANIFEST} is the manifest of another version")
         signature = self._document(folder / SIGNATURE, MAX_SIGNATURE)
-        return ArtifactRecord(manifest, sha256(data), signature, self._predictions(folder))
+        digests = (self._digest(folder / name) for name in (PREDICTIONS, SUMMARY))
+        return ArtifactRecord(manifest, sha256(data), signature, *digests)
+
+    def summary(self, lifecycle_id: str, profile: str, version: int, digest: str) -> DatasetSummary:
+        """The summary of the data that a version was trained on, which has this SHA-256. Raises `ArtifactTampered`."""
+        path = self.path(lifecycle_id, profile, version) / SUMMARY
+        data = self._document(path, MAX_SUMMARY)
+        if data is None or sha256(data) != digest:
+            raise ArtifactTampered(f"{path} is not the summary of the training data that was signed")
+        try:
+            return DatasetSummary.from_bytes(data)
+        except ValueError as error:
+            raise ArtifactTampered(f"{path} {error}") from error
 
     def findings(self, record: ArtifactRecord) -> Iterator[tuple[Path, str]]:
         """Everything in a stored folder that differs from its manifest, and how; nothing is good."""
@@ -124,7 +139,7 @@ class FilesystemArtifactStore:
                 reason = f"cannot be read ({error})"
             if reason is not None:
                 yield folder / path, reason
-        for path in self._unlisted(folder, (MANIFEST, SIGNATURE, PREDICTIONS, *listed)):
+        for path in self._unlisted(folder, (MANIFEST, SIGNATURE, PREDICTIONS, SUMMARY, *listed)):
             yield folder / path, "is not in the manifest"
 
     def copy_out(self, record: ArtifactRecord, target: Path) -> None:
@@ -162,15 +177,15 @@ class FilesystemArtifactStore:
             raise ArtifactTampered(f"{path} is larger than {limit} bytes")
         return data
 
-    def _predictions(self, folder: Path) -> str | None:
-        """Digest of the stored predictions; None when there are none."""
+    def _digest(self, path: Path) -> str | None:
+        """Digest of a stored file; None when there is none."""
         try:
-            with self._open(folder / PREDICTIONS) as stream:
+            with self._open(path) as stream:
                 return hash_stream(stream)
         except FileNotFoundError:
             return None
         except (OSError, UnsafePath) as error:
-            raise ArtifactTampered(f"{folder / PREDICTIONS} cannot be read ({error})") from error
+            raise ArtifactTampered(f"{path} cannot be read ({error})") from error
 
     def _difference(self, path: Path, file: FileDigest, digest: Callable[[BinaryIO], str]) -> str | None:
         """Why the stored file is not the recorded one, by the digest that reading it gives; None when it is."""

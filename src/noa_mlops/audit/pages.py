@@ -34,6 +34,11 @@ def difference_page(found: Difference) -> str:
     return page(f"{before} → {now}", found.report, matched)
 
 
+def scan_page(name: str, path: str, report: DriftReport) -> str:
+    """The page of a scan of the champion ``name``."""
+    return page(f"{escape(name)}: its training data → {escape(path)}", report)
+
+
 def page(title: str, report: DriftReport, more: str = "") -> str:
     """The page of a scan; ``title`` and ``more`` are HTML."""
     schema = "".join(f"<li>{escape(str(change))}</li>" for change in report.schema)

@@ -27,6 +27,9 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "watch": ("watch", "Events as they are recorded."),
         "diff": ("diff", "Two datasets side by side: schema, rows, and what moved."),
     },
+    "Rollout": {
+        "drift": ("drift", "Scan new data for drift; block the rollout when it must be."),
+    },
     "Decide (signed)": {
         "rollback": ("rollback", "Bring a former champion back."),
     },

@@ -68,7 +68,8 @@ class Counting:
     def __init__(self, columns: Iterable[Column], definition: DatasetDefinition) -> None:
         self._role: BlockRole | None = "group" if definition.group else "time" if definition.time else None
         self._by = definition.group or definition.time
-        aside = {definition.time, definition.group}
+        aside = {name for name in (definition.time, definition.group) if name is not None}
+        self._aside = tuple(sorted(aside | set(definition.hidden)))
         self._columns = [_ColumnCount(column) for column in columns if column.name not in aside]
         self._rows = 0
 
@@ -89,9 +90,10 @@ class Counting:
         """What was counted so far."""
         columns = tuple(column.summary(self._rows, self._role) for column in self._columns)
         if self._role is None or self._by is None:
-            return DatasetSummary(self._rows, columns, target)
+            return DatasetSummary(self._rows, columns, target, aside=self._aside)
         counts = [len(column.blocks(self._role)) for column in self._columns]
-        return DatasetSummary(self._rows, columns, target, Blocks(self._role, self._by, min(counts, default=0)))
+        blocks = Blocks(self._role, self._by, min(counts, default=0))
+        return DatasetSummary(self._rows, columns, target, blocks, self._aside)
 
 
 class _ColumnCount:

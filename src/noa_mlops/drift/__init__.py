@@ -4,7 +4,7 @@ Everything here is a pure function over two summaries. Nothing reads a file, a c
 computed again from what was stored, years later, and comes out the same.
 """
 
-from noa_mlops.drift.report import ColumnDrift, DriftReport, SchemaChange, Test, signs_of
+from noa_mlops.drift.report import ColumnDrift, DriftReport, SchemaChange, Test
 from noa_mlops.drift.scanning import scan
 
-__all__ = ["ColumnDrift", "DriftReport", "SchemaChange", "Test", "scan", "signs_of"]
+__all__ = ["ColumnDrift", "DriftReport", "SchemaChange", "Test", "scan"]

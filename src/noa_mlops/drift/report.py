@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from noa_mlops.records.documents import Json, canonical, sha256
 from noa_mlops.records.drift import DriftSettings
@@ -207,15 +206,3 @@ class DriftReport:
 def rounded(value: float) -> float:
     """Six digits: what the counts bear, and every machine computes alike."""
     return float(f"{value:.6g}")
-
-
-def signs_of(document: Mapping[str, Any]) -> set[tuple[str, str, str]]:
-    """The signs of a report in its JSON form."""
-    columns: Sequence[Mapping[str, Any]] = document["columns"]
-    return {
-        (column["name"], test["subject"], test["direction"] or "")
-        for column in columns
-        if column["gates"]
-        for test in column["tests"]
-        if test["drifted"]
-    }

@@ -56,7 +56,7 @@ def _schema(
     A target that is not there yet is no change: labels come later.
     """
     before = {column.name: column for column in reference.columns}
-    after = {column.name: column for column in current.columns}
+    after = {column.name: column for column in current.columns if column.name not in reference.aside}
     changes, common = [], []
     for name in sorted(before.keys() | after.keys()):
         first, second = before.get(name), after.get(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from noa_mlops.agents import Outcome
+from noa_mlops.datasets import summarise
 from noa_mlops.lifecycle import intake
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.dataset import FileDigest
@@ -80,6 +81,11 @@ def manifest_of(
         code_bearing=given.profile.code_bearing,
         code=held.code,
     )
+
+
+def summary_of(given: Submission) -> bytes:
+    """What is remembered of the training data beside a promoted model, in canonical form."""
+    return summarise(given.train, given.target).to_bytes()
 
 
 def predict_contract(given: Submission) -> dict[str, Any]:

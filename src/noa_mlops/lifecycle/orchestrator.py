@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self, TypeAlias, assert_never
 
@@ -21,6 +21,7 @@ from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import compares, decide
 from noa_mlops.ledger import Draft, Ledger, LedgerState, ledger_lines
 from noa_mlops.lifecycle import recording
+from noa_mlops.lifecycle.accounting import summary_of
 from noa_mlops.lifecycle.beside import compared_with_champion
 from noa_mlops.lifecycle.bus import EventBus, Subscription
 from noa_mlops.lifecycle.claiming import claim_run
@@ -256,6 +257,7 @@ class TrainingOrchestrator:
             run.lifecycle_id, profile, run.version, model=run.workspace.out, predictions=run.predictions
         )
         staged, manifest = services.controller.stage(run, trained, measured, services.clock())
+        staged = replace(staged, summary=summary_of(run.submission))
         signature = sign_model(run.address, manifest.files, self._model_key())
         try:
             return services.store.stage(staged, manifest, signature)

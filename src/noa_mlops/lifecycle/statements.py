@@ -264,6 +264,7 @@ def _decided_subjects(
     named = {
         "manifest.json": stored.manifest_sha256 if stored is not None else None,
         "model.sig": stored.signature_sha256 if stored is not None else None,
+        "summary.json": stored.summary_sha256 if stored is not None else None,
         "predictions.parquet": measured.predictions if measured is not None else None,
     }
     files = [{"name": name, "digest": {"sha256": digest}} for name, digest in named.items() if digest is not None]

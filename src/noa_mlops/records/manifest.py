@@ -167,13 +167,14 @@ def _is_inside(path: str) -> bool:
 class ArtifactRecord:
     """A version as it lies in the store: its manifest, the digest of the manifest's exact bytes, its ``model.sig``.
 
-    ``signature`` and ``predictions_sha256`` are None when the file is not there.
+    ``signature``, ``predictions_sha256`` and ``summary_sha256`` are None when the file is not there.
     """
 
     manifest: Manifest
     manifest_sha256: str
     signature: bytes | None
     predictions_sha256: str | None = None
+    summary_sha256: str | None = None
 
     @property
     def signature_sha256(self) -> str | None:
@@ -187,6 +188,8 @@ class ArtifactRecord:
         """
         if self.predictions_sha256 != subjects.get("predictions.parquet"):
             yield "predictions.parquet", "are not the predictions that were signed"
+        if self.summary_sha256 != subjects.get("summary.json"):
+            yield "summary.json", "is not the summary of the training data that was signed"
         if self.signature is None:
             yield "model.sig", "is missing"
         elif self.signature_sha256 != subjects.get("model.sig"):

@@ -18,13 +18,16 @@ from itertools import accumulate, pairwise
 from typing import Any, Literal, TypeAlias
 
 from noa_mlops.records.dataset import COLUMN_TYPES, ColumnType
-from noa_mlops.records.documents import Json, canonical, sha256
+from noa_mlops.records.documents import Json, canonical, parse_object, sha256
 
 MAX_BINS = 4096
 """Bins that numbers are counted in."""
 
 MAX_CATEGORIES = 1024
 """Distinct texts that are counted by name; beyond it they are counted by the first bits of their digests."""
+
+MAX_SUMMARY = 1 << 27
+"""Largest summary that is read, in bytes."""
 
 SCHEMA = "noa:dataset-summary/v1"
 
@@ -184,12 +187,17 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True)
 class DatasetSummary:
-    """A dataset by its counts. ``blocks`` is None where rows are assumed independent, as nothing else was declared."""
+    """A dataset by its counts. ``blocks`` is None where rows are assumed independent, as nothing else was declared.
+
+    ``aside`` are columns that the data have and no count was made of: no agent sees them, or they only say which rows
+    depend on each other.
+    """
 
     rows: int
     columns: tuple[ColumnSummary, ...]
     target: str | None = None
     blocks: Blocks | None = None
+    aside: tuple[str, ...] = ()
 
     def column(self, name: str) -> ColumnSummary | None:
         """The column of that name, None when there is none."""
@@ -203,6 +211,7 @@ class DatasetSummary:
             "schema": SCHEMA,
             "rows": self.rows,
             "target": self.target,
+            "aside": sorted(self.aside),
             "blocks": None if blocks is None else {"role": blocks.role, "column": blocks.column, "count": blocks.count},
             "columns": [column.to_document() for column in ordered],
         }
@@ -227,12 +236,24 @@ class DatasetSummary:
     @classmethod
     def _read(cls, document: Mapping[str, Any]) -> DatasetSummary:
         rows, target, blocks = document["rows"], document["target"], document["blocks"]
+        aside = tuple(document["aside"])
         if document["schema"] != SCHEMA or type(rows) is not int or rows < 0 or not isinstance(target, str | None):
             raise ValueError("is no summary of a dataset that is known to this version")
+        if not all(isinstance(name, str) for name in aside):
+            raise ValueError("the columns aside have names")
         columns = tuple(ColumnSummary.from_document(column, rows) for column in document["columns"])
         if any(before.name >= after.name for before, after in pairwise(columns)):
             raise ValueError("the columns of a summary ascend by name")
-        return cls(rows, columns, target, None if blocks is None else _blocks(blocks))
+        return cls(rows, columns, target, None if blocks is None else _blocks(blocks), aside)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> DatasetSummary:
+        """The summary in its canonical form. Raises `ValueError`."""
+        document = parse_object(data, limit=MAX_SUMMARY)
+        summary = cls.from_document(document)
+        if summary.to_bytes() != data:
+            raise ValueError("is not written in its one form")
+        return summary
 
 
 def _blocks(document: Mapping[str, Any]) -> Blocks:

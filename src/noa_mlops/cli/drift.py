@@ -1,0 +1,81 @@
+"""``noa drift``: did the data move away from those that the champion was made on?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from noa_mlops.cli import options, output
+
+if TYPE_CHECKING:
+    from noa_mlops.lifecycle.scanning import Scan
+
+
+@click.command(epilog="Example: noa drift rainfall --current data/november.parquet")
+@click.argument("lifecycle_id", metavar="LIFECYCLE")
+@click.option("--current", required=True, metavar="DATASET", help="The data of now: a file or a definition.")
+@click.option("--ungated", multiple=True, metavar="COLUMN", help="A column that is shown and blocks nothing.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page with pictures as well.")
+@click.option("--all", "everything", is_flag=True, help="Show the columns that hardly moved as well.")
+@options.dry_run
+@options.common
+def drift(
+    lifecycle_id: str,
+    current: str,
+    ungated: tuple[str, ...],
+    html: Path | None,
+    folder: Path,
+    *,
+    everything: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Scan new data against those that the champion was made on; record it, and block the rollout when it must be."""
+    from noa_mlops.audit.reports import append_drift_report
+    from noa_mlops.lifecycle.scanning import scan_drift, try_scan
+    from noa_mlops.records.drift import DriftSettings
+
+    name, version = options.address(lifecycle_id)
+    if version is not None:
+        raise click.BadParameter(f"name the lifecycle: its champion is scanned for, noa drift {name}")
+    layout, settings = options.project(folder), DriftSettings(ungated=ungated)
+    scan = (try_scan if dry_run else scan_drift)(layout, name, current, settings)
+    if not dry_run:
+        append_drift_report(layout, scan.to_document())
+    if html is not None:
+        from noa_mlops.audit.pages import scan_page
+
+        html.write_text(scan_page(f"{name}@{scan.champion}", current, scan.report), encoding="utf-8")
+    if as_json:
+        output.emit(scan.to_document())
+    else:
+        _tell(scan, everything=everything)
+    return 3 if scan.rollout == "blocked" else 0
+
+
+def _tell(scan: Scan, *, everything: bool) -> None:
+    from noa_mlops.cli import drifting
+
+    word = "blocked" if scan.rollout == "blocked" else "suspect" if scan.suspect else "ready"
+    since = f"   since entry {scan.incident}" if scan.incident is not None else ""
+    output.say(f"{output.status(word)}  {scan.lifecycle_id}   champion @{scan.champion}{since}")
+    output.say()
+    path = output.foreign(str(scan.dataset["path"]))
+    output.field("Scanned", f"{path}   {scan.report.rows[1]} rows, against {scan.report.rows[0]} of the training")
+    output.field("Verdict", scan.report.outcome + _why(scan))
+    output.say()
+    drifting.tell(scan.report, everything=everything)
+    if scan.rollout == "blocked":
+        output.say()
+        output.field("Safe now", f"@{scan.champion} keeps serving; nothing new is rolled out")
+        output.field("Next", f"noa diff {scan.lifecycle_id}")
+    recorded = "nothing was recorded" if scan.entry is None else f"entry {scan.entry}"
+    output.field("Evidence", f"{recorded}   exit {3 if scan.rollout == 'blocked' else 0}")
+
+
+def _why(scan: Scan) -> str:
+    if scan.blocks:
+        return f", as entry {scan.confirms} had shown" if scan.confirms is not None else ", beyond doubt"
+    return ": suspect; a second window like it would block" if scan.suspect else ""

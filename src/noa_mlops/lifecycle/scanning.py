@@ -1,0 +1,256 @@
+"""Scanning for drift: the champion's training data, as its summary remembers them, against data of now.
+
+Every scan is an entry. Whether it blocks the rollout is the law's to say (`noa_mlops.ledger.drift_law`); here the data
+are read and compared, and the entry is composed on the state it will stand on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from noa_mlops.artifacts import FilesystemArtifactStore
+from noa_mlops.errors import LedgerConflict, NotFound
+from noa_mlops.ledger import (
+    Draft,
+    KeyStore,
+    Ledger,
+    LedgerEntry,
+    LedgerReader,
+    LedgerState,
+    LifecycleState,
+    VersionState,
+    ledger_lines,
+)
+from noa_mlops.ledger.drift_law import MAX_SIGNS, confirmed, read_signs
+from noa_mlops.lifecycle import intake
+from noa_mlops.lifecycle.statements import LIFECYCLE, model_subject
+from noa_mlops.records.documents import Json, canonical, sha256
+from noa_mlops.records.drift import DriftSettings
+from noa_mlops.records.events import DECISION
+from noa_mlops.records.layout import Layout, address
+from noa_mlops.registry import Mirror
+from noa_mlops.version import VERSION
+
+if TYPE_CHECKING:
+    from noa_mlops.datasets import Dataset
+    from noa_mlops.drift import DriftReport
+
+Append: TypeAlias = Callable[[Callable[[LedgerState], Draft]], LedgerEntry]
+"""Appends what is composed of the newest state."""
+
+LONGEST = 60
+"""Characters of a name that a sign has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A scan of ``champion``, a version of the lifecycle, and what it came to.
+
+    ``entry`` is None for one that was not recorded; ``confirms`` the entry whose suspicion it confirmed; ``rollout`` as
+    it stands after it.
+    """
+
+    lifecycle_id: str
+    champion: int
+    dataset: Mapping[str, Any]
+    report: DriftReport
+    entry: int | None
+    timestamp: str | None
+    blocks: bool
+    confirms: int | None
+    rollout: str
+    incident: int | None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether the window failed, and a second one like it would block."""
+        return self.report.outcome == "fail" and not self.blocks
+
+    def to_document(self) -> dict[str, Json]:
+        """JSON form."""
+        return {
+            "lifecycle_id": self.lifecycle_id,
+            "champion": self.champion,
+            "dataset": dict(self.dataset),
+            "entry": self.entry,
+            "timestamp": self.timestamp,
+            "blocks": self.blocks,
+            "suspect": self.suspect,
+            "confirms": self.confirms,
+            "rollout": self.rollout,
+            "incident": self.incident,
+            "report_digest": self.report.digest,
+            **self.report.to_document(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The data of now beside the champion they were scanned for."""
+
+    lifecycle_id: str
+    champion: VersionState
+    dataset: Dataset
+    report: DriftReport
+
+
+def scan_drift(
+    layout: Layout, lifecycle_id: str, path: str, settings: DriftSettings, keystore: KeyStore | None = None
+) -> Scan:
+    """Scan the data file or definition at ``path`` and record it; the mirror follows.
+
+    Raises `NotFound` without a champion, or for one that was promoted without a summary; `DatasetInvalid` for data that
+    cannot be read; `LedgerConflict` when the champion changed meanwhile.
+    """
+    with Ledger.open(layout, keystore or KeyStore()) as ledger:
+        scan = record_scan(ledger, look(ledger, layout, lifecycle_id, path, settings), ledger.append)
+        mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin, known=ledger.all_head_keys)
+        mirror.catch_up(partial(ledger_lines, ledger), ledger.keys.signing_key("verifier"))
+    return scan
+
+
+def try_scan(layout: Layout, lifecycle_id: str, path: str, settings: DriftSettings) -> Scan:
+    """Like `scan_drift`, and nothing is recorded: what it would come to."""
+    ledger = Ledger.read_only(layout)
+    window = look(ledger, layout, lifecycle_id, path, settings)
+    return _outcome(ledger.state.lifecycle(lifecycle_id), window, None)
+
+
+def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, settings: DriftSettings) -> Window:
+    """Read and compare the data; nothing is written. Raises as `scan_drift` does."""
+    from noa_mlops.datasets import DatasetReader, summarise
+    from noa_mlops.drift import scan
+
+    champion = champion_of(ledger, lifecycle_id)
+    store = FilesystemArtifactStore(layout)
+    promoted = next(e for e in reversed(ledger.history(lifecycle_id, champion.version)) if e.type == "PromotionReady")
+    named = {str(subject.get("name")): subject["digest"]["sha256"] for subject in promoted.subject}
+    if "summary.json" not in named:
+        raise NotFound(
+            f"{address(lifecycle_id, champion.version)} was promoted without a summary of its data",
+            hint="Run its plan again: the next version is promoted with one.",
+        )
+    reference = store.summary(lifecycle_id, champion.profile, champion.version, named["summary.json"])
+    policy = ledger.state.policy
+    roots = tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()
+    dataset = DatasetReader(layout.project, roots).read(path)
+    return Window(lifecycle_id, champion, dataset, scan(reference, summarise(dataset, reference.target), settings))
+
+
+def champion_of(ledger: LedgerReader, lifecycle_id: str) -> VersionState:
+    """The champion of a lifecycle. Raises `NotFound`."""
+    lifecycle = ledger.state.lifecycles.get(lifecycle_id)
+    if lifecycle is None:
+        raise NotFound(f"there is no lifecycle {lifecycle_id!r:.80} here")
+    if lifecycle.champion is None:
+        raise NotFound(f"{lifecycle_id} has no champion: nothing was promoted yet, so nothing can drift")
+    return lifecycle.versions[lifecycle.champion]
+
+
+def record_scan(ledger: Ledger, window: Window, append: Append) -> Scan:
+    """Append the entry of a scan by ``append``; the report is durable before it."""
+    ledger.put_object(canonical(window.report.to_document()))
+    ledger.put_object(canonical(window.dataset.identity.to_document()))
+    entry = append(partial(_draft, window))
+    return _outcome(ledger.state.lifecycle(window.lifecycle_id), window, entry)
+
+
+def signs_of(report: DriftReport) -> list[list[str]]:
+    """What a second window must show again, those with the largest effects, in the form of the entry."""
+    found = [
+        [_short(column.name), test.subject, _short(test.direction or "")]
+        for column in report.columns
+        if column.gates
+        for test in column.tests
+        if test.drifted
+    ]
+    return sorted(found[:MAX_SIGNS])
+
+
+def _draft(window: Window, state: LedgerState) -> Draft:
+    """The entry of a scan on ``state``. Raises `LedgerConflict` when another version is the champion by now."""
+    lifecycle, report = state.lifecycle(window.lifecycle_id), window.report
+    if lifecycle.champion != window.champion.version:
+        raise LedgerConflict(
+            f"the champion of {window.lifecycle_id} changed while its data were scanned",
+            hint="Run the same command again: it scans for the new one.",
+        )
+    blocks, confirms = _weigh(lifecycle, report)
+    predicate: dict[str, Any] = {
+        "profile": window.champion.profile,
+        "dataset": intake.reference(window.dataset),
+        "rows": list(report.rows),
+        "reference": report.reference,
+        "current": report.current,
+        "verdict": report.outcome,
+        "certain": _is_certain(report),
+        "signs": signs_of(report),
+        "confirms": confirms,
+        "report": report.digest,
+        "verifier": {"noa-mlops": VERSION},
+    }
+    if blocks:
+        predicate[DECISION] = _decision(window)
+    name, version = window.lifecycle_id, window.champion.version
+    return Draft(
+        type="DriftScanned",
+        predicate_type=LIFECYCLE,
+        predicate=predicate,
+        subject=[
+            model_subject(name, version, window.champion.checksum or ""),
+            {"name": "drift_report.json", "digest": {"sha256": report.digest}},
+        ],
+        lifecycle_id=name,
+        version=version,
+        status="blocked" if blocks else None,
+    )
+
+
+def _decision(window: Window) -> dict[str, Any]:
+    """What a scan that blocks decides, in the form of a decision about a version."""
+    return {
+        "verdict": window.report.outcome,
+        "status": "blocked",
+        "reasons": ["drift"],
+        "violations": [],
+        "metrics": {},
+        "thresholds": {},
+        "profile": window.champion.profile,
+        "replaces": None,
+        "artifact": None,
+    }
+
+
+def _weigh(lifecycle: LifecycleState, report: DriftReport) -> tuple[bool, int | None]:
+    """Whether a scan blocks, and which suspicion it confirms: the rule of `noa_mlops.ledger.drift_law`."""
+    confirms = confirmed(lifecycle, report.current, read_signs(signs_of(report)))
+    return report.outcome == "fail" and (_is_certain(report) or confirms is not None), confirms
+
+
+def _is_certain(report: DriftReport) -> bool:
+    return report.outcome == "fail" and report.is_certain
+
+
+def _outcome(lifecycle: LifecycleState, window: Window, entry: LedgerEntry | None) -> Scan:
+    blocks, confirms = _weigh(lifecycle, window.report)
+    if entry is not None:
+        blocks, confirms = entry.status == "blocked", entry.predicate["confirms"]
+    return Scan(
+        lifecycle_id=window.lifecycle_id,
+        champion=window.champion.version,
+        dataset=intake.reference(window.dataset),
+        report=window.report,
+        entry=None if entry is None else entry.seq,
+        timestamp=None if entry is None else entry.ts,
+        blocks=blocks,
+        confirms=confirms,
+        rollout="blocked" if blocks else lifecycle.rollout,
+        incident=lifecycle.incident,
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 13]}~{sha256(text.encode())[:12]}"

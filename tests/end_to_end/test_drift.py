@@ -1,0 +1,159 @@
+"""`noa drift`: silent where nothing moved; one odd window warns, the second blocks; every scan is evidence."""
+
+import json
+import random
+import shutil
+
+import pytest
+
+from end_to_end.projects import Project, lay_out, rows
+from noa_mlops.agents import AgentFactory, RuntimeManager
+from noa_mlops.lifecycle import open_orchestrator
+from noa_mlops.records.layout import Layout
+
+MODEL = "storage/artifacts/little/command/1"
+
+
+def window(seed, *, moved=0.0, count=2000):
+    """Rows as those of the training, but for ``x``, which moved."""
+    draw = random.Random(seed)
+    lines = ["x,y,label"]
+    for _ in range(count):
+        x, y = draw.random(), draw.random()
+        lines.append(f"{x + moved:.4f},{y:.4f},{int(x + 0.2 * draw.random() > 0.6)}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="session")
+def watched(once):
+    """A project with a champion whose training data are many enough to see drift by."""
+
+    def make(folder):
+        project = lay_out(folder / "project")
+        project.write("data/train.csv", rows(2000, 1))
+        for arguments in (("init",), ("run", "plan.json")):
+            result = project.tell(*arguments)
+            assert result.status == 0, result.said
+
+    return once("watched", make)
+
+
+@pytest.fixture
+def project(home, watched):
+    """A copy of that project, and windows of data."""
+    for name in ("project", "keys"):
+        shutil.copytree(watched / name, home / name, symlinks=True)
+    project = Project(home / "project")
+    project.write("data/quiet.csv", window(11))
+    project.write("data/odd.csv", window(12, moved=0.08))
+    project.write("data/odder.csv", window(13, moved=0.08))
+    project.write("data/wild.csv", window(14, moved=0.5))
+    return project
+
+
+def drift(project, name, *arguments):
+    return project.tell("drift", "little", "--current", f"data/{name}.csv", *arguments)
+
+
+def test_a_quiet_scan_is_recorded_and_verifies(project):
+    result = drift(project, "quiet", "--json")
+    assert result.status == 0, result.said
+    document = result.document
+    assert (document["verdict"], document["blocks"], document["rollout"]) == ("pass", False, "ready")
+    kind, predicate = project.last_entry()
+    assert (kind, predicate["verdict"], predicate["signs"]) == ("DriftScanned", "pass", [])
+    assert project.verifies()
+    line = project.path.joinpath("cicd/ml/reports/drift_report.jsonl").read_text()
+    assert json.loads(line) == document
+
+
+def test_the_first_odd_window_warns_and_the_second_blocks(project):
+    first = drift(project, "odd")
+    assert first.status == 0, first.said
+    assert "SUSPECT" in first.out
+    assert "a second window like it would block" in first.out
+    assert drift(project, "odd").status == 0, "the same data again confirm nothing"
+    second = drift(project, "odder")
+    assert second.status == 3, second.said
+    assert "BLOCKED  little   champion @1" in second.out
+    assert "as entry" in second.out
+    assert project.entries()[-1]["noa_entry"]["status"] == "blocked"
+    assert "BLOCKED" in project.tell("status").out
+    assert project.verifies()
+
+
+def test_a_window_beyond_doubt_blocks_at_once_and_what_passes_is_held(project):
+    assert drift(project, "wild").status == 3
+    run = project.tell("run", project.plan(seed=5))
+    assert run.status == 3, run.said
+    assert "drift" in run.said
+    view = project.tell("show", "little", "--json").document
+    assert (view["champion"]["version"], view["versions"][0]["state"], view["rollout"]["status"]) == (
+        1,
+        "held",
+        "blocked",
+    )
+
+
+def test_another_schema_blocks_and_a_hidden_or_late_column_does_not(project):
+    lines = window(15).splitlines()
+    project.write("data/unlabelled.csv", "\n".join(line.rpartition(",")[0] for line in lines))
+    assert drift(project, "unlabelled").status == 0
+    project.write("data/wider.csv", "\n".join(f"{line},{place and 'z'}" for place, line in enumerate(lines)))
+    result = drift(project, "wider", "--dry-run")
+    assert result.status == 3
+    assert "is new (text)" in result.out
+
+
+def test_subscribers_get_a_blocking_scan_as_a_blocked_promotion(project):
+    drift(project, "quiet")
+    drift(project, "wild")
+    with open_orchestrator(Layout.of(project.path), AgentFactory(), RuntimeManager()) as orchestrator:
+        events = orchestrator.subscribe(since=0)
+    told = [(event.name, getattr(event, "status", None)) for event in iter(lambda: events.get(0), None)]
+    assert told[-2:] == [("DriftScanned", None), ("PromotionReady", "blocked")]
+
+
+def test_a_column_that_gates_nothing_is_shown_and_blocks_nothing(project):
+    result = drift(project, "wild", "--ungated", "x")
+    assert result.status == 0, result.said
+    assert "drifted, not gated" in result.out
+
+
+def test_a_dry_run_writes_nothing(project):
+    before = project.state()
+    result = drift(project, "wild", "--dry-run", "--html", str(project.path / "page.html"))
+    assert (result.status, project.state()) == (3, before)
+    assert "nothing was recorded" in result.out
+    assert "little@1" in project.path.joinpath("page.html").read_text()
+    assert not project.path.joinpath("cicd/ml/reports/drift_report.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing", "--current", "data/quiet.csv"), "there is no lifecycle 'nothing' here"),
+        (("little@1", "--current", "data/quiet.csv"), "name the lifecycle"),
+        (("little",), "--current"),
+        (("little", "--current", "data/none.csv"), "no such file"),
+    ],
+)
+def test_what_cannot_be_scanned_is_refused_and_nothing_is_recorded(project, arguments, said):
+    before = project.state()
+    result = project.tell("drift", *arguments)
+    assert (result.status, project.state()) == (2, before), result.said
+    assert said in result.said
+
+
+def test_a_summary_that_was_changed_or_is_gone_is_found_and_not_used(project):
+    path = project.path / MODEL / "summary.json"
+    data = path.read_bytes()
+    path.parent.chmod(0o755)
+    path.chmod(0o644)
+    path.write_bytes(data.replace(b'"missing":0', b'"missing":1', 1))
+    for arguments in (("verify",), ("drift", "little", "--current", "data/quiet.csv")):
+        result = project.tell(*arguments)
+        assert result.status == 4, result.said
+        assert "summary of the training data" in result.said
+    path.unlink()
+    assert project.tell("verify").status == 4
