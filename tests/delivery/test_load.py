@@ -233,7 +233,7 @@ def test_verify_names_a_model_signature_that_is_missing_altered_or_foreign(proje
 
 def test_the_decision_names_the_signature_by_its_digest_and_the_manifest_holds_no_verdict(project):
     subjects = {item["name"] for item in decision(project, "little", 2)["subject"]}
-    assert subjects == {"little@2", "manifest.json", "model.sig", "predictions.parquet"}
+    assert subjects == {"little@2", "manifest.json", "model.sig", "predictions.parquet", "summary.json"}
     manifest = json.loads((folder_of(project) / "manifest.json").read_bytes())
     assert {"verdict", "status", "decision", "signature"}.isdisjoint(manifest)
 

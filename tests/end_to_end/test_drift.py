@@ -157,3 +157,53 @@ def test_a_summary_that_was_changed_or_is_gone_is_found_and_not_used(project):
         assert "summary of the training data" in result.said
     path.unlink()
     assert project.tell("verify").status == 4
+
+
+def test_the_way_out_has_an_order_and_ends_ready(project):
+    drift(project, "wild")
+    assert project.tell("run", project.plan(seed=5)).status == 3
+    early = project.tell("enable", "little@2", "--reason", "quick")
+    assert early.status == 5
+    assert "nobody has investigated the incident" in early.said
+    assert "noa investigate little" in early.said
+    looked = project.tell("investigate", "little", "--finding", "the sensor was moved")
+    assert looked.status == 0, looked.said
+    assert "investigated by entry" in project.tell("show", "little").out
+    assert project.tell("enable", "little@2", "--reason", "quick").status == 5, "it was submitted before"
+
+    project.write("data/now.csv", rows(100, 21))
+    same = project.tell("run", project.plan(seed=6))
+    assert same.status == 3, same.said
+    assert "was measured on the data" in project.tell("enable", "little@3", "--reason", "same data").said
+    evaluation = {"dataset_path": "data/now.csv", "metric_thresholds": {"roc_auc": 0.8}}
+    assert project.tell("run", project.plan(seed=7, evaluation=evaluation)).status == 3
+    done = project.tell("enable", "little@4", "--reason", "measured on data of now")
+    assert done.status == 0, done.said
+    assert "little@4 is the champion" in done.out
+    view = project.tell("show", "little", "--json").document
+    assert (view["champion"]["version"], view["rollout"]) == (
+        4,
+        {"status": "ready", "incident": None, "suspect": False},
+    )
+    assert ", enabled" in project.tell("show", "little").out
+    assert project.verifies()
+    assert drift(project, "quiet").status == 0
+    assert project.tell("rollback", "little", "--reason", "after all").status == 0
+    assert project.champion() == 1
+
+
+def test_an_investigation_can_be_signed_elsewhere(project):
+    drift(project, "wild")
+    file = str(project.path / "finding.request")
+    assert project.tell("investigate", "little", "--finding", "moved", "--request", file).status == 0
+    assert project.last_entry()[0] == "DriftScanned"
+    assert project.tell("investigate", "little", "--admit", file).status == 0
+    assert project.last_entry()[0] == "Investigated"
+
+
+def test_what_is_not_blocked_is_neither_investigated_nor_enabled(project):
+    before = project.state()
+    assert "has no open incident" in project.tell("investigate", "little", "--finding", "x").said
+    assert "is champion" in project.tell("enable", "little@1", "--reason", "x").said
+    assert "name the version" in project.tell("enable", "little", "--reason", "x").said
+    assert project.state() == before

@@ -38,7 +38,7 @@ def test_the_first_window_is_suspect_and_the_second_like_it_blocks(champion):
     first = champion.append(failing(FIRST, UP))
     assert (lifecycle(champion).rollout, lifecycle(champion).suspicion.seq) == ("ready", first.seq)
     second = champion.append(failing(SECOND, UP, DOWN, confirms=first.seq, status="blocked"))
-    assert (lifecycle(champion).rollout, lifecycle(champion).incident) == ("blocked", second.seq)
+    assert (lifecycle(champion).rollout, lifecycle(champion).incident.seq) == ("blocked", second.seq)
     assert lifecycle(champion).deciding == second.seq
     assert lifecycle(champion).champion == 1
 
@@ -83,7 +83,7 @@ def test_further_failures_join_the_open_incident(champion):
     before = lifecycle(champion)
     champion.append(failing(SECOND, certain=True, status="blocked"))
     after = lifecycle(champion)
-    assert (after.incident, after.deciding, after.answerable) == (opened.seq, before.deciding, before.answerable)
+    assert (after.incident.seq, after.deciding, after.answerable) == (opened.seq, before.deciding, before.answerable)
 
 
 def test_while_blocked_a_version_that_passes_is_held_and_none_is_promoted(champion):

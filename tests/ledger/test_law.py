@@ -163,8 +163,6 @@ def test_refuses_a_decision_taken_against_a_champion_that_has_been_replaced(ledg
 @pytest.mark.parametrize(
     "kind",
     [
-        "Investigated",
-        "RolloutEnabled",
         "Overridden",
         "Deployed",
         "X",

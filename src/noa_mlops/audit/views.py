@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from noa_mlops.errors import NotFound
-from noa_mlops.ledger import LedgerEntry, LedgerReader, VersionState
+from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState, VersionState
 from noa_mlops.records.documents import parse_object
 from noa_mlops.records.events import DECISION, RUN
 from noa_mlops.records.layout import address
@@ -52,9 +52,16 @@ def _lifecycle_view(ledger: LedgerReader, begun: _Begun, lifecycle_id: str, newe
     return {
         "lifecycle_id": lifecycle_id,
         "champion": _version(champion) if champion is not None else None,
-        "rollout": {"status": lifecycle.rollout},
+        "rollout": _rollout(lifecycle),
         "versions": versions[::-1][:newest],
     }
+
+
+def _rollout(lifecycle: LifecycleState) -> dict[str, Any]:
+    """Whether the champion may be rolled out, and how far the way out of an incident has been gone."""
+    incident = lifecycle.incident
+    opened = None if incident is None else {"entry": incident.seq, "investigated": incident.investigated}
+    return {"status": lifecycle.rollout, "incident": opened, "suspect": lifecycle.suspicion is not None}
 
 
 def version_view(ledger: LedgerReader, lifecycle_id: str, version: int) -> dict[str, Any]:

@@ -31,6 +31,8 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "drift": ("drift", "Scan new data for drift; block the rollout when it must be."),
     },
     "Decide (signed)": {
+        "investigate": ("investigate", "Say what was found of an incident."),
+        "enable": ("enable", "Make a held version the champion, and the rollout ready."),
         "rollback": ("rollback", "Bring a former champion back."),
     },
     "Account": {

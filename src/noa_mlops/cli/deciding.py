@@ -34,22 +34,31 @@ class Files:
 
 def elsewhere(function: _F) -> _F:
     """The options of a decision that can be signed on another machine: ``--reason``, ``--request``, ``--admit``."""
+    return elsewhere_saying("--reason", "Why; kept as an object of its own.")(function)
+
+
+def elsewhere_saying(option: str, words: str) -> Callable[[_F], _F]:
+    """Like `elsewhere`, with another ``option`` for the text, whose help is ``words``."""
     file = click.Path(path_type=Path)
-    function = click.option("--admit", type=file, metavar="FILE", help="Record what FILE holds.")(function)
-    function = click.option(
-        "--request", type=file, metavar="FILE", help="Record nothing; keep the signatures made here in FILE."
-    )(function)
-    return click.option("--reason", metavar="TEXT", help="Why; kept as an object of its own.")(function)
+
+    def add(function: _F) -> _F:
+        function = click.option("--admit", type=file, metavar="FILE", help="Record what FILE holds.")(function)
+        function = click.option(
+            "--request", type=file, metavar="FILE", help="Record nothing; keep the signatures made here in FILE."
+        )(function)
+        return click.option(option, "reason", metavar="TEXT", help=words)(function)
+
+    return add
 
 
-def files(reason: str | None, request: Path | None, admit: Path | None) -> Files:
-    """The files of a decision. Raises `click.UsageError` for options that contradict each other."""
+def files(reason: str | None, request: Path | None, admit: Path | None, option: str = "--reason") -> Files:
+    """The files of a decision, whose text ``option`` gives. Raises `click.UsageError` for options that contradict."""
     if request is not None and admit is not None:
         raise click.UsageError("--request signs, --admit records: name one of them")
     where = Files(request, admit)
     if (reason is None) == (where.known is None):
         raise click.UsageError(
-            "a decision needs --reason TEXT" if where.known is None else f"the reason stands in {where.known} already"
+            f"a decision needs {option} TEXT" if where.known is None else f"the reason stands in {where.known} already"
         )
     return where
 

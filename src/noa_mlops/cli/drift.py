@@ -70,7 +70,9 @@ def _tell(scan: Scan, *, everything: bool) -> None:
     if scan.rollout == "blocked":
         output.say()
         output.field("Safe now", f"@{scan.champion} keeps serving; nothing new is rolled out")
-        output.field("Next", f"noa diff {scan.lifecycle_id}")
+        output.field("Next", f'1. noa investigate {scan.lifecycle_id} --finding "..."')
+        output.field("", "2. noa run PLAN                retrain on data of now; what passes is held")
+        output.field("", f'3. noa enable {scan.lifecycle_id}@N --reason "..."')
     recorded = "nothing was recorded" if scan.entry is None else f"entry {scan.entry}"
     output.field("Evidence", f"{recorded}   exit {3 if scan.rollout == 'blocked' else 0}")
 

@@ -43,13 +43,28 @@ def _show_lifecycle(view: Mapping[str, Any]) -> None:
     else:
         output.field("Champion", f"@{champion['version']}   {champion['profile']}   sha256 {champion['checksum']}")
         since = champion["since"]
-        brought_back = ", brought back" if since["type"] == "RolledBack" else ""
-        output.field("Since", f"{since['ts']}   entry {since['seq']}{brought_back}")
+        how = {"RolledBack": ", brought back", "RolloutEnabled": ", enabled"}.get(since["type"], "")
+        output.field("Since", f"{since['ts']}   entry {since['seq']}{how}")
         _show_no_gate(champion)
         output.reached(champion["metrics"], champion["thresholds"], f"{view['lifecycle_id']}@{champion['version']}")
+    _show_incident(view)
     output.say()
     rows = [(f"@{version['version']}", version["state"], version["profile"]) for version in view["versions"]]
     output.table(rows, ("version", "state", "profile"))
+
+
+def _show_incident(view: Mapping[str, Any]) -> None:
+    """What blocks the rollout, and what comes next."""
+    incident, name = view["rollout"]["incident"], view["lifecycle_id"]
+    if incident is None:
+        return
+    looked = incident["investigated"]
+    how = "nobody has investigated it" if looked is None else f"investigated by entry {looked}"
+    output.field("Incident", f"entry {incident['entry']}; {how}")
+    if looked is None:
+        output.field("Next", f'noa investigate {name} --finding "..."')
+    else:
+        output.field("Next", f'noa run PLAN, then noa enable {name}@N --reason "..."')
 
 
 def _show_version(view: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from noa_mlops.evidence import leaf_hash
 from noa_mlops.ledger.entry import LedgerEntry
-from noa_mlops.ledger.state import LifecycleState, Sign, Suspicion
+from noa_mlops.ledger.state import Incident, LifecycleState, Sign, Suspicion
 from noa_mlops.ledger.version_law import DECISION, LIFECYCLE, Refusal
 from noa_mlops.records.documents import is_digest
 
@@ -67,7 +67,7 @@ def _blocked(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState:
     return replace(
         lifecycle,
         rollout="blocked",
-        incident=entry.seq,
+        incident=Incident(entry.seq, entry.predicate["report"]),
         deciding=entry.seq,
         answerable=leaf_hash(entry.line).hex(),
     )

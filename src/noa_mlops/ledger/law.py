@@ -10,6 +10,7 @@ verifying runs it on every line. State is the fold of it over the lines, and the
 - A decision names the champion that it replaces; ready makes its version the champion. Each measurement is one look more
   since then, and says which.
 - A scan of the champion blocks the rollout, or makes it suspicious, by `noa_mlops.ledger.drift_law`.
+- A blocked rollout ends by what people decide, in its order (`noa_mlops.ledger.incident_law`).
 - People may bring a former champion back (`noa_mlops.ledger.rollback_law`) and take objects out of the evidence
   (`noa_mlops.ledger.redaction_law`), each by an act that a key of theirs signed.
 - Which policy may follow which, and who must have decided it, stands in `noa_mlops.ledger.trust_law`. Each line is
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from noa_mlops.errors import PlanInvalid
 from noa_mlops.evidence import (
@@ -38,6 +39,7 @@ from noa_mlops.evidence import (
 )
 from noa_mlops.ledger.drift_law import scanned
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_sealed
+from noa_mlops.ledger.incident_law import enabled, investigated
 from noa_mlops.ledger.redaction_law import redacted_object
 from noa_mlops.ledger.rollback_law import rolled_back
 from noa_mlops.ledger.state import LedgerState, Lifecycles, LifecycleState, PolicyInForce, VersionState
@@ -56,7 +58,18 @@ from noa_mlops.records.policy import Policy
 GENESIS_FORMAT = 1
 """The version of the log's form, as genesis names it."""
 
-DECIDING = frozenset({"Genesis", "PromotionReady", "DriftScanned", "PolicyChanged", "Redacted", "RolledBack"})
+DECIDING = frozenset(
+    {
+        "Genesis",
+        "PromotionReady",
+        "DriftScanned",
+        "Investigated",
+        "RolloutEnabled",
+        "PolicyChanged",
+        "Redacted",
+        "RolledBack",
+    }
+)
 """Types after which the ledger is sealed before anybody is told."""
 
 
@@ -307,17 +320,25 @@ def _redact(state: LedgerState, policy: Policy, entry: LedgerEntry) -> LedgerSta
     return replace(_extended(state, entry, state.lifecycles), redacted=state.redacted | {digest})
 
 
-def _roll_back(state: LedgerState, policy: Policy, entry: LedgerEntry) -> LedgerState | Refusal:
-    lifecycle = rolled_back(state, policy, entry)
-    if isinstance(lifecycle, Refusal):
-        return lifecycle
-    return _extended(state, entry, state.lifecycles.put(entry.lifecycle_id or "", lifecycle))
+def _on_lifecycle(act: Callable[[LedgerState, Policy, LedgerEntry], LifecycleState | Refusal]) -> _Act:
+    """An act that changes its lifecycle and nothing else."""
+
+    def follow_act(state: LedgerState, policy: Policy, entry: LedgerEntry) -> LedgerState | Refusal:
+        lifecycle = act(state, policy, entry)
+        if isinstance(lifecycle, Refusal):
+            return lifecycle
+        return _extended(state, entry, state.lifecycles.put(entry.lifecycle_id or "", lifecycle))
+
+    return follow_act
 
 
-_ACTS: Mapping[str, Callable[[LedgerState, Policy, LedgerEntry], LedgerState | Refusal]] = {
+_Act: TypeAlias = Callable[[LedgerState, Policy, LedgerEntry], LedgerState | Refusal]
+_ACTS: Mapping[str, _Act] = {
     "PolicyChanged": _change_policy,
     "Redacted": _redact,
-    "RolledBack": _roll_back,
+    "RolledBack": _on_lifecycle(rolled_back),
+    "Investigated": _on_lifecycle(investigated),
+    "RolloutEnabled": _on_lifecycle(enabled),
 }
 """What people decide, each with the act inside."""
 
@@ -329,7 +350,8 @@ def _distrusting(state: LedgerState, after: Policy) -> Lifecycles:
     if not fresh:
         return state.lifecycles
     promoted = [last for keyid, last in fresh.items() if decides(state, keyid, "PromotionReady")]
-    brought_back = [last for keyid, last in fresh.items() if decides(state, keyid, ACTS_OF["RolledBack"])]
+    crowning = (ACTS_OF["RolledBack"], ACTS_OF["RolloutEnabled"])
+    brought_back = [last for keyid, last in fresh.items() if any(decides(state, keyid, act) for act in crowning)]
     lifecycles = state.lifecycles
     for name, lifecycle in state.lifecycles.items():
         if _rests_on(lifecycle, promoted, brought_back):
@@ -397,13 +419,15 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
         return Refusal(f"was decided against another champion than {lifecycle.champion}")
     leaf = leaf_hash(entry.line).hex()
     decided = replace(lifecycle.with_version(version), deciding=entry.seq, answerable=leaf)
+    if version.status == "held" and "drift" in entry.predicate[DECISION]["reasons"]:
+        return replace(decided, waiting={**decided.waiting, version.version: lifecycle.champion})
     if version.status != "champion":
         return decided
     if lifecycle.rollout == "blocked":
         return Refusal("promotes although the rollout is blocked")
     if lifecycle.champion is not None:
         decided = decided.with_version(replace(lifecycle.versions[lifecycle.champion], status="former"))
-    return replace(decided, champion=version.version, crowned=entry.seq, looks=0)
+    return replace(decided, champion=version.version, crowned=entry.seq, looks=0, waiting={})
 
 
 def _same(replaces: object, champion: int | None) -> bool:

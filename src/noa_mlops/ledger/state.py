@@ -117,13 +117,22 @@ class Suspicion:
 
 
 @dataclass(frozen=True, slots=True)
+class Incident:
+    """A blocked rollout: the scan that blocked it, the digest of its report, and the entry that investigated it, if any."""
+
+    seq: int
+    report: str
+    investigated: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LifecycleState:
     """One lifecycle; ``deciding`` is the index of its newest deciding entry, None before the first.
 
     ``answerable`` is the leaf hash of that entry in hex, which an act on the lifecycle answers; ``crowned`` the index of
-    the entry that made the champion the champion; ``looks`` counts the evaluations since then;
-    ``incident`` is that of the scan that blocked the rollout, None when none is open; ``suspicion`` the newest window that
-    failed, None when the newest one passed.
+    the entry that made the champion the champion; ``looks`` counts the evaluations since then; ``incident`` is the open
+    one, None when there is none; ``suspicion`` the newest window that failed, None when the newest one passed;
+    ``waiting`` are the versions held for a blocked rollout, each with the champion that it was judged against.
     """
 
     champion: int | None = None
@@ -133,8 +142,9 @@ class LifecycleState:
     answerable: str | None = None
     crowned: int | None = None
     looks: int = 0
-    incident: int | None = None
+    incident: Incident | None = None
     suspicion: Suspicion | None = None
+    waiting: Mapping[int, int | None] = field(default_factory=dict)
 
     @property
     def next_version(self) -> int:
@@ -151,6 +161,9 @@ class LifecycleState:
             answerable=self.answerable,
             crowned=self.crowned,
             looks=self.looks,
+            incident=self.incident,
+            suspicion=self.suspicion,
+            waiting=self.waiting,
         )
 
 

@@ -116,7 +116,13 @@ def public_keys(*policies: Policy) -> dict[str, PublicKey]:
     return {record.keyid: load_public(record.public) for policy in policies for record in policy.keys.values()}
 
 
-ACTS_OF: Mapping[str, str] = {"PolicyChanged": SIGN_POLICY, "Redacted": "redact", "RolledBack": "rollback"}
+ACTS_OF: Mapping[str, str] = {
+    "PolicyChanged": SIGN_POLICY,
+    "Redacted": "redact",
+    "RolledBack": "rollback",
+    "Investigated": "investigate",
+    "RolloutEnabled": "enable",
+}
 """The act that an entry of each type carries."""
 
 

@@ -13,7 +13,7 @@ from functools import partial
 
 from noa_mlops.errors import LedgerConflict, NotAuthorised, PlanInvalid
 from noa_mlops.evidence import Act, ActInvalid, SignedAct, read_act
-from noa_mlops.ledger import ACT, Draft, KeyStore, Ledger, LedgerEntry, LedgerReader, ledger_lines
+from noa_mlops.ledger import ACT, Draft, KeyStore, Ledger, LedgerEntry, LedgerReader, LedgerState, ledger_lines
 from noa_mlops.lifecycle.policy_change import founders, ring_of
 from noa_mlops.lifecycle.statements import model_subject
 from noa_mlops.records.documents import DocumentInvalid, canonical, compact, parse_object, sha256
@@ -108,13 +108,13 @@ def record(layout: Layout, request: ActRequest, keystore: KeyStore | None = None
                 hint="With --request FILE it is written to a file that they can sign elsewhere.",
             )
         ledger.put_object(request.reason)
-        entry = ledger.append(lambda _: _draft(request.signed))
+        entry = ledger.append(partial(_draft, request.signed))
         mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin, known=ledger.all_head_keys)
         mirror.catch_up(partial(ledger_lines, ledger), ledger.keys.signing_key("verifier"))
     return entry
 
 
-def _draft(signed: SignedAct) -> Draft:
+def _draft(signed: SignedAct, state: LedgerState) -> Draft:
     """The entry of an act. Raises `PlanInvalid` for one of another form."""
     scope, predicate = signed.act.scope, {"act": signed.envelope()}
     match signed.act.act, scope:
@@ -123,6 +123,14 @@ def _draft(signed: SignedAct) -> Draft:
         case "rollback", {"lifecycle_id": str(name), "version": int(version), "model": {"sha256": str(digest)}}:
             subject = [model_subject(name, version, digest)]
             return Draft("RolledBack", ACT, predicate, subject, lifecycle_id=name, version=version)
+        case "enable", {"lifecycle_id": str(name), "version": int(version), "model": {"sha256": str(digest)}}:
+            subject = [model_subject(name, version, digest)]
+            return Draft("RolloutEnabled", ACT, predicate, subject, lifecycle_id=name, version=version)
+        case "investigate", {"lifecycle_id": str(name), "incident": int(), "report": {"sha256": str(digest)}}:
+            report = [{"name": "drift_report.json", "digest": {"sha256": digest}}]
+            return Draft(
+                "Investigated", ACT, predicate, report, lifecycle_id=name, version=state.lifecycle(name).champion
+            )
         case _:
             raise PlanInvalid("the request decides nothing that this version knows")
 

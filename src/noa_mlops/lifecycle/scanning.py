@@ -248,7 +248,7 @@ def _outcome(lifecycle: LifecycleState, window: Window, entry: LedgerEntry | Non
         blocks=blocks,
         confirms=confirms,
         rollout="blocked" if blocks else lifecycle.rollout,
-        incident=lifecycle.incident,
+        incident=None if lifecycle.incident is None else lifecycle.incident.seq,
     )
 
 

@@ -1,0 +1,104 @@
+"""The law of the way out: a blocked rollout is investigated, a version is trained after that, and a person enables it.
+
+- Investigated says that a person has looked: its act names the incident and the report of the scan that opened it.
+- RolloutEnabled makes a version the champion that was held because the rollout was blocked, and the rollout ready, in one
+  entry. Where an incident is open, it must have been investigated, and the version submitted after that.
+
+Both acts answer the newest deciding entry of the lifecycle, so they were decided in sight of what is in force and count
+once. The version must have been judged against the champion that it replaces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from noa_mlops.evidence import leaf_hash
+from noa_mlops.ledger.entry import LedgerEntry
+from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
+from noa_mlops.ledger.trust_law import ACT, decides, decision_problem, read_decision, scope_problem
+from noa_mlops.ledger.version_law import Refusal
+from noa_mlops.records.policy import Policy
+
+
+def investigation_scope(lifecycle_id: str, incident: int, report: str) -> dict[str, object]:
+    """What an act decides that closes the looking: which incident, by which report."""
+    return {"lifecycle_id": lifecycle_id, "incident": incident, "report": {"sha256": report}}
+
+
+def enabling_scope(lifecycle_id: str, version: int, checksum: str) -> dict[str, object]:
+    """What an act decides that makes a held version the champion."""
+    return {"lifecycle_id": lifecycle_id, "version": version, "model": {"sha256": checksum}}
+
+
+def investigated(state: LedgerState, policy: Policy, entry: LedgerEntry) -> LifecycleState | Refusal:
+    """The lifecycle after somebody has looked at its incident, or why that may not follow."""
+    lifecycle_id = entry.lifecycle_id or ""
+    lifecycle = state.lifecycle(lifecycle_id)
+    incident = lifecycle.incident
+    if incident is None or lifecycle.answerable is None or entry.version != lifecycle.champion:
+        return Refusal("investigates an incident that is not open")
+    if incident.investigated is not None:
+        return Refusal(f"investigates what entry {incident.investigated} has investigated")
+    if entry.checksum != incident.report:
+        return Refusal("is about another report than that of the incident")
+    scope = investigation_scope(lifecycle_id, incident.seq, incident.report)
+    problem = _act_problem(state, policy, entry, scope, lifecycle.answerable)
+    if problem is not None:
+        return Refusal(problem)
+    return _after(replace(lifecycle, incident=replace(incident, investigated=entry.seq)), entry)
+
+
+def enabled(state: LedgerState, policy: Policy, entry: LedgerEntry) -> LifecycleState | Refusal:
+    """The lifecycle with a version enabled, or why it may not be."""
+    lifecycle_id = entry.lifecycle_id or ""
+    lifecycle = state.lifecycle(lifecycle_id)
+    target = lifecycle.versions.get(entry.version or 0)
+    if target is None or lifecycle.answerable is None:
+        return Refusal("enables a version that there is not")
+    scope = enabling_scope(lifecycle_id, target.version, target.checksum or "")
+    problem = (
+        enabling_problem(state, lifecycle, target)
+        or ("is about other bytes than those that were decided on" if entry.checksum != target.checksum else None)
+        or _act_problem(state, policy, entry, scope, lifecycle.answerable)
+    )
+    return _crowned(lifecycle, target, entry) if problem is None else Refusal(problem)
+
+
+def enabling_problem(state: LedgerState, lifecycle: LifecycleState, target: VersionState) -> str | None:
+    """Why a version cannot be enabled now, as the end of a sentence."""
+    if target.status != "held" or target.version not in lifecycle.waiting:
+        return f"enables a version that is {target.status} and does not wait for a blocked rollout"
+    if lifecycle.waiting[target.version] != lifecycle.champion:
+        return "enables a version that was judged against another champion"
+    incident = lifecycle.incident
+    if incident is not None and incident.investigated is None:
+        return "enables a version although nobody has investigated the incident"
+    if incident is not None and target.first_seq < (incident.investigated or 0):
+        return "enables a version that was submitted before the incident was investigated"
+    revoked = state.policy.revoked if state.policy is not None else {}
+    if any(target.last_seq > last for keyid, last in revoked.items() if decides(state, keyid, "PromotionReady")):
+        return "enables a version that was decided on by a key that is not trusted any more"
+    return None
+
+
+def _act_problem(
+    state: LedgerState, policy: Policy, entry: LedgerEntry, scope: dict[str, object], answers: str
+) -> str | None:
+    if entry.predicate_type != ACT or set(entry.predicate) != {"act"} or entry.status is not None:
+        return f"does not have the form of {entry.type}"
+    signed = read_decision(entry)
+    if isinstance(signed, Refusal):
+        return signed.reason
+    return scope_problem(state, entry, signed, scope, answers=answers) or decision_problem(policy, entry, signed)
+
+
+def _crowned(lifecycle: LifecycleState, target: VersionState, entry: LedgerEntry) -> LifecycleState:
+    changed = lifecycle.with_version(replace(target, status="champion"))
+    if lifecycle.champion is not None:
+        changed = changed.with_version(replace(lifecycle.versions[lifecycle.champion], status="former"))
+    ready = replace(changed, champion=target.version, crowned=entry.seq, rollout="ready", incident=None, suspicion=None)
+    return _after(replace(ready, waiting={}, looks=0), entry)
+
+
+def _after(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState:
+    return replace(lifecycle, deciding=entry.seq, answerable=leaf_hash(entry.line).hex())

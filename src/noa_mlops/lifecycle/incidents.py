@@ -1,0 +1,87 @@
+"""The way out of a blocked rollout: somebody looks, a version is trained after that, and an operator enables it."""
+
+from __future__ import annotations
+
+from noa_mlops.errors import LedgerConflict, NotFound, PlanInvalid
+from noa_mlops.ledger import KeyStore, LedgerEntry, LedgerReader, LifecycleState
+from noa_mlops.ledger.incident_law import enabling_problem, enabling_scope, investigation_scope
+from noa_mlops.lifecycle.acts import ActRequest, record, request_act
+from noa_mlops.records.layout import Layout, address
+
+INVESTIGATE = "investigate"
+ENABLE = "enable"
+
+
+def request_investigation(ledger: LedgerReader, lifecycle_id: str, finding: str) -> ActRequest:
+    """The act that says what was found of the open incident; not yet signed. Raises `NotFound`, `LedgerConflict`."""
+    lifecycle = _lifecycle(ledger, lifecycle_id)
+    incident = lifecycle.incident
+    if incident is None or lifecycle.answerable is None:
+        raise NotFound(f"{lifecycle_id} has no open incident, so there is nothing to investigate")
+    if incident.investigated is not None:
+        raise LedgerConflict(
+            f"the incident of {lifecycle_id} was investigated by entry {incident.investigated}",
+            hint=f"Next: noa run PLAN, then noa enable {lifecycle_id}@N.",
+        )
+    scope = investigation_scope(lifecycle_id, incident.seq, incident.report)
+    return request_act(ledger.origin, INVESTIGATE, scope, lifecycle.answerable, finding)
+
+
+def request_enabling(ledger: LedgerReader, lifecycle_id: str, version: int, reason: str) -> ActRequest:
+    """The act that makes a held version the champion; not yet signed.
+
+    Raises `NotFound` for a version that there is not, `LedgerConflict` for one that may not be enabled, or not yet.
+    """
+    lifecycle = _lifecycle(ledger, lifecycle_id)
+    target = lifecycle.versions.get(version)
+    if target is None or target.checksum is None or lifecycle.answerable is None:
+        raise NotFound(f"there is no {address(lifecycle_id, version)} that was trained")
+    if problem := enabling_problem(ledger.state, lifecycle, target):
+        raise LedgerConflict(
+            f"noa enable {address(lifecycle_id, version)} {problem}", hint=_next(lifecycle_id, lifecycle)
+        )
+    if lifecycle.incident is not None:
+        _check_data(ledger, lifecycle_id, version, lifecycle.champion)
+    scope = enabling_scope(lifecycle_id, version, target.checksum)
+    return request_act(ledger.origin, ENABLE, scope, lifecycle.answerable, reason)
+
+
+def perform(layout: Layout, request: ActRequest, keystore: KeyStore | None = None) -> LedgerEntry:
+    """Record either act. Raises as `noa_mlops.lifecycle.acts.record`."""
+    if request.signed.act.act not in (INVESTIGATE, ENABLE):
+        raise PlanInvalid("the request is not about an incident")
+    return record(layout, request, keystore)
+
+
+def _check_data(ledger: LedgerReader, lifecycle_id: str, version: int, champion: int | None) -> None:
+    """Refuse a version that passed on the very data on which the champion had: they do not show that it is well now."""
+    if champion is None:
+        return
+    data, before = (_measured_on(ledger, lifecycle_id, number) for number in (version, champion))
+    if data is not None and data == before:
+        raise LedgerConflict(
+            f"{address(lifecycle_id, version)} was measured on the data that {address(lifecycle_id, champion)} was measured on",
+            hint="Name evaluation data of now in the plan and run it again.",
+        )
+
+
+def _measured_on(ledger: LedgerReader, lifecycle_id: str, version: int) -> str | None:
+    """The fingerprint of a version's evaluation data; None when it has none."""
+    datasets = ledger.history(lifecycle_id, version)[0].predicate["datasets"]
+    return str(datasets["evaluation"]["fingerprint"]) if "evaluation" in datasets else None
+
+
+def _lifecycle(ledger: LedgerReader, lifecycle_id: str) -> LifecycleState:
+    lifecycle = ledger.state.lifecycle(lifecycle_id)
+    if not lifecycle.versions:
+        raise NotFound(f"there is no lifecycle {lifecycle_id!r:.80} here")
+    return lifecycle
+
+
+def _next(lifecycle_id: str, lifecycle: LifecycleState) -> str:
+    """The next step of the way out."""
+    incident = lifecycle.incident
+    if incident is not None and incident.investigated is None:
+        return f'Look first: noa investigate {lifecycle_id} --finding "...".'
+    waiting = ", ".join(f"@{version}" for version in lifecycle.waiting)
+    return f"Versions that wait: {waiting or 'none'}. Run a plan: what passes while the rollout is blocked is held."
