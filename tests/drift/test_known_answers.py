@@ -15,7 +15,7 @@ from noa_mlops.drift.tails import (
     normal_tail,
     proportion_tail,
 )
-from noa_mlops.records.drift import DriftSettings, Margins
+from noa_mlops.records.drift import ColumnOverride, DriftSettings, Margins
 
 
 def pair_of(reference, current):
@@ -145,5 +145,5 @@ def test_rare_cells_are_pooled():
 
 
 def test_settings_come_back_from_their_document():
-    settings = DriftSettings(0.05, Margins(numeric=0.2), ("b", "a"))
-    assert DriftSettings.from_document(settings.to_document()) == DriftSettings(0.05, Margins(numeric=0.2), ("a", "b"))
+    settings = DriftSettings(0.05, Margins(numeric=0.2), {"a": ColumnOverride(gate=False)})
+    assert DriftSettings.from_document(settings.to_document()) == settings

@@ -10,7 +10,7 @@ import pytest
 from drift.data import normal, summary, wide
 from noa_mlops.datasets import summarise_table
 from noa_mlops.drift import scan
-from noa_mlops.records.drift import DriftSettings
+from noa_mlops.records.drift import ColumnOverride, DriftSettings
 from noa_mlops.records.summary import Blocks, DatasetSummary
 
 ROWS = 3000
@@ -164,7 +164,7 @@ def test_time_goes_on_and_blocks_nothing():
 
 def test_a_column_that_gates_nothing_is_shown_and_blocks_nothing():
     first, second = summary(x=normal(ROWS), y=normal(ROWS)), summary(x=normal(ROWS, 1.0), y=normal(ROWS))
-    report = scan(first, second, DriftSettings(ungated=("x",)))
+    report = scan(first, second, DriftSettings(overrides={"x": ColumnOverride(gate=False)}))
     assert (report.outcome, [column.name for column in report.drifted], report.signs) == ("pass", ["x"], ())
 
 

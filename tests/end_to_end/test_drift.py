@@ -115,8 +115,11 @@ def test_subscribers_get_a_blocking_scan_as_a_blocked_promotion(project):
 
 
 def test_a_column_that_gates_nothing_is_shown_and_blocks_nothing(project):
-    result = drift(project, "wild", "--ungated", "x")
+    plan = project.plan(seed=9, drift={"overrides": {"x": {"gate": False}}, "margins": {"numeric": 0.2}})
+    assert project.tell("run", plan).status == 0
+    result = drift(project, "wild")
     assert result.status == 0, result.said
+    assert "0.20" in result.out
     assert "drifted, not gated" in result.out
 
 

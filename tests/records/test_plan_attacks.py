@@ -369,7 +369,7 @@ def test_refuses_a_misspelt_field_that_would_mean_no_gate():
         ),
         ({"evaluation": {"metric_thresholds": None}}, "evaluation.metric_thresholds must be a mapping, got null"),
         ({"search": {"trials": 3}}, "'search' is not available in this version"),
-        ({"drift": {}}, "'drift' is not available in this version"),
+        ({"drift": {"labels": {}}}, "'drift.labels' is not available in this version"),
         ({"approvals": {"required": 1}}, "'approvals' is not available in this version"),
         ({"evaluation": {"split": {}}}, "'evaluation.split' is not available in this version"),
         ({"surprise": 1}, "unknown field 'surprise'"),

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: noa drift rainfall --current data/november.parquet")
 @click.argument("lifecycle_id", metavar="LIFECYCLE")
 @click.option("--current", required=True, metavar="DATASET", help="The data of now: a file or a definition.")
-@click.option("--ungated", multiple=True, metavar="COLUMN", help="A column that is shown and blocks nothing.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page with pictures as well.")
 @click.option("--all", "everything", is_flag=True, help="Show the columns that hardly moved as well.")
 @options.dry_run
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 def drift(
     lifecycle_id: str,
     current: str,
-    ungated: tuple[str, ...],
     html: Path | None,
     folder: Path,
     *,
@@ -35,13 +33,12 @@ def drift(
     """Scan new data against those that the champion was made on; record it, and block the rollout when it must be."""
     from noa_mlops.audit.reports import append_drift_report
     from noa_mlops.lifecycle.scanning import scan_drift, try_scan
-    from noa_mlops.records.drift import DriftSettings
 
     name, version = options.address(lifecycle_id)
     if version is not None:
         raise click.BadParameter(f"name the lifecycle: its champion is scanned for, noa drift {name}")
-    layout, settings = options.project(folder), DriftSettings(ungated=ungated)
-    scan = (try_scan if dry_run else scan_drift)(layout, name, current, settings)
+    layout = options.project(folder)
+    scan = (try_scan if dry_run else scan_drift)(layout, name, current)
     if not dry_run:
         append_drift_report(layout, scan.to_document())
     if html is not None:

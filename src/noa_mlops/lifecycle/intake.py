@@ -132,6 +132,8 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
     train = _read(reader, "dataset_path", plan.dataset_path)
     target = _target(plan, train)
     train.require_column(target)
+    for column in plan.drift.overrides:
+        train.require_column(column, "drift.overrides")
     evaluation = _evaluation(plan, reader, train, target)
     aim = objective(plan, profile, train, evaluation, target)
     return Submission(

@@ -31,6 +31,7 @@ from noa_mlops.records.documents import Json, canonical, sha256
 from noa_mlops.records.drift import DriftSettings
 from noa_mlops.records.events import DECISION
 from noa_mlops.records.layout import Layout, address
+from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.registry import Mirror
 from noa_mlops.version import VERSION
 
@@ -97,30 +98,28 @@ class Window:
     report: DriftReport
 
 
-def scan_drift(
-    layout: Layout, lifecycle_id: str, path: str, settings: DriftSettings, keystore: KeyStore | None = None
-) -> Scan:
+def scan_drift(layout: Layout, lifecycle_id: str, path: str, keystore: KeyStore | None = None) -> Scan:
     """Scan the data file or definition at ``path`` and record it; the mirror follows.
 
     Raises `NotFound` without a champion, or for one that was promoted without a summary; `DatasetInvalid` for data that
     cannot be read; `LedgerConflict` when the champion changed meanwhile.
     """
     with Ledger.open(layout, keystore or KeyStore()) as ledger:
-        scan = record_scan(ledger, look(ledger, layout, lifecycle_id, path, settings), ledger.append)
+        scan = record_scan(ledger, look(ledger, layout, lifecycle_id, path), ledger.append)
         mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin, known=ledger.all_head_keys)
         mirror.catch_up(partial(ledger_lines, ledger), ledger.keys.signing_key("verifier"))
     return scan
 
 
-def try_scan(layout: Layout, lifecycle_id: str, path: str, settings: DriftSettings) -> Scan:
+def try_scan(layout: Layout, lifecycle_id: str, path: str) -> Scan:
     """Like `scan_drift`, and nothing is recorded: what it would come to."""
     ledger = Ledger.read_only(layout)
-    window = look(ledger, layout, lifecycle_id, path, settings)
+    window = look(ledger, layout, lifecycle_id, path)
     return _outcome(ledger.state.lifecycle(lifecycle_id), window, None)
 
 
-def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, settings: DriftSettings) -> Window:
-    """Read and compare the data; nothing is written. Raises as `scan_drift` does."""
+def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str) -> Window:
+    """Read and compare the data by the rule of the champion's plan; nothing is written. Raises as `scan_drift` does."""
     from noa_mlops.datasets import DatasetReader, summarise
     from noa_mlops.drift import scan
 
@@ -137,7 +136,15 @@ def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, set
     policy = ledger.state.policy
     roots = tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()
     dataset = DatasetReader(layout.project, roots).read(path)
-    return Window(lifecycle_id, champion, dataset, scan(reference, summarise(dataset, reference.target), settings))
+    report = scan(reference, summarise(dataset, reference.target), _settings(ledger, champion))
+    return Window(lifecycle_id, champion, dataset, report)
+
+
+def _settings(ledger: LedgerReader, champion: VersionState) -> DriftSettings:
+    """What the champion's plan says of drift; the usual rule when the plan was taken out of the evidence."""
+    if champion.plan_digest in ledger.state.redacted:
+        return DriftSettings()
+    return TrainingPlan.parse(ledger.get_object(champion.plan_digest), name="plan.json").drift
 
 
 def champion_of(ledger: LedgerReader, lifecycle_id: str) -> VersionState:

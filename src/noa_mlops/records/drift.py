@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from noa_mlops.records.documents import Json
 from noa_mlops.records.reading.fields import Fault, Rule, check_fields, instance_of, shown
@@ -53,25 +53,65 @@ class Margins:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnOverride:
+    """What a plan says about drift of one column."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"margin"})
+
+    gate: Annotated[bool, instance_of(bool)] = True
+    """False: the column is compared and shown, and blocks nothing."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+def _overrides(value: Any) -> Iterator[Fault]:
+    if not isinstance(value, Mapping) or not all(isinstance(one, ColumnOverride) for one in value.values()):
+        yield Fault(
+            "must be a mapping of columns to what is said of them", suggestion="write {visibility: {gate: false}}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class DriftSettings:
     """The rule of a scan: a column drifts when an effect reaches its margin and its q is below ``fdr``."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"labels", "on_drift", "on_insufficient"})
 
     fdr: Annotated[float, _SHARE] = 0.01
     """Share of false ones among the findings of a scan that is let through (Benjamini and Hochberg)."""
 
     margins: Annotated[Margins, instance_of(Margins)] = field(default_factory=Margins)
+    """From which size on an effect counts, by kind."""
 
-    ungated: tuple[str, ...] = ()
-    """Columns that are compared and shown, and block nothing."""
+    overrides: Annotated[Mapping[str, ColumnOverride], Rule(_overrides)] = field(default_factory=dict, hash=False)
+    """What is said of single columns, by name."""
 
     def __post_init__(self) -> None:
         check_fields(self)
 
+    @property
+    def ungated(self) -> tuple[str, ...]:
+        """Columns that block nothing."""
+        return tuple(sorted(name for name, override in self.overrides.items() if not override.gate))
+
     def to_document(self) -> dict[str, Json]:
-        """JSON form."""
-        return {"fdr": self.fdr, "margins": self.margins.to_document(), "ungated": sorted(self.ungated)}
+        """JSON form, everything said."""
+        return {"fdr": self.fdr, "margins": self.margins.to_document(), "ungated": list(self.ungated)}
+
+    def normal_form(self) -> dict[str, Json]:
+        """As a plan says it: what stands at its default is left out."""
+        usual = Margins().to_document()
+        margins = {name: margin for name, margin in self.margins.to_document().items() if margin != usual[name]}
+        document: dict[str, Json] = {
+            "fdr": None if self.fdr == DriftSettings().fdr else self.fdr,
+            "margins": margins or None,
+            "overrides": {name: {"gate": False} for name in self.ungated} or None,
+        }
+        return {name: value for name, value in document.items() if value is not None}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> DriftSettings:
         """The settings that `to_document` wrote."""
-        return cls(document["fdr"], Margins(**document["margins"]), tuple(document["ungated"]))
+        overrides = {name: ColumnOverride(gate=False) for name in document["ungated"]}
+        return cls(document["fdr"], Margins(**document["margins"]), overrides)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from noa_mlops.records.documents import Json, canonical, compact, sha256
+from noa_mlops.records.drift import DriftSettings
 from noa_mlops.records.names import PATTERN, name_problem
 from noa_mlops.records.paths import PATH_SCHEMA, path_problem, relative_path_problem
 from noa_mlops.records.reading import read_document, read_file
@@ -159,7 +160,7 @@ class EvaluationPlan:
 class TrainingPlan:
     """What to train, on what data, with what limits, and what the model must reach to be promoted."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"search", "drift", "approvals"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"search", "approvals"})
 
     lifecycle_id: Annotated[str, _NAME]
     """The lifecycle whose next version this plan makes."""
@@ -195,6 +196,9 @@ class TrainingPlan:
 
     code: Annotated[tuple[str, ...], Rule(_code)] = ()
     """Files copied into the workspace and kept with the version, relative to the project folder."""
+
+    drift: Annotated[DriftSettings, instance_of(DriftSettings)] = field(default_factory=DriftSettings)
+    """What counts as drift from the training data, once the model is the champion."""
 
     executor: Annotated[Literal["local"], one_of("local")] = "local"
     """Where agents run; only 'local' in this version."""
@@ -240,6 +244,7 @@ class TrainingPlan:
             "seed": self.seed or None,
             "resources": self.resources.to_document() or None,
             "code": list(self.code) or None,
+            "drift": self.drift.normal_form() or None,
         }
         return document | {name: value for name, value in optional.items() if value is not None}
 
