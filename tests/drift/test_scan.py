@@ -9,7 +9,7 @@ import pytest
 
 from drift.data import normal, summary, wide
 from noa_mlops.datasets import summarise_table
-from noa_mlops.drift import scan
+from noa_mlops.drift import read_report, scan
 from noa_mlops.records.drift import ColumnOverride, DriftSettings
 from noa_mlops.records.summary import Blocks, DatasetSummary
 
@@ -187,3 +187,12 @@ def test_the_report_is_the_same_whatever_the_order_of_rows():
     first, second = (scan(summarise_table(rows), current) for rows in (table, shuffled))
     assert first.digest == second.digest
     assert first.signs == (("c", "new categories", "up"), ("c", "values", "c"), ("x", "values", "up"))
+
+
+def test_a_report_comes_back_from_its_document():
+    report = scan(summary(x=normal(ROWS), c=texts(ROWS, "a", "b")), summary(x=normal(ROWS, 0.5), d=texts(ROWS, "a")))
+    document = json.loads(json.dumps(report.to_document()))
+    assert read_report(document).to_document() == report.to_document()
+    del document["columns"][0]["tests"][0]["q"]
+    with pytest.raises(ValueError, match="no report of a scan"):
+        read_report(document)

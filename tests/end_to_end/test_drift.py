@@ -165,6 +165,9 @@ def test_a_summary_that_was_changed_or_is_gone_is_found_and_not_used(project):
 def test_the_way_out_has_an_order_and_ends_ready(project):
     drift(project, "wild")
     assert project.tell("run", project.plan(seed=5)).status == 3
+    shown = project.tell("diff", "little", "--json").document
+    assert (shown["verdict"], shown["reference_path"]) == ("fail", "the training data of little@1")
+    assert shown["current_path"] == "data/wild.csv"
     early = project.tell("enable", "little@2", "--reason", "quick")
     assert early.status == 5
     assert "nobody has investigated the incident" in early.said
@@ -206,6 +209,7 @@ def test_an_investigation_can_be_signed_elsewhere(project):
 
 def test_what_is_not_blocked_is_neither_investigated_nor_enabled(project):
     before = project.state()
+    assert "has no open incident to show" in project.tell("diff", "little").said
     assert "has no open incident" in project.tell("investigate", "little", "--finding", "x").said
     assert "is champion" in project.tell("enable", "little@1", "--reason", "x").said
     assert "name the version" in project.tell("enable", "little", "--reason", "x").said

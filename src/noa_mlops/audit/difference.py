@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noa_mlops.records.documents import Json
+from noa_mlops.errors import LedgerTampered, NotFound
+from noa_mlops.ledger import LedgerReader
+from noa_mlops.records.documents import DocumentInvalid, Json, parse_object
+from noa_mlops.records.layout import address
 
 if TYPE_CHECKING:
     from noa_mlops.datasets.matching import RowDifference
     from noa_mlops.drift import DriftReport
     from noa_mlops.records.drift import DriftSettings
+
+
+MAX_REPORT = 1 << 28
+"""Largest report that is read, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +59,25 @@ def compare_datasets(
         scan(summarise(reference), summarise(current), settings),
         None if key is None else match_rows(reference, current, key),
     )
+
+
+def compare_incident(ledger: LedgerReader, lifecycle_id: str) -> Difference:
+    """The comparison that blocked the rollout of a lifecycle, as it was kept: training data against those of the scan.
+
+    Raises `NotFound` when no incident is open, `LedgerTampered` when its report is not what the ledger names.
+    """
+    from noa_mlops.drift import read_report
+
+    incident = ledger.state.lifecycle(lifecycle_id).incident
+    if incident is None:
+        raise NotFound(
+            f"{lifecycle_id} has no open incident to show",
+            hint="Two datasets are compared by naming both: noa diff DATASET DATASET.",
+        )
+    entry = ledger.entry(incident.seq)
+    try:
+        report = read_report(parse_object(ledger.get_object(incident.report), limit=MAX_REPORT))
+    except (DocumentInvalid, ValueError) as error:
+        raise LedgerTampered(f"the report of entry {incident.seq} {error}") from error
+    trained = address(lifecycle_id, entry.version or 0)
+    return Difference((f"the training data of {trained}", str(entry.predicate["dataset"]["path"])), report, None)

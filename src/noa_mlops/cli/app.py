@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "show": ("show", "One lifecycle or version: metrics, thresholds, evidence."),
         "logs": ("logs", "What the agents of a version printed."),
         "watch": ("watch", "Events as they are recorded."),
-        "diff": ("diff", "Two datasets side by side: schema, rows, and what moved."),
+        "diff": ("diff", "Two datasets side by side, or what blocks a rollout."),
     },
     "Rollout": {
         "drift": ("drift", "Scan new data for drift; block the rollout when it must be."),

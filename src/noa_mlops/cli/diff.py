@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: noa diff data/train.parquet data/november.parquet --html november.html")
-@click.argument("reference", metavar="DATASET")
-@click.argument("current", metavar="DATASET")
+@click.argument("reference", metavar="DATASET|LIFECYCLE")
+@click.argument("current", metavar="[DATASET]", required=False)
 @click.option("--key", metavar="COLUMN", help="The column that identifies rows; by default the one both declare.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page with pictures as well.")
 @click.option("--all", "everything", is_flag=True, help="Show the columns that hardly moved as well.")
 @options.common
 def diff(
     reference: str,
-    current: str,
+    current: str | None,
     key: str | None,
     html: Path | None,
     folder: Path,
@@ -30,11 +30,11 @@ def diff(
     everything: bool,
     as_json: bool,
 ) -> int:
-    """Compare two data files or definitions: schema, rows, and every column by how far it moved. Needs no ledger."""
-    from noa_mlops.audit.difference import compare_datasets
-    from noa_mlops.records.drift import DriftSettings
+    """Compare two data files or definitions: schema, rows, and every column by how far it moved. Needs no ledger.
 
-    found = compare_datasets(folder.absolute(), (reference, current), DriftSettings(), key)
+    With LIFECYCLE alone: what blocks its rollout, as the scan that blocked it was recorded.
+    """
+    found = _incident(reference, folder) if current is None else _datasets(folder, (reference, current), key)
     if html is not None:
         from noa_mlops.audit.pages import difference_page
 
@@ -44,6 +44,23 @@ def diff(
     else:
         _tell(found, everything=everything)
     return 0
+
+
+def _incident(name: str, folder: Path) -> Difference:
+    from noa_mlops.audit.difference import compare_incident
+    from noa_mlops.ledger import Ledger
+
+    lifecycle_id, version = options.address(name)
+    if version is not None:
+        raise click.BadParameter(f"an incident is one of the lifecycle: noa diff {lifecycle_id}")
+    return compare_incident(Ledger.read_only(options.project(folder)), lifecycle_id)
+
+
+def _datasets(folder: Path, paths: tuple[str, str], key: str | None) -> Difference:
+    from noa_mlops.audit.difference import compare_datasets
+    from noa_mlops.records.drift import DriftSettings
+
+    return compare_datasets(folder.absolute(), paths, DriftSettings(), key)
 
 
 def _tell(found: Difference, *, everything: bool) -> None:

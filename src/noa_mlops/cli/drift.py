@@ -67,11 +67,21 @@ def _tell(scan: Scan, *, everything: bool) -> None:
     if scan.rollout == "blocked":
         output.say()
         output.field("Safe now", f"@{scan.champion} keeps serving; nothing new is rolled out")
-        output.field("Next", f'1. noa investigate {scan.lifecycle_id} --finding "..."')
-        output.field("", "2. noa run PLAN                retrain on data of now; what passes is held")
-        output.field("", f'3. noa enable {scan.lifecycle_id}@N --reason "..."')
+        _tell_next(scan.lifecycle_id)
     recorded = "nothing was recorded" if scan.entry is None else f"entry {scan.entry}"
     output.field("Evidence", f"{recorded}   exit {3 if scan.rollout == 'blocked' else 0}")
+
+
+def _tell_next(name: str) -> None:
+    """The procedure, in its order."""
+    steps = {
+        f"noa diff {name}": "what changed in the data",
+        f'noa investigate {name} --finding "..."': "",
+        "noa run PLAN": "retrain, measured on data of now; what passes is held",
+        f'noa enable {name}@N --reason "..."': "",
+    }
+    for number, (command, words) in enumerate(steps.items(), start=1):
+        output.field("Next" if number == 1 else "", f"{number}. {command:<{max(map(len, steps))}}  {words}".rstrip())
 
 
 def _why(scan: Scan) -> str:
