@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
-from benchmarks import appending, gate, lifecycle, promotion, reading, startup, transition
+from benchmarks import appending, drift, gate, lifecycle, promotion, reading, startup, transition
 
 ROOMS: Mapping[str, Callable[[], Iterable[object]]] = {
     "Start-up": startup.lines,
@@ -16,6 +16,7 @@ ROOMS: Mapping[str, Callable[[], Iterable[object]]] = {
     "Lifecycle": lifecycle.lines,
     "Promotion": promotion.lines,
     "Gate": gate.lines,
+    "Drift": drift.lines,
 }
 
 

@@ -36,7 +36,7 @@ from noa_mlops.records.summary import (
     category_key,
 )
 
-ROWS = 1 << 17
+ROWS = 1 << 18
 """Rows that are looked at together."""
 
 

@@ -64,7 +64,9 @@ def paired(reference: Histogram, current: Histogram) -> Pair:
     """Both in the bins of the coarser one."""
     level = max(reference.level, current.level)
     first, second = _dropped(reference, level), _dropped(current, level)
-    bins = np.union1d(first[0], second[0])
+    bins = np.concatenate((first[0], second[0]))
+    bins.sort(kind="stable")
+    bins = bins[np.flatnonzero(np.concatenate(([True], bins[1:] != bins[:-1])))]
     counts = []
     for keys, amounts in (first, second):
         total = np.zeros(len(bins), np.int64)

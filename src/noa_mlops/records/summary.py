@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any, Literal, TypeAlias
 
@@ -185,7 +186,7 @@ class Blocks:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DatasetSummary:
     """A dataset by its counts. ``blocks`` is None where rows are assumed independent, as nothing else was declared.
 
@@ -220,7 +221,7 @@ class DatasetSummary:
         """The canonical form, which the digest is of."""
         return canonical(self.to_document())
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical form, in lower-case hex."""
         return sha256(self.to_bytes())
