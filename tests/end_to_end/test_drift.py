@@ -114,6 +114,22 @@ def test_subscribers_get_a_blocking_scan_as_a_blocked_promotion(project):
     assert told[-2:] == [("DriftScanned", None), ("PromotionReady", "blocked")]
 
 
+def test_subscribers_are_told_of_a_scan_when_it_is_recorded(project):
+    with open_orchestrator(Layout.of(project.path), AgentFactory(), RuntimeManager()) as orchestrator:
+        events = orchestrator.subscribe()
+        for name in ("odd", "odder"):
+            orchestrator.scan_drift("little", f"data/{name}.csv")
+        suspect, blocked = events.get(1), events.get(1)
+    assert (suspect.name, suspect.suspect, suspect.version) == ("DriftScanned", True, 1)
+    assert (blocked.name, blocked.status, blocked.reasons, blocked.promotes) == (
+        "PromotionReady",
+        "blocked",
+        ("drift",),
+        False,
+    )
+    assert project.verifies()
+
+
 def test_a_column_that_gates_nothing_is_shown_and_blocks_nothing(project):
     plan = project.plan(seed=9, drift={"overrides": {"x": {"gate": False}}, "margins": {"numeric": 0.2}})
     assert project.tell("run", plan).status == 0

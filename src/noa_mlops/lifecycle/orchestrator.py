@@ -19,8 +19,8 @@ from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LifecycleError,
 from noa_mlops.evidence import SigningKey, sign_model
 from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import compares, decide
-from noa_mlops.ledger import Draft, Ledger, LedgerState, ledger_lines
-from noa_mlops.lifecycle import recording
+from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
+from noa_mlops.lifecycle import recording, scanning
 from noa_mlops.lifecycle.accounting import summary_of
 from noa_mlops.lifecycle.beside import compared_with_champion
 from noa_mlops.lifecycle.bus import EventBus, Subscription
@@ -29,6 +29,7 @@ from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted
 from noa_mlops.lifecycle.history import event_of, told_of
 from noa_mlops.lifecycle.intake import Submission, gate, thresholds
 from noa_mlops.lifecycle.reporting import report_of
+from noa_mlops.lifecycle.scanning import Scan
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
 from noa_mlops.lifecycle.storage import check_storage
 from noa_mlops.records.events import EvaluationLogged, Recorded, TrainingCompleted
@@ -129,6 +130,19 @@ class TrainingOrchestrator:
         self._services.capabilities.check_writable()
         self._services.mirror.check_writable()
         return self._accept(plan)
+
+    def scan_drift(self, lifecycle_id: str, path: str) -> Scan:
+        """Scan the data at ``path`` for drift from what the champion was made on; the scan is an entry, told as an event.
+
+        One that blocks the rollout is told as `PromotionReady` with status blocked. Raises as
+        `noa_mlops.lifecycle.scanning.scan_drift`.
+        """
+        services = self._services
+        services.ledger.refresh()
+        window = scanning.look(services.ledger, services.layout, lifecycle_id, path)
+        scan = scanning.record_scan(services.ledger, window, self._append)
+        self._catch_up()
+        return scan
 
     def prepare(self) -> None:
         """Check that the registry can be written, and bring its mirror up to the ledger."""
@@ -271,11 +285,14 @@ class TrainingOrchestrator:
 
     def _record(self, compose: Callable[[LedgerState], Draft]) -> Recorded:
         """Append, then tell; the lock keeps the order of telling that of the ledger."""
+        return event_of(self._append(compose))
+
+    def _append(self, compose: Callable[[LedgerState], Draft]) -> LedgerEntry:
         with self._recording:
             entry = self._services.ledger.append(compose)
-            event = event_of(entry)
-            self._bus.publish(event)
-        return event
+            if (event := told_of(entry)) is not None:
+                self._bus.publish(event)
+        return entry
 
     def _finish(self, run: Run, notes: Sequence[str]) -> PipelineReport:
         """Bring the mirror up to the ledger and say how it ended; the outcome counts as told from here on."""
