@@ -184,6 +184,7 @@ def test_the_way_out_has_an_order_and_ends_ready(project):
     shown = project.tell("diff", "little", "--json").document
     assert (shown["verdict"], shown["reference_path"]) == ("fail", "the training data of little@1")
     assert shown["current_path"] == "data/wild.csv"
+    assert "noa investigate little" in project.tell("doctor").out
     early = project.tell("enable", "little@2", "--reason", "quick")
     assert early.status == 5
     assert "nobody has investigated the incident" in early.said
@@ -193,12 +194,14 @@ def test_the_way_out_has_an_order_and_ends_ready(project):
     assert "investigated by entry" in project.tell("show", "little").out
     assert project.tell("enable", "little@2", "--reason", "quick").status == 5, "it was submitted before"
 
+    assert "noa run PLAN, with evaluation data of now" in project.tell("doctor").out
     project.write("data/now.csv", rows(100, 21))
     same = project.tell("run", project.plan(seed=6))
     assert same.status == 3, same.said
     assert "was measured on the data" in project.tell("enable", "little@3", "--reason", "same data").said
     evaluation = {"dataset_path": "data/now.csv", "metric_thresholds": {"roc_auc": 0.8}}
     assert project.tell("run", project.plan(seed=7, evaluation=evaluation)).status == 3
+    assert "noa enable little@4" in project.tell("doctor").out
     done = project.tell("enable", "little@4", "--reason", "measured on data of now")
     assert done.status == 0, done.said
     assert "little@4 is the champion" in done.out

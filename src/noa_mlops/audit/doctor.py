@@ -10,6 +10,7 @@ from pathlib import Path
 
 from noa_mlops.audit.findings import Diagnosis
 from noa_mlops.audit.folding import TORN
+from noa_mlops.audit.incidents import diagnose_incidents
 from noa_mlops.audit.runs import diagnose_runs
 from noa_mlops.audit.verification import verify
 from noa_mlops.errors import LifecycleError
@@ -82,6 +83,7 @@ def _ledger(layout: Layout) -> Iterator[Diagnosis]:
         return  # named above
     yield from _keys(ledger)
     yield from diagnose_runs(layout, ledger)
+    yield from diagnose_incidents(ledger)
 
 
 def _keys(ledger: LedgerReader) -> Iterator[Diagnosis]:
