@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from end_to_end.projects import lay_out
+from end_to_end.projects import PLAN, lay_out, rows
+from end_to_end.test_drift import window
 
 SCHEMAS = {path.name: json.loads(path.read_text()) for path in Path(__file__).parents[2].glob("docs/schemas/*.json")}
 OPEN = "hyperparameters"
@@ -31,12 +32,20 @@ def written(tmp_path_factory):
         patch.setenv("NOA_KEYS", str(root / "keys"))
         patch.setenv("XDG_STATE_HOME", str(root / "state"))
         project = lay_out(root / "project")
+        project.write("data/train.csv", rows(2000, 1))
         steps = [lambda: project.tell("init")]
         steps += [lambda seed=seed: project.tell("run", project.plan(seed=seed)) for seed in (1, 2)]
         steps += [lambda: project.tell("rollback", "little", "--reason", "a drill")]
         assert [step().status for step in steps] == [0, 0, 0, 0]
+        for seed, moved, status in ((11, 0.0, 0), (14, 0.5, 3)):
+            project.write("data/now.csv", window(seed, moved=moved))
+            assert project.tell("drift", "little", "--current", "data/now.csv").status == status
+        assert project.tell("investigate", "little", "--finding", "a sensor was moved").status == 0
+        now = {**PLAN["evaluation"], "dataset_path": "data/now.csv"}
+        assert project.tell("run", project.plan(seed=4, evaluation=now)).status == 3
+        assert project.tell("enable", "little@3", "--reason", "the sensor is back").status == 0
         project.programs(predict="echo 'no luck' >&2; exit 3\n")
-        assert project.tell("run", project.plan(seed=3)).status == 6
+        assert project.tell("run", project.plan(seed=5)).status == 6
         log = project.entries()[-1]["predicate"]["log"]
         assert project.tell("redact", log, "--reason", "names a person").status == 0
         assert project.tell("keys", "rotate", "model").status == 0
@@ -63,8 +72,8 @@ def test_everything_that_was_written_is_described(written):
     entries, manifests = written
     types = {entry["noa_entry"]["type"] for entry in entries}
     assert types >= {"Genesis", "Submitted", "EvaluationLogged", "EvaluationFailed"}
-    assert types >= {"RolledBack", "Redacted", "PolicyChanged"}
-    assert len(manifests) == 2
+    assert types >= {"RolledBack", "Redacted", "PolicyChanged", "DriftScanned", "Investigated", "RolloutEnabled"}
+    assert len(manifests) == 3
     for schema, document in documents(written):
         assert list(schema.iter_errors(document)) == []
 
@@ -88,7 +97,7 @@ def test_a_member_more_or_less_anywhere_is_refused(written):
                 place = place[key]
             place["unheard_of"] = []
             assert not schema.is_valid(changed), path
-        for name in document.keys() - {"log"}:
+        for name in document.keys() - {"log", "noa:decision"}:
             assert not schema.is_valid({key: value for key, value in document.items() if key != name}), name
 
 
