@@ -149,6 +149,13 @@ def test_labels_that_are_not_there_yet_are_no_change_of_the_schema():
     assert "the labels ('y') are not there yet" in report.notes
 
 
+def test_labels_that_come_row_by_row_are_no_missing_values():
+    labels = [0, 1] * 500
+    reference = DatasetSummary(1000, summary(x=range(1000), y=labels).columns, target="y")
+    for some in ([*labels[:20], *[None] * 980], [None] * 1000):
+        assert scan(reference, summary(x=range(1000), y=pa.array(some, pa.int64()))).outcome == "pass"
+
+
 def test_too_few_rows_are_inconclusive_and_never_pass():
     report = scan(summary(x=normal(20)), summary(x=normal(20, seed=1)))
     assert report.outcome == "inconclusive"

@@ -14,13 +14,14 @@ from noa_mlops.records.layout import Layout
 MODEL = "storage/artifacts/little/command/1"
 
 
-def window(seed, *, moved=0.0, count=2000):
-    """Rows as those of the training, but for ``x``, which moved."""
+def window(seed, *, moved=0.0, count=2000, labels=None):
+    """Rows as those of the training, but for ``x``, which moved; labels are not there yet, or follow from ``labels(x)``."""
     draw = random.Random(seed)
-    lines = ["x,y,label"]
+    lines = ["x,y" if labels is None else "x,y,label"]
     for _ in range(count):
         x, y = draw.random(), draw.random()
-        lines.append(f"{x + moved:.4f},{y:.4f},{int(x + 0.2 * draw.random() > 0.6)}")
+        label = "" if labels is None else f",{int(labels(x + 0.2 * draw.random()))}"
+        lines.append(f"{x + moved:.4f},{y:.4f}{label}")
     return "\n".join(lines) + "\n"
 
 
@@ -95,10 +96,40 @@ def test_a_window_beyond_doubt_blocks_at_once_and_what_passes_is_held(project):
     )
 
 
-def test_another_schema_blocks_and_a_hidden_or_late_column_does_not(project):
-    lines = window(15).splitlines()
-    project.write("data/unlabelled.csv", "\n".join(line.rpartition(",")[0] for line in lines))
-    assert drift(project, "unlabelled").status == 0
+def test_labels_that_show_that_it_does_not_hurt_clear_drift(project):
+    project.write("data/harmless.csv", window(12, moved=0.08, labels=lambda x: x > 0.6))
+    for _ in range(2):
+        result = drift(project, "harmless")
+        assert result.status == 0, result.said
+        assert "the labels show that it does not hurt" in result.out
+    predicate = project.last_entry()[1]
+    assert (predicate["verdict"], predicate["data_verdict"], predicate["signs"]) == ("pass", "fail", [])
+    assert predicate["labels"]["finding"] == "clears"
+    assert project.verifies()
+
+
+def test_labels_that_show_that_it_hurts_block_at_once_though_nothing_moved(project):
+    project.write("data/turned.csv", window(16, labels=lambda x: x < 0.6))
+    result = drift(project, "turned")
+    assert result.status == 3, result.said
+    assert "and it hurts" in result.out
+    assert "roc_auc" in result.out
+    predicate = project.last_entry()[1]
+    assert (predicate["verdict"], predicate["data_verdict"], predicate["certain"]) == ("fail", "pass", True)
+    assert project.verifies()
+
+
+def test_too_few_labels_decide_nothing(project):
+    lines = window(12, moved=0.08, labels=lambda x: x > 0.6).splitlines()
+    few = [line if place < 8 else line.rpartition(",")[0] + "," for place, line in enumerate(lines)]
+    project.write("data/few.csv", "\n".join(few) + "\n")
+    result = drift(project, "few", "--json")
+    assert result.document["labels"]["finding"] == "undecided"
+    assert (result.status, result.document["suspect"]) == (0, True)
+
+
+def test_labels_clear_no_other_schema(project):
+    lines = window(15, labels=lambda x: x > 0.6).splitlines()
     project.write("data/wider.csv", "\n".join(f"{line},{place and 'z'}" for place, line in enumerate(lines)))
     result = drift(project, "wider", "--dry-run")
     assert result.status == 3

@@ -37,9 +37,10 @@ def written(tmp_path_factory):
         steps += [lambda seed=seed: project.tell("run", project.plan(seed=seed)) for seed in (1, 2)]
         steps += [lambda: project.tell("rollback", "little", "--reason", "a drill")]
         assert [step().status for step in steps] == [0, 0, 0, 0]
-        for seed, moved, status in ((11, 0.0, 0), (14, 0.5, 3)):
-            project.write("data/now.csv", window(seed, moved=moved))
-            assert project.tell("drift", "little", "--current", "data/now.csv").status == status
+        project.write("data/now.csv", window(11, labels=lambda x: x > 0.6))
+        project.write("data/moved.csv", window(14, moved=0.5))
+        for name, status in (("now", 0), ("moved", 3)):
+            assert project.tell("drift", "little", "--current", f"data/{name}.csv").status == status
         assert project.tell("investigate", "little", "--finding", "a sensor was moved").status == 0
         now = {**PLAN["evaluation"], "dataset_path": "data/now.csv"}
         assert project.tell("run", project.plan(seed=4, evaluation=now)).status == 3

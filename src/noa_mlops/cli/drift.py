@@ -10,7 +10,11 @@ import click
 from noa_mlops.cli import options, output
 
 if TYPE_CHECKING:
-    from noa_mlops.lifecycle.scanning import Scan
+    import pyarrow as pa
+
+    from noa_mlops.lifecycle.scanning import Measure, Scan
+    from noa_mlops.records.layout import Layout
+    from noa_mlops.records.verdict import EvaluationReport
 
 
 @click.command(epilog="Example: noa drift rainfall --current data/november.parquet")
@@ -38,7 +42,7 @@ def drift(
     if version is not None:
         raise click.BadParameter(f"name the lifecycle: its champion is scanned for, noa drift {name}")
     layout = options.project(folder)
-    scan = (try_scan if dry_run else scan_drift)(layout, name, current)
+    scan = (try_scan if dry_run else scan_drift)(layout, name, current, measure=_measure(layout, name))
     if not dry_run:
         append_drift_report(layout, scan.to_document())
     if html is not None:
@@ -52,6 +56,17 @@ def drift(
     return 3 if scan.rollout == "blocked" else 0
 
 
+def _measure(layout: Layout, name: str) -> Measure:
+    """Asks the champion, loaded and checked only when there are labels to ask about."""
+
+    def measure(features: pa.Table, labels: pa.ChunkedArray) -> EvaluationReport:
+        from noa_mlops.delivery import load
+
+        return load(name, layout.project).measure(features, labels)
+
+    return measure
+
+
 def _tell(scan: Scan, *, everything: bool) -> None:
     from noa_mlops.cli import drifting
 
@@ -61,7 +76,8 @@ def _tell(scan: Scan, *, everything: bool) -> None:
     output.say()
     path = output.foreign(str(scan.dataset["path"]))
     output.field("Scanned", f"{path}   {scan.report.rows[1]} rows, against {scan.report.rows[0]} of the training")
-    output.field("Verdict", scan.report.outcome + _why(scan))
+    output.field("Verdict", scan.verdict + _why(scan))
+    _tell_labels(scan)
     output.say()
     drifting.tell(scan.report, everything=everything)
     if scan.rollout == "blocked":
@@ -70,6 +86,20 @@ def _tell(scan: Scan, *, everything: bool) -> None:
         _tell_next(scan.lifecycle_id)
     recorded = "nothing was recorded" if scan.entry is None else f"entry {scan.entry}"
     output.field("Evidence", f"{recorded}   exit {3 if scan.rollout == 'blocked' else 0}")
+
+
+def _tell_labels(scan: Scan) -> None:
+    """What the labels say of the champion, metric by metric."""
+    if scan.labels is None:
+        return
+    if scan.labels.problem is not None:
+        output.field("Labels", f"could not be asked: {output.foreign(scan.labels.problem)}")
+    for metric in scan.labels.metrics:
+        between = "" if metric.bounds is None else f" ({metric.bounds[0]:.4g} .. {metric.bounds[1]:.4g})"
+        now, then = output.number(metric.now), output.number(metric.then)
+        output.field(
+            "Labels", f"{metric.metric} {now}{between}, was {then}, may drop {metric.allowed:.3g}: {metric.why}"
+        )
 
 
 def _tell_next(name: str) -> None:
@@ -85,6 +115,10 @@ def _tell_next(name: str) -> None:
 
 
 def _why(scan: Scan) -> str:
+    if scan.labels is not None and scan.labels.finding == "hurts":
+        return ", and it hurts: the labels show it"
+    if scan.verdict == "pass" and scan.report.outcome == "fail":
+        return ": the data drifted, and the labels show that it does not hurt"
     if scan.blocks:
         return f", as entry {scan.confirms} had shown" if scan.confirms is not None else ", beyond doubt"
     return ": suspect; a second window like it would block" if scan.suspect else ""

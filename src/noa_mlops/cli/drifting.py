@@ -26,7 +26,7 @@ def tell(report: DriftReport, *, everything: bool = False) -> None:
     if report.schema:
         output.say()
     drifted = list(report.drifted)
-    quiet = [column for column in report.columns if not column.drifted]
+    quiet = [column for column in report.columns if column.tests and not column.drifted]
     shown = drifted + (quiet if everything else quiet[:QUIET])
     if shown:
         output.table(

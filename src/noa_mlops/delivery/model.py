@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noa_mlops.delivery.source import Source
 from noa_mlops.records.manifest import Manifest
+from noa_mlops.records.verdict import EvaluationReport
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +46,13 @@ class Model:
         from noa_mlops.delivery.predicting import predict
 
         return predict(self.source, rows)
+
+    def measure(self, features: pa.Table, labels: pa.ChunkedArray) -> EvaluationReport:
+        """Every metric of the model on rows whose ``labels`` are known; the model never sees them.
+
+        ``features`` hold at least the features of ``manifest.predict``; rows without a label are left out. Raises as
+        `predict`, and `EvaluationFailed` for answers or labels that cannot be measured.
+        """
+        from noa_mlops.delivery.predicting import measure
+
+        return measure(self.source, features, labels)

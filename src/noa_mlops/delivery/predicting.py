@@ -25,11 +25,12 @@ from noa_mlops.datasets import conformed, write_rows
 from noa_mlops.delivery.rows import as_table, in_the_form_of
 from noa_mlops.delivery.source import Source
 from noa_mlops.errors import DatasetInvalid, LedgerConflict, NotFound, StepFailed
-from noa_mlops.evaluation import chosen_classes, predicted_values, read_predictions
+from noa_mlops.evaluation import chosen_classes, evaluate, predicted_values, read_predictions
 from noa_mlops.records.dataset import Column
 from noa_mlops.records.layout import agent_id, predictor_id
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.resources import Resources
+from noa_mlops.records.verdict import EvaluationReport
 
 
 def predict(source: Source, rows: Any) -> Any:
@@ -44,6 +45,23 @@ def predict(source: Source, rows: Any) -> Any:
         return in_the_form_of(rows, predicted_values(answered))
     chosen = chosen_classes(answered, contract["classes"], contract["positive"], contract["decision_threshold"])
     return in_the_form_of(rows, chosen)
+
+
+def measure(source: Source, features: pa.Table, labels: pa.ChunkedArray) -> EvaluationReport:
+    """The metrics of a model on labelled rows; see `Model.measure`."""
+    contract = source.record.manifest.predict
+    wanted = [Column(feature["name"], feature["type"]) for feature in contract["features"]]
+    known = labels.is_valid()
+    table = features.select([c.name for c in wanted if c.name in features.column_names]).filter(known)
+    answered = _ask(source, conformed(table, wanted))
+    return evaluate(
+        answered,
+        labels.filter(known),
+        task=contract["task"],
+        classes=contract["classes"],
+        positive=contract["positive"],
+        decision_threshold=contract["decision_threshold"],
+    )
 
 
 def _ask(source: Source, features: pa.Table) -> pa.Table:

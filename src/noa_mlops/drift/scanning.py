@@ -8,6 +8,8 @@ share of columns. Where nothing drifted but a change of three margins would go u
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from noa_mlops.drift.columns import Compared, compare, same_kind, sees
 from noa_mlops.drift.report import ColumnDrift, DriftReport, SchemaChange, Test
 from noa_mlops.drift.tails import false_discovery
@@ -24,7 +26,7 @@ _DEFAULT = DriftSettings()
 def scan(reference: DatasetSummary, current: DatasetSummary, settings: DriftSettings = _DEFAULT) -> DriftReport:
     """Hold the ``current`` data against the ``reference``. The order of columns has no meaning."""
     schema, common = _schema(reference, current)
-    compared = [(first, second, compare(first, second, settings.margins)) for first, second in common]
+    compared = [(first, second, _compare(first, second, settings, reference.target)) for first, second in common]
     chances = false_discovery([asked.p for _, _, found in compared for asked in found.measurements])
     level = settings.fdr / max(1, len(chances))
     blocks_lack = reference.blocks is not None and reference.blocks.count < ENOUGH_BLOCKS
@@ -68,6 +70,14 @@ def _schema(
         else:
             changes.append(SchemaChange(name, first.type, second.type))
     return tuple(changes), common
+
+
+def _compare(reference: ColumnSummary, current: ColumnSummary, settings: DriftSettings, target: str | None) -> Compared:
+    """Every question asked of a column; of the target not whether values are missing, for labels come later."""
+    found = compare(reference, current, settings.margins)
+    if reference.name != target:
+        return found
+    return replace(found, measurements=tuple(asked for asked in found.measurements if asked.subject != "missing"))
 
 
 def _tests(found: Compared, chances: list[float], settings: DriftSettings) -> tuple[Test, ...]:
@@ -123,7 +133,7 @@ def _outcome(columns: tuple[ColumnDrift, ...], schema: tuple[SchemaChange, ...])
     gating = [column for column in columns if column.gates]
     if schema or any(column.drifted for column in gating):
         return "fail"
-    if not gating or any(column.insufficient for column in gating):
+    if not gating or any(column.insufficient for column in gating if not column.is_label):
         return "inconclusive"
     return "pass"
 
@@ -139,7 +149,7 @@ def _notes(reference: DatasetSummary, current: DatasetSummary, columns: tuple[Co
         )
     else:
         notes.append(f"rows that are near by {reference.blocks.column!r} count as dependent")
-    few = sum(column.insufficient for column in columns if column.gates)
+    few = sum(column.insufficient for column in columns if column.gates and not column.is_label)
     if few:
         notes.append(f"{current.rows} rows are too few to see a change of three margins in {few} columns")
     if reference.target is not None and current.column(reference.target) is None:

@@ -29,7 +29,7 @@ from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted
 from noa_mlops.lifecycle.history import event_of, told_of
 from noa_mlops.lifecycle.intake import Submission, gate, thresholds
 from noa_mlops.lifecycle.reporting import report_of
-from noa_mlops.lifecycle.scanning import Scan
+from noa_mlops.lifecycle.scanning import Measure, Scan
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
 from noa_mlops.lifecycle.storage import check_storage
 from noa_mlops.records.events import EvaluationLogged, Recorded, TrainingCompleted
@@ -131,15 +131,16 @@ class TrainingOrchestrator:
         self._services.mirror.check_writable()
         return self._accept(plan)
 
-    def scan_drift(self, lifecycle_id: str, path: str) -> Scan:
+    def scan_drift(self, lifecycle_id: str, path: str, measure: Measure | None = None) -> Scan:
         """Scan the data at ``path`` for drift from what the champion was made on; the scan is an entry, told as an event.
 
-        One that blocks the rollout is told as `PromotionReady` with status blocked. Raises as
+        One that blocks the rollout is told as `PromotionReady` with status blocked. ``measure`` asks the champion about
+        rows that have labels; `noa_mlops.delivery.Model.measure` does. Without it labels are not asked. Raises as
         `noa_mlops.lifecycle.scanning.scan_drift`.
         """
         services = self._services
         services.ledger.refresh()
-        window = scanning.look(services.ledger, services.layout, lifecycle_id, path)
+        window = scanning.look(services.ledger, services.layout, lifecycle_id, path, measure)
         scan = scanning.record_scan(services.ledger, window, self._append)
         self._catch_up()
         return scan

@@ -6,13 +6,13 @@ are read and compared, and the entry is composed on the state it will stand on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from noa_mlops.artifacts import FilesystemArtifactStore
-from noa_mlops.errors import LedgerConflict, NotFound
+from noa_mlops.errors import DatasetInvalid, EvaluationFailed, LedgerConflict, NotFound, StepFailed
 from noa_mlops.ledger import (
     Draft,
     KeyStore,
@@ -32,12 +32,19 @@ from noa_mlops.records.drift import DriftSettings
 from noa_mlops.records.events import DECISION
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.thresholds import Threshold
+from noa_mlops.records.verdict import EvaluationReport, Outcome
 from noa_mlops.registry import Mirror
 from noa_mlops.version import VERSION
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from noa_mlops.datasets import Dataset
-    from noa_mlops.drift import DriftReport
+    from noa_mlops.drift import DriftReport, LabelReport
+
+Measure: TypeAlias = "Callable[[pa.Table, pa.ChunkedArray], EvaluationReport]"
+"""Measures the champion on features and their labels, which it never sees."""
 
 Append: TypeAlias = Callable[[Callable[[LedgerState], Draft]], LedgerEntry]
 """Appends what is composed of the newest state."""
@@ -57,7 +64,9 @@ class Scan:
     lifecycle_id: str
     champion: int
     dataset: Mapping[str, Any]
+    verdict: Outcome
     report: DriftReport
+    labels: LabelReport | None
     entry: int | None
     timestamp: str | None
     blocks: bool
@@ -68,7 +77,7 @@ class Scan:
     @property
     def suspect(self) -> bool:
         """Whether the window failed, and a second one like it would block."""
-        return self.report.outcome == "fail" and not self.blocks
+        return self.verdict == "fail" and not self.blocks
 
     def to_document(self) -> dict[str, Json]:
         """JSON form."""
@@ -85,6 +94,9 @@ class Scan:
             "incident": self.incident,
             "report_digest": self.report.digest,
             **self.report.to_document(),
+            "verdict": self.verdict,
+            "data_verdict": self.report.outcome,
+            "labels": None if self.labels is None else self.labels.to_document(),
         }
 
 
@@ -96,29 +108,56 @@ class Window:
     champion: VersionState
     dataset: Dataset
     report: DriftReport
+    labels: LabelReport | None = None
+
+    @property
+    def verdict(self) -> Outcome:
+        """Of data and labels together: labels clear data that drifted, but no other schema; what hurts fails."""
+        finding = None if self.labels is None else self.labels.finding
+        if finding == "hurts":
+            return "fail"
+        return "pass" if finding == "clears" and not self.report.schema else self.report.outcome
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether this window alone blocks."""
+        hurts = self.labels is not None and self.labels.finding == "hurts"
+        return self.verdict == "fail" and (hurts or self.report.is_certain)
+
+    @property
+    def signs(self) -> list[list[str]]:
+        """What a second window must show again; nothing when nothing failed."""
+        return signs_of(self.report) if self.verdict == "fail" else []
 
 
-def scan_drift(layout: Layout, lifecycle_id: str, path: str, keystore: KeyStore | None = None) -> Scan:
+def scan_drift(
+    layout: Layout,
+    lifecycle_id: str,
+    path: str,
+    keystore: KeyStore | None = None,
+    *,
+    measure: Measure | None = None,
+) -> Scan:
     """Scan the data file or definition at ``path`` and record it; the mirror follows.
 
     Raises `NotFound` without a champion, or for one that was promoted without a summary; `DatasetInvalid` for data that
     cannot be read; `LedgerConflict` when the champion changed meanwhile.
     """
     with Ledger.open(layout, keystore or KeyStore()) as ledger:
-        scan = record_scan(ledger, look(ledger, layout, lifecycle_id, path), ledger.append)
+        scan = record_scan(ledger, look(ledger, layout, lifecycle_id, path, measure), ledger.append)
         mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin, known=ledger.all_head_keys)
         mirror.catch_up(partial(ledger_lines, ledger), ledger.keys.signing_key("verifier"))
     return scan
 
 
-def try_scan(layout: Layout, lifecycle_id: str, path: str) -> Scan:
+def try_scan(layout: Layout, lifecycle_id: str, path: str, *, measure: Measure | None = None) -> Scan:
     """Like `scan_drift`, and nothing is recorded: what it would come to."""
     ledger = Ledger.read_only(layout)
-    window = look(ledger, layout, lifecycle_id, path)
+    window = look(ledger, layout, lifecycle_id, path, measure)
     return _outcome(ledger.state.lifecycle(lifecycle_id), window, None)
 
 
-def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str) -> Window:
+def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, measure: Measure | None = None) -> Window:
     """Read and compare the data by the rule of the champion's plan; nothing is written. Raises as `scan_drift` does."""
     from noa_mlops.datasets import DatasetReader, summarise
     from noa_mlops.drift import scan
@@ -136,15 +175,41 @@ def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str) -> 
     policy = ledger.state.policy
     roots = tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()
     dataset = DatasetReader(layout.project, roots).read(path)
-    report = scan(reference, summarise(dataset, reference.target), _settings(ledger, champion))
-    return Window(lifecycle_id, champion, dataset, report)
+    plan = _plan(ledger, champion)
+    report = scan(reference, summarise(dataset, reference.target), DriftSettings() if plan is None else plan.drift)
+    labels = None
+    if measure is not None and plan is not None and plan.evaluation is not None and reference.target is not None:
+        then = promoted.predicate[DECISION]["metrics"]
+        labels = _ask_labels(dataset, reference.target, measure, (plan.evaluation.metric_thresholds, then))
+    return Window(lifecycle_id, champion, dataset, report, labels)
 
 
-def _settings(ledger: LedgerReader, champion: VersionState) -> DriftSettings:
-    """What the champion's plan says of drift; the usual rule when the plan was taken out of the evidence."""
+def _ask_labels(
+    dataset: Dataset,
+    target: str,
+    measure: Measure,
+    against: tuple[Sequence[Threshold], Mapping[str, float | None]],
+) -> LabelReport | None:
+    """What the labels of the data say; None when there are none, or nothing to hold them against."""
+    from noa_mlops.drift import LabelReport, judge_labels
+
+    thresholds, then = against
+    table = dataset.table
+    if not thresholds or target not in table.column_names or table[target].null_count == table.num_rows:
+        return None
+    rows = table.num_rows - table[target].null_count
+    try:
+        measured = measure(table.drop_columns([target]), table[target])
+    except (EvaluationFailed, StepFailed, DatasetInvalid) as error:
+        return LabelReport(rows, (), problem=str(error))
+    return judge_labels(thresholds, measured.metrics, then, rows)
+
+
+def _plan(ledger: LedgerReader, champion: VersionState) -> TrainingPlan | None:
+    """The champion's plan; None when it was taken out of the evidence."""
     if champion.plan_digest in ledger.state.redacted:
-        return DriftSettings()
-    return TrainingPlan.parse(ledger.get_object(champion.plan_digest), name="plan.json").drift
+        return None
+    return TrainingPlan.parse(ledger.get_object(champion.plan_digest), name="plan.json")
 
 
 def champion_of(ledger: LedgerReader, lifecycle_id: str) -> VersionState:
@@ -185,16 +250,18 @@ def _draft(window: Window, state: LedgerState) -> Draft:
             f"the champion of {window.lifecycle_id} changed while its data were scanned",
             hint="Run the same command again: it scans for the new one.",
         )
-    blocks, confirms = _weigh(lifecycle, report)
+    blocks, confirms = _weigh(lifecycle, window)
     predicate: dict[str, Any] = {
         "profile": window.champion.profile,
         "dataset": intake.reference(window.dataset),
         "rows": list(report.rows),
         "reference": report.reference,
         "current": report.current,
-        "verdict": report.outcome,
-        "certain": _is_certain(report),
-        "signs": signs_of(report),
+        "verdict": window.verdict,
+        "data_verdict": report.outcome,
+        "labels": None if window.labels is None else window.labels.to_document(),
+        "certain": window.is_certain,
+        "signs": window.signs,
         "confirms": confirms,
         "report": report.digest,
         "verifier": {"noa-mlops": VERSION},
@@ -219,7 +286,7 @@ def _draft(window: Window, state: LedgerState) -> Draft:
 def _decision(window: Window) -> dict[str, Any]:
     """What a scan that blocks decides, in the form of a decision about a version."""
     return {
-        "verdict": window.report.outcome,
+        "verdict": window.verdict,
         "status": "blocked",
         "reasons": ["drift"],
         "violations": [],
@@ -231,25 +298,23 @@ def _decision(window: Window) -> dict[str, Any]:
     }
 
 
-def _weigh(lifecycle: LifecycleState, report: DriftReport) -> tuple[bool, int | None]:
+def _weigh(lifecycle: LifecycleState, window: Window) -> tuple[bool, int | None]:
     """Whether a scan blocks, and which suspicion it confirms: the rule of `noa_mlops.ledger.drift_law`."""
-    confirms = confirmed(lifecycle, report.current, read_signs(signs_of(report)))
-    return report.outcome == "fail" and (_is_certain(report) or confirms is not None), confirms
-
-
-def _is_certain(report: DriftReport) -> bool:
-    return report.outcome == "fail" and report.is_certain
+    confirms = confirmed(lifecycle, window.report.current, read_signs(window.signs))
+    return window.verdict == "fail" and (window.is_certain or confirms is not None), confirms
 
 
 def _outcome(lifecycle: LifecycleState, window: Window, entry: LedgerEntry | None) -> Scan:
-    blocks, confirms = _weigh(lifecycle, window.report)
+    blocks, confirms = _weigh(lifecycle, window)
     if entry is not None:
         blocks, confirms = entry.status == "blocked", entry.predicate["confirms"]
     return Scan(
         lifecycle_id=window.lifecycle_id,
         champion=window.champion.version,
         dataset=intake.reference(window.dataset),
+        verdict=window.verdict,
         report=window.report,
+        labels=window.labels,
         entry=None if entry is None else entry.seq,
         timestamp=None if entry is None else entry.ts,
         blocks=blocks,
