@@ -264,3 +264,10 @@ def test_what_is_not_blocked_is_neither_investigated_nor_enabled(project):
     assert "is champion" in project.tell("enable", "little@1", "--reason", "x").said
     assert "name the version" in project.tell("enable", "little", "--reason", "x").said
     assert project.state() == before
+
+
+def test_a_plan_that_speaks_of_a_column_that_is_not_there_runs_nothing(project):
+    before = project.state()
+    result = project.tell("run", project.plan(drift={"overrides": {"z": {"gate": False}}}))
+    assert (result.status, project.state()) == (2, before), result.said
+    assert "drift.overrides names the column 'z'" in result.said
