@@ -267,7 +267,7 @@ GATES = [
     (
         EvaluationPlan,
         {"metric_thresholds": (Threshold("r2", minimum=0.1),)},
-        "dataset_path is missing; thresholds need data to measure on",
+        "dataset_path is missing; thresholds need data to measure on, or a 'split'",
     ),
     (
         EvaluationPlan,

@@ -371,7 +371,29 @@ def test_refuses_a_misspelt_field_that_would_mean_no_gate():
         ({"search": {"trials": 3}}, "'search' is not available in this version"),
         ({"drift": {"labels": {}}}, "'drift.labels' is not available in this version"),
         ({"approvals": {"required": 1}}, "'approvals' is not available in this version"),
-        ({"evaluation": {"split": {}}}, "'evaluation.split' is not available in this version"),
+        (
+            {"evaluation": {"split": {}}},
+            "evaluation.split must say which rows are held back",
+        ),
+        ({"evaluation": {"split": {"by": "t"}}}, "evaluation.split.last is missing"),
+        ({"evaluation": {"split": {"last": "20%"}}}, "evaluation.split.last needs 'by'"),
+        (
+            {"evaluation": {"split": {"share": 20}}},
+            "evaluation.split.share must be more than none and less than all of the rows, got 20",
+        ),
+        (
+            {"evaluation": {"split": {"share": "a fifth"}}},
+            'evaluation.split.share must be a share of the rows, got "a fifth"',
+        ),
+        (
+            {"evaluation": {"split": {"by": "t", "last": 0.2, "seed": 1}}},
+            "evaluation.split.seed must be absent with 'by'",
+        ),
+        ({"evaluation": {"split": {"share": 0.2, "grup": "c"}}}, "unknown field 'evaluation.split.grup'"),
+        (
+            {"evaluation": {"dataset_path": "d", "split": {"share": 0.2}}},
+            "evaluation.split must be absent with 'dataset_path'",
+        ),
         ({"surprise": 1}, "unknown field 'surprise'"),
         ({"a\nb\x1b": 1}, "unknown field '[\"a\\nb\\u001b\"]'"),
     ],

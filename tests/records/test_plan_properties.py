@@ -14,7 +14,7 @@ from noa_mlops.errors import PlanInvalid
 from noa_mlops.records.documents import canonical
 from noa_mlops.records.metrics import METRICS
 from noa_mlops.records.paths import relative_path_problem
-from noa_mlops.records.plan import EvaluationPlan, Resources, Threshold, TrainingPlan
+from noa_mlops.records.plan import EvaluationPlan, Resources, Split, Threshold, TrainingPlan
 from noa_mlops.records.reading.values import scalar_problem
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,20}", fullmatch=True).filter(
@@ -48,9 +48,16 @@ def threshold(draw, metric):
     return Threshold(metric.name, *(bound if keep else None for bound, keep in zip(bounds, kept, strict=True)))
 
 
-EVALUATIONS = st.builds(
-    EvaluationPlan, dataset_path=FILES, metric_thresholds=thresholds(), notes=st.none() | LINES
-) | st.builds(EvaluationPlan, gate=st.just("none"), reason=LINES)
+SHARES = st.floats(0, 1, exclude_min=True, exclude_max=True)
+COLUMNS = TEXT.filter(bool)
+SPLITS = st.builds(Split, by=COLUMNS, last=SHARES) | st.builds(
+    Split, by_group=st.none() | COLUMNS, share=SHARES, seed=st.integers(0, 2**32 - 1)
+)
+EVALUATIONS = (
+    st.builds(EvaluationPlan, dataset_path=FILES, metric_thresholds=thresholds(), notes=st.none() | LINES)
+    | st.builds(EvaluationPlan, split=SPLITS, metric_thresholds=thresholds())
+    | st.builds(EvaluationPlan, gate=st.just("none"), reason=LINES)
+)
 RESOURCES = st.builds(
     Resources,
     cpus=st.integers(1, 64),

@@ -28,6 +28,9 @@ GOOD = [
     {"evaluation": None},
     {"evaluation": {"gate": "none", "reason": "a toy"}},
     {"evaluation": {"dataset_path": "d", "notes": "x", "metric_thresholds": {"roc_auc": 0.8, "log_loss": {"max": 1}}}},
+    {"evaluation": {"split": {"by": "day", "last": "20%"}, "metric_thresholds": {"r2": 0.5}}},
+    {"evaluation": {"split": {"by_group": "customer", "share": 0.2, "seed": 7}}},
+    {"evaluation": {"split": {"share": "12.5 %", "seed": 7}}},
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"calibration_slope": {"min": 0.5, "max": 2}}}},
 ]
 BAD = [
@@ -46,6 +49,9 @@ BAD = [
     {"resources": {"isolation": "vm"}},
     {"executor": "ray"},
     {"evaluation": {"gate": "none"}},
+    {"evaluation": {"split": {"share": 0}}},
+    {"evaluation": {"split": {"share": "120%"}}},
+    {"evaluation": {"split": {"by": ["day"], "last": 0.2}}},
     {"evaluation": {"gate": "off"}},
     {"evaluation": {"metric_threshold": {}}},
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"roc_acu": 0.8}}},

@@ -12,6 +12,7 @@ from noa_mlops.datasets.matching import RowDifference, match_rows
 from noa_mlops.datasets.overlap import Overlap, overlap
 from noa_mlops.datasets.reader import DatasetReader
 from noa_mlops.datasets.sources import Sources
+from noa_mlops.datasets.splitting import Parts, split
 from noa_mlops.datasets.summaries import Counting, summarise, summarise_table
 from noa_mlops.datasets.writers import write_csv, write_parquet, write_rows
 
@@ -20,6 +21,7 @@ __all__ = [
     "Dataset",
     "DatasetReader",
     "Overlap",
+    "Parts",
     "RowDifference",
     "Sources",
     "aligned",
@@ -31,6 +33,7 @@ __all__ = [
     "overlap",
     "permutation",
     "reordered",
+    "split",
     "summarise",
     "summarise_table",
     "write_csv",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from noa_mlops.agents import AgentFactory, AgentProfile, Rung, isolation_for, scan_output
-from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned
+from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, split
 from noa_mlops.errors import DatasetInvalid, LifecycleError, PlanInvalid, Problem, TrainingFailed
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, raise_trouble_behind, read_capped
 from noa_mlops.gate import Gate
@@ -129,12 +129,12 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
     environment = Environment(project)
     code = tuple(_code(project, path) for path in plan.code)
     reader = DatasetReader(project, data_roots)
-    train = _read(reader, "dataset_path", plan.dataset_path)
-    target = _target(plan, train)
-    train.require_column(target)
+    whole = _read(reader, "dataset_path", plan.dataset_path)
+    target = _target(plan, whole)
+    whole.require_column(target)
     for column in plan.drift.overrides:
-        train.require_column(column, "drift.overrides")
-    evaluation = _evaluation(plan, reader, train, target)
+        whole.require_column(column, "drift.overrides")
+    train, evaluation = _parts(plan, reader, whole, target)
     aim = objective(plan, profile, train, evaluation, target)
     return Submission(
         plan=plan,
@@ -233,10 +233,20 @@ def _target(plan: TrainingPlan, train: Dataset) -> str:
     return target
 
 
-def _evaluation(plan: TrainingPlan, reader: DatasetReader, train: Dataset, target: str) -> Dataset | None:
-    if plan.evaluation is None or plan.evaluation.dataset_path is None:
-        return None
-    evaluation = _read(reader, "evaluation.dataset_path", plan.evaluation.dataset_path)
+def _parts(plan: TrainingPlan, reader: DatasetReader, whole: Dataset, target: str) -> tuple[Dataset, Dataset | None]:
+    """The rows to learn from, and those to measure on: from data of their own, or split off."""
+    if plan.evaluation is None:
+        return whole, None
+    if plan.evaluation.split is not None:
+        parts = split(whole, plan.evaluation.split, target)
+        return parts.train, aligned(parts.evaluation, parts.train)
+    if plan.evaluation.dataset_path is None:
+        return whole, None
+    return whole, _other_data(plan.evaluation.dataset_path, plan, reader, whole, target)
+
+
+def _other_data(path: str, plan: TrainingPlan, reader: DatasetReader, train: Dataset, target: str) -> Dataset:
+    evaluation = _read(reader, "evaluation.dataset_path", path)
     evaluation.require_column(target)
     if evaluation.identity.fingerprint == train.identity.fingerprint:
         raise PlanInvalid(

@@ -120,15 +120,20 @@ def _check_labels(
         return
     if not any(label in classes for label in labels):
         raise PlanInvalid(
-            f"evaluation.dataset_path: no label of {target!r} is a class of the training data ({_listed(classes)}); "
+            f"{_named(evaluation)}: no label of {target!r} is a class of the training data ({_listed(classes)}); "
             f"it has {_listed(labels)}",
             hint=_ALIKE,
         )
     if positive is not None and positive not in labels:
         raise PlanInvalid(
-            f"evaluation.dataset_path: no row has the positive class {positive!r} in {target!r}; it has {_listed(labels)}",
+            f"{_named(evaluation)}: no row has the positive class {positive!r} in {target!r}; it has {_listed(labels)}",
             hint=_ALIKE,
         )
+
+
+def _named(evaluation: Dataset) -> str:
+    """The field of the plan that the evaluation rows come from."""
+    return "evaluation.dataset_path" if evaluation.identity.whole is None else "evaluation.split"
 
 
 def _binary(wanted: Iterable[Threshold]) -> list[str]:

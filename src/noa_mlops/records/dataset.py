@@ -277,6 +277,9 @@ class DatasetIdentity:
     definition: str | None = None
     """SHA-256 of the definition's bytes; None for a data file named directly."""
 
+    whole: str | None = None
+    """Fingerprint of the dataset that these rows are a part of; None for a dataset that was not split."""
+
     def to_document(self) -> dict[str, Json]:
         """The identity as JSON, without what is None."""
         document: dict[str, Json] = {
@@ -287,5 +290,6 @@ class DatasetIdentity:
             "files": [{"path": file.path, "size": file.size, "sha256": file.sha256} for file in self.files],
             "target": self.target,
             "definition": self.definition,
+            "whole": self.whole,
         }
         return {name: value for name, value in document.items() if value is not None}

@@ -29,9 +29,10 @@ from noa_mlops.records.reading.fields import (
 )
 from noa_mlops.records.reading.values import mapping_faults, plain, text_problem
 from noa_mlops.records.resources import Resources
+from noa_mlops.records.split import Split
 from noa_mlops.records.thresholds import Threshold, mixed_tasks, read_thresholds, thresholds_schema
 
-__all__ = ["EvaluationPlan", "Resources", "Threshold", "TrainingPlan"]
+__all__ = ["EvaluationPlan", "Resources", "Split", "Threshold", "TrainingPlan"]
 
 MAX_CODE_FILES = 1000
 """Most files that a plan may copy into the workspace."""
@@ -108,10 +109,13 @@ _THRESHOLDS = Form(read_thresholds, thresholds_schema)
 class EvaluationPlan:
     """How the model is measured and what it must reach."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"split", "key", "group_by", "time", "slices", "versus_champion"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"key", "group_by", "time", "slices", "versus_champion"})
 
     dataset_path: Annotated[str | None, _FILE] = None
     """Labelled data held back from training: a data file or a dataset definition, relative to the project folder."""
+
+    split: Annotated[Split | None, instance_of(Split)] = None
+    """Instead of dataset_path: which rows of the plan's one dataset are held back from training."""
 
     metric_thresholds: Annotated[tuple[Threshold, ...], _THRESHOLDS, Rule(_thresholds)] = ()
     """What each metric must reach: a number, or bounds {min: ..., max: ...}. None at all: nothing is promoted."""
@@ -135,19 +139,23 @@ class EvaluationPlan:
             for name in ("dataset_path", "notes", "gate", "reason")
             if (value := getattr(self, name)) is not None
         }
+        if self.split is not None:
+            document["split"] = self.split.to_document()
         if self.metric_thresholds:
             document["metric_thresholds"] = {t.metric: t.to_document() for t in self.metric_thresholds}
         return document
 
     def _faults(self) -> Iterator[Fault]:
         yield from (fault.within("metric_thresholds") for fault in mixed_tasks(self.metric_thresholds))
+        if self.split is not None and self.dataset_path is not None:
+            yield Fault("must be absent with 'dataset_path'", ("split",), "evaluation data is one or the other")
         if self.gate is not None:
             yield from self._ungated_faults()
             return
         if self.reason is not None:
             yield Fault("is only for 'gate: none'", ("reason",), "use 'notes' for anything else")
-        if self.metric_thresholds and self.dataset_path is None:
-            yield Fault("is missing", ("dataset_path",), "thresholds need data to measure on")
+        if self.metric_thresholds and self.dataset_path is None and self.split is None:
+            yield Fault("is missing", ("dataset_path",), "thresholds need data to measure on, or a 'split'")
 
     def _ungated_faults(self) -> Iterator[Fault]:
         if self.reason is None:
