@@ -18,11 +18,11 @@ from noa_mlops.version import VERSION
 
 COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Work": {
-        "init": ("init", "Make a project here: folders, policy, keys, the first ledger entry."),
+        "init": ("init", "Make a project here: folders, policy, keys, the first entry; a first plan with --data."),
         "demo": ("demo", "Train, verify and promote on real weather data; then reject a worse model."),
         "run": ("run", "Train a plan, measure it, decide, promote."),
         "status": ("status", "Lifecycles: champion, rollout, last runs."),
-        "show": ("show", "One lifecycle or version: metrics, thresholds, evidence."),
+        "show": ("show", "One lifecycle or version: metrics, thresholds, evidence; or a data file."),
         "logs": ("logs", "What the agents of a version printed."),
         "watch": ("watch", "Events as they are recorded."),
         "diff": ("diff", "Two datasets side by side, or what blocks a rollout."),

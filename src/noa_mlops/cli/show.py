@@ -1,4 +1,4 @@
-"""``noa show``: a lifecycle, or one version with its evidence."""
+"""``noa show``: a lifecycle, one version with its evidence, or a data file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from typing import Any
 import click
 
 from noa_mlops.cli import options, output
+from noa_mlops.cli.show_data import names_data, show_data
 
 
 @click.command(epilog="Example: noa show rainfall@1")
-@click.argument("name", metavar="LIFECYCLE[@N]")
+@click.argument("name", metavar="LIFECYCLE[@N]|FILE")
 @options.common
 def show(name: str, folder: Path, *, as_json: bool) -> int:
-    """Show a lifecycle, or one version: metrics beside thresholds, data, agents, entries."""
+    """Show a lifecycle, or one version: metrics beside thresholds, data, agents, entries.
+
+    Of a data file or dataset definition: rows, and for each column its type, missing values, range or levels.
+    """
+    if names_data(name, folder):
+        return show_data(name, folder, as_json=as_json)
     from noa_mlops.audit.views import lifecycle_view, version_view
     from noa_mlops.ledger import Ledger
 

@@ -18,7 +18,8 @@ def check_names(path: str, names: Sequence[str]) -> None:
         raise invalid(path, f"has {len(names)} columns; at most {MAX_COLUMNS} are read")
     empty = [index for index, name in enumerate(names, 1) if not name.strip()]
     if empty:
-        raise invalid(path, f"column {empty[0]} has an empty name", "Give every column a name.")
+        index = " The first one may be an index that pandas wrote: index=False leaves it out." if empty[0] == 1 else ""
+        raise invalid(path, f"column {empty[0]} has an empty name", f"Give every column a name.{index}")
     if len(set(names)) != len(names):
         seen: set[str] = set()
         twice = dict.fromkeys(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]

@@ -41,7 +41,13 @@ class DatasetReader:
         for paths refused by rule, `DatasetInvalid` for data that cannot be used, `PlanInvalid` for a definition that
         cannot be used.
         """
-        definition, definition_digest = self._definition(path)
+        return self._read(path, *self._definition(path))
+
+    def read_as(self, path: str, definition: DatasetDefinition) -> Dataset:
+        """Read by a definition that is in no file; ``path`` is what messages and the identity call it."""
+        return self._read(path, definition, None)
+
+    def _read(self, path: str, definition: DatasetDefinition, definition_digest: str | None) -> Dataset:
         loaded = self._load(path, definition)
         identity = DatasetIdentity(
             path=path,

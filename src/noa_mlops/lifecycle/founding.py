@@ -47,7 +47,7 @@ def found_project(layout: Layout, keystore: KeyStore | None = None) -> Founded:
         layout.project / ".gitignore": IGNORED,
         layout.project / ".gitattributes": BINARY,
     }
-    created = [path for path, text in texts.items() if _write_if_absent(path, text)]
+    created = [path for path, text in texts.items() if write_if_absent(path, text)]
     return Founded(ledger, (*([layout.ledger] if new else []), *created))
 
 
@@ -65,7 +65,8 @@ def check_policy(layout: Layout, ledger: Ledger) -> None:
         )
 
 
-def _write_if_absent(path: Path, text: str) -> bool:
+def write_if_absent(path: Path, text: str) -> bool:
+    """Write a file that is not there yet; whether it was written. What is there stays, whatever it is."""
     if path.exists() or path.is_symlink():
         return False
     write_durably(path, text.encode())
