@@ -17,6 +17,8 @@ Each step is a signed entry of the ledger, and nothing but a recorded decision p
     ) as orchestrator:
         report = asyncio.run(orchestrator.execute_plan(plan))
 
+In a notebook, `run` takes an unfitted scikit-learn pipeline through the same gate.
+
 `TrainingOrchestrator.subscribe` gives the events of a run as they become durable. A rejected model is a report, not an
 exception; what could not be done raises a `LifecycleError` that says what to do next.
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
         TrainingFailed,
     )
     from noa_mlops.lifecycle import AgentLifecycleController, TrainingOrchestrator, bootstrap_default_orchestrator
+    from noa_mlops.notebook import run
     from noa_mlops.records.events import LifecycleEvent
     from noa_mlops.records.plan import EvaluationPlan, TrainingPlan
     from noa_mlops.records.report import PipelineReport
@@ -77,6 +80,7 @@ __all__ = [
     "__version__",
     "bootstrap_default_orchestrator",
     "load",
+    "run",
 ]
 
 _ROOMS = {
@@ -97,6 +101,7 @@ _ROOMS = {
         "TrainingFailed",
     ),
     "lifecycle": ("AgentLifecycleController", "TrainingOrchestrator", "bootstrap_default_orchestrator"),
+    "notebook": ("run",),
     "records.events": ("LifecycleEvent",),
     "records.plan": ("EvaluationPlan", "TrainingPlan"),
     "records.report": ("PipelineReport",),

@@ -58,6 +58,7 @@ def test_lists_exactly_these_names():
         "__version__",
         "bootstrap_default_orchestrator",
         "load",
+        "run",
     ]
 
 

@@ -81,6 +81,17 @@ def builtin() -> Mapping[str, AgentProfile]:
         _sklearn("classification", "sklearn-classifier", _CLASSIFIERS),
         _sklearn("regression", "sklearn-regressor", _REGRESSORS),
         AgentProfile(
+            name="sklearn-pipeline",
+            summary="Your own scikit-learn pipeline, handed over unfitted by noa_mlops.run",
+            train=_program("pipeline", "train"),
+            predict=_program("pipeline", "predict"),
+            hyperparameters=(
+                Hyperparameter("pipeline", "The .skops file of the unfitted pipeline, which stands under 'code' too"),
+                Hyperparameter("trusted", "Types beyond scikit-learn's and your code's that it may hold, as a list"),
+            ),
+            requires=("sklearn", "skops", "numpy", "pyarrow"),
+        ),
+        AgentProfile(
             name="python",
             summary="Your own Python: train(job) and predict(job) of a module named under 'code'",
             train=_program("python", "train"),

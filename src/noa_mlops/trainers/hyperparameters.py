@@ -29,6 +29,8 @@ def check_hyperparameters(profile: str, hyperparameters: Mapping[str, Json]) -> 
     match profile:
         case "sklearn-classifier" | "sklearn-regressor":
             return _check_sklearn(KINDS[profile], hyperparameters)
+        case "sklearn-pipeline":
+            return _check_pipeline(hyperparameters)
         case "python":
             return _check_python(hyperparameters)
         case "command":
@@ -67,6 +69,23 @@ def _problem(estimator: Estimator, name: str, value: Json) -> str | None:
     if not accepts(rule, value):
         return f"hyperparameter {name!r} of {estimator.name} must be {rule}, not {_shown(value)}"
     return None
+
+
+def _check_pipeline(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
+    problems = [
+        f"sklearn-pipeline has no hyperparameter {_shown(name)}{_nearest(name, _PIPELINE)}; it has {', '.join(_PIPELINE)}"
+        for name in hyperparameters
+        if name not in _PIPELINE
+    ]
+    if not isinstance(path := hyperparameters.get("pipeline"), str) or not path.endswith(".skops"):
+        problems.append("hyperparameter 'pipeline' must name the .skops file, which stands under 'code' too")
+    trusted = hyperparameters.get("trusted", ())
+    if isinstance(trusted, str) or not isinstance(trusted, Sequence) or not all(isinstance(t, str) for t in trusted):
+        problems.append("hyperparameter 'trusted' must be a list of types, such as package.module.Name")
+    return tuple(problems)
+
+
+_PIPELINE = ("pipeline", "trusted")
 
 
 def _check_python(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:

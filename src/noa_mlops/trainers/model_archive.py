@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,14 +53,14 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date of every part of an archive, the first that the format has."""
 
 
-def save(folder: Path, model: BaseEstimator) -> None:
+def save(folder: Path, model: BaseEstimator, trusted: Collection[str] = TRUSTED) -> None:
     """Write a fitted model into ``folder``. Raises `JobInvalid` if it could not be loaded again."""
     archive = reproducible(skops.dumps(model))
-    _check_types(skops.get_untrusted_types(data=archive))
+    _check_types(skops.get_untrusted_types(data=archive), trusted)
     (folder / FILE).write_bytes(archive)
 
 
-def load(folder: Path, facts: Mapping[str, Any]) -> BaseEstimator:
+def load(folder: Path, facts: Mapping[str, Any], trusted: Collection[str] = TRUSTED) -> BaseEstimator:
     """The model in ``folder``; ``facts`` lie beside it. Raises `JobInvalid` when it is missing, damaged or not ours.
 
     Says so when it was made with other versions of the libraries: what it answers may differ.
@@ -70,8 +70,8 @@ def load(folder: Path, facts: Mapping[str, Any]) -> BaseEstimator:
     try:
         with open_beneath(folder, FILE) as stream:
             archive = stream.read()
-        _check_types(skops.get_untrusted_types(data=archive))
-        return skops.loads(archive, trusted=sorted(TRUSTED))
+        _check_types(skops.get_untrusted_types(data=archive), trusted)
+        return skops.loads(archive, trusted=sorted(trusted))
     except (OSError, zipfile.BadZipFile, ImportError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise JobInvalid(f"{FILE} is damaged or of another version: {error}") from error
 
@@ -115,6 +115,6 @@ def _zip(parts: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _check_types(untrusted: list[str]) -> None:
-    if strangers := sorted(set(untrusted) - TRUSTED):
+def _check_types(untrusted: list[str], trusted: Collection[str]) -> None:
+    if strangers := sorted(set(untrusted) - set(trusted)):
         raise JobInvalid(f"{FILE} holds types that are not trusted: {', '.join(strangers)}")
