@@ -99,6 +99,22 @@ def test_leaves_dates_in_several_formats_as_text_and_names_them(look):
     )
 
 
+def test_names_the_day_that_no_calendar_has(look):
+    found = look("day,n\n" + "".join(f"{day}.01.2026,1\n" for day in range(10, 25)) + "31.02.2026,2\n")
+    assert kinds(found)["day"] == "text"
+    assert found.remarks[0].text.startswith("times written %d.%m.%Y but for '31.02.2026'")
+
+
+def test_says_when_numbers_look_like_dates(look):
+    (remark,) = look("day,n\n20260131,1\n20260201,2\n").remarks
+    assert remark.text == 'these look like dates: {time: "%Y%m%d"} would make them times'
+
+
+def test_asks_whether_a_first_line_of_numbers_is_data(look):
+    (remark,) = look("1,2.5\n3,4.5\n").remarks
+    assert remark.text == "the first line, '1', '2.5', is taken for names: is it data?"
+
+
 def test_takes_the_usual_signs_for_no_value(look):
     found = look("a,day\n" + "".join(f"{row},{row % 9 + 1}.1.2026\n" for row in range(20)) + "?,-\nn/a,-\n")
     assert kinds(found) == {"a": "int", "day": "time"}

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from noa_mlops.datasets import numerals, times
 from noa_mlops.datasets.bad_cell import BadCell
-from noa_mlops.datasets.inference.moments import LIKE_TIMES, moments
+from noa_mlops.datasets.inference.moments import LIKE_TIMES, moments, moments_of_digits
 from noa_mlops.datasets.inference.remarks import Guess
 from noa_mlops.datasets.messages import quoted
 from noa_mlops.records.dataset import TextFormat, TimeFormat
@@ -105,6 +105,8 @@ def _of(values: pa.Array, words: str, style: TextFormat) -> Guess:
     if found is None:
         zeros = pc.any(pc.match_substring_regex(values, "^-?0[0-9]")).as_py()
         return Guess("text", "leading zeros: these digits name things" if zeros else "numbers beyond 64 bits")
+    if pa.types.is_integer(found.type) and len(values) > 1 and (form := moments_of_digits(values.to_pylist())):
+        return Guess("int", f'these look like dates: {{time: "{form}"}} would make them times', doubtful=True)
     return Guess("int" if pa.types.is_integer(found.type) else "float")
 
 
@@ -117,6 +119,10 @@ def _other_times(distinct: pa.Array) -> Guess | None:
     found = moments(distinct.filter(like).to_pylist())
     if found is None:
         return None
+    if found.exception is not None:
+        written, cell = found.exception
+        why = f"times written {written} but for {quoted(cell)}. Correct it to use them as times"
+        return Guess("text", why, doubtful=True, plain=False)
     if found.written is None:
         forms = "; ".join(f"{cell!r} is {written}" for written, cell in found.mixed)
         why = f"times in several formats: {forms}. Write them in one to use them as times"

@@ -8,6 +8,9 @@ from noa_mlops.datasets.inference.remarks import About, Remark
 from noa_mlops.records.dataset import ColumnType, DatasetDefinition, TextFormat, TimeFormat
 from noa_mlops.records.yaml_text import one_line, remarked, scalar, sequence
 
+LONGEST_KEY = 250
+"""Characters of a name that stands before its type on one line; YAML has a limit of 1024, escapes included."""
+
 
 def definition_text(definition: DatasetDefinition, rows: int, remarks: Sequence[Remark]) -> str:
     """The YAML of ``definition``; reading it gives the definition back."""
@@ -17,6 +20,8 @@ def definition_text(definition: DatasetDefinition, rows: int, remarks: Sequence[
 def _lines(definition: DatasetDefinition, rows: int, remarks: Sequence[Remark]) -> Iterator[str]:
     yield f"# What was found in {one_line(definition.files[0])}, {rows} rows. Correct what is wrong: the plan goes by it."
     yield f"files: {sequence(definition.files)}"
+    if (doubt := _reason(remarks, "header")) is not None:
+        yield f"# {one_line(doubt)}"
     yield from _format(definition.format, remarks)
     if definition.target is not None:
         yield f"target: {scalar(definition.target)}"
@@ -59,7 +64,10 @@ def _types(types: Mapping[str, ColumnType | TimeFormat], remarks: Sequence[Remar
     yield "types:"
     for name, kind in types.items():
         written = f"{{time: {scalar(kind.time)}}}" if isinstance(kind, TimeFormat) else kind
-        yield remarked(f"{scalar(name)}: {written}", _reason(remarks, "type", name), indent=2)
+        if len(name) > LONGEST_KEY:
+            yield f"  ? {scalar(name)}\n  : {written}"
+        else:
+            yield remarked(f"{scalar(name)}: {written}", _reason(remarks, "type", name), indent=2)
 
 
 def _reason(remarks: Sequence[Remark], about: About, column: str | None = None) -> str | None:

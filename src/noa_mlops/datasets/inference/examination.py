@@ -20,6 +20,7 @@ from noa_mlops.datasets.inference.marks import with_marks
 from noa_mlops.datasets.inference.remarks import Guess, Remark
 from noa_mlops.datasets.inference.text_form import delimiter_in, encoding_of
 from noa_mlops.datasets.messages import listed, quoted
+from noa_mlops.datasets.numerals import pattern
 from noa_mlops.datasets.reader import DatasetReader
 from noa_mlops.datasets.sources import Sources
 from noa_mlops.records.dataset import MISSING, DatasetDefinition, TextFormat
@@ -61,7 +62,13 @@ def _delimited(sources: Sources, path: str) -> tuple[DatasetDefinition, tuple[Re
         format=replace(style, missing=_missing(markers)),
         types={name: kind for name, kind in written.items() if len(columns[name])},
     )
-    told = (*_of_encoding(encoding, columns), *_of_marks(doubt), *_of_markers(markers), *_of_types(guesses))
+    told = (
+        *_of_header(columns, style),
+        *_of_encoding(encoding, columns),
+        *_of_marks(doubt),
+        *_of_markers(markers),
+        *_of_types(guesses),
+    )
     return definition, told
 
 
@@ -74,6 +81,13 @@ def _distinct(column: pa.ChunkedArray) -> pa.Array:
 def _missing(markers: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
     more = dict.fromkeys(marker for found in markers.values() for marker in found)
     return (*MISSING, *more) if more else None
+
+
+def _of_header(columns: Mapping[str, pa.Array], style: TextFormat) -> tuple[Remark, ...]:
+    """A first line of numbers is more likely data."""
+    if not all(pattern(style).match(name) for name in columns):
+        return ()
+    return (Remark("header", f"the first line, {listed(columns)}, is taken for names: is it data?", doubtful=True),)
 
 
 def _of_encoding(encoding: str, columns: Mapping[str, pa.Array]) -> tuple[Remark, ...]:

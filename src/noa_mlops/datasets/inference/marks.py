@@ -80,8 +80,10 @@ def _doubt(chosen: TextFormat, rivals: Sequence[TextFormat], marked: Sequence[pa
         return None
     ambiguous = rf"[{re.escape(other.decimal)}{re.escape(other.thousands or other.decimal)}]"
     example = next(
-        (cells.filter(found)[0].as_py() for cells in marked if pc.any(found := _holds(cells, ambiguous)).as_py()), ""
+        (cells.filter(found)[0].as_py() for cells in marked if pc.any(found := _holds(cells, ambiguous)).as_py()), None
     )
+    if example is None:
+        return None
     thousands = "" if other.thousands is None else f", thousands: {other.thousands!r}"
     return f"{example!r} may be meant otherwise: decimal: {other.decimal!r}{thousands}"
 

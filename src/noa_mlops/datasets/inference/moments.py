@@ -38,6 +38,8 @@ class Moments:
     also: str | None = None
     mixed: tuple[tuple[str, str], ...] = ()
     """Several formats, each with a cell that is written in it."""
+    exception: tuple[str, str] | None = None
+    """The format of most cells, and the first cell that is not written in it."""
 
 
 def moments(cells: Sequence[str]) -> Moments | None:
@@ -48,7 +50,22 @@ def moments(cells: Sequence[str]) -> Moments | None:
         other = next((written for written in found[1:] if _values_differ(cells, found[0], written)), None)
         return Moments(found[0], other)
     several = tuple(_several(cells))
-    return Moments(None, mixed=several) if len(several) > 1 else None
+    return Moments(None, mixed=several) if len(several) > 1 else _with_exceptions(cells)
+
+
+def moments_of_digits(cells: Sequence[str]) -> str | None:
+    """The format of dates without marks, ``20260131``; None for what are more likely numbers."""
+    likely = all(len(cell) == 8 and cell[:2] in {"19", "20"} for cell in cells[:SAMPLE])
+    return "%Y%m%d" if likely and _reads(cells, "%Y%m%d") else None
+
+
+def _with_exceptions(cells: Sequence[str]) -> Moments | None:
+    """The format of nearly all cells, as one that is no day of the calendar shows it."""
+    for written in (written for written in FORMATS if any(_reads([cell], written) for cell in cells[:3])):
+        odd = [cell for cell in cells if not _reads([cell], written)]
+        if len(odd) <= max(1, len(cells) // 10):
+            return Moments(None, exception=(written, odd[0]))
+    return None
 
 
 def _several(cells: Sequence[str]) -> Iterator[tuple[str, str]]:

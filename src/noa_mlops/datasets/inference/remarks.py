@@ -7,7 +7,9 @@ from typing import Literal, TypeAlias
 
 from noa_mlops.records.dataset import ColumnType, TimeFormat
 
-About: TypeAlias = Literal["encoding", "numbers", "missing", "type", "key", "time", "group", "ignore", "target"]
+About: TypeAlias = Literal[
+    "header", "encoding", "numbers", "missing", "type", "key", "time", "group", "ignore", "target"
+]
 """The choice that a remark explains."""
 
 
