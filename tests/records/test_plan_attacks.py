@@ -43,6 +43,12 @@ BAD_NAMES = [
 ]
 
 
+SEARCHED = (
+    "search.metric must be one of accuracy, balanced_accuracy, f1, mcc, roc_auc, average_precision, log_loss, r2, mae, "
+    'rmse, median_ae, got "auc"'
+)
+
+
 @pytest.mark.parametrize("field", ["lifecycle_id", "agent_profile"])
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_refuses_a_name_that_could_become_a_path_or_an_option(field, name):
@@ -368,7 +374,23 @@ def test_refuses_a_misspelt_field_that_would_mean_no_gate():
             "evaluation.metric_thresholds must be a mapping, got a list",
         ),
         ({"evaluation": {"metric_thresholds": None}}, "evaluation.metric_thresholds must be a mapping, got null"),
-        ({"search": {"trials": 3}}, "'search' is not available in this version"),
+        ({"search": {"metric": "auc", "space": {"a": [1]}}}, SEARCHED),
+        ({"search": {"metric": "r2", "space": {}}}, "search.space must name at least one hyperparameter"),
+        ({"search": {"metric": "r2", "space": {"a": []}}}, "search.space.a must have at least one value"),
+        ({"search": {"metric": "r2", "space": {"a": 3}}}, "search.space.a must be a list of values or a range, got 3"),
+        ({"search": {"metric": "r2", "space": {"a": {"low": 1}}}}, "search.space.a needs the numbers 'low' and 'high'"),
+        (
+            {"search": {"metric": "r2", "space": {"a": {"low": 2, "high": 1}}}},
+            "search.space.a.low must be less than 'high'",
+        ),
+        (
+            {"search": {"metric": "r2", "space": {"a": {"low": 0, "high": 1, "log": True}}}},
+            "search.space.a.low must be above 0 for 'log'",
+        ),
+        (
+            {"search": {"metric": "r2", "trials": 0, "space": {"a": [1]}}},
+            "search.trials must be from 1 to 1000, got 0",
+        ),
         ({"drift": {"labels": {}}}, "'drift.labels' is not available in this version"),
         ({"approvals": {"required": 1}}, "'approvals' is not available in this version"),
         (

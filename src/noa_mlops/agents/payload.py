@@ -36,6 +36,8 @@ class Work:
     code: Sequence[str]
     seed: int
     limits: Limits
+    search: Mapping[str, Json] | None = None
+    """Trials to make before training: metric, higher_is_better, trials, and how many last rows are to compare on."""
 
     @classmethod
     def of_stored(cls, manifest: Manifest, profile: AgentProfile, limits: Limits) -> Work:
@@ -70,7 +72,8 @@ class Work:
 
 def training_payload(work: Work, agent_id: str) -> dict[str, Any]:
     """The payload of a trainer; paths are relative to its workspace."""
-    return _payload(work, agent_id, step="train", part="train", folders={"code": "code"})
+    payload = _payload(work, agent_id, step="train", part="train", folders={"code": "code"})
+    return payload if work.search is None else {**payload, "search": work.search}
 
 
 def prediction_payload(work: Work, agent_id: str, *, model: Path, code: Path) -> dict[str, Any]:

@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noa_mlops.agents import Job, Limits, Work, Workspace
-from noa_mlops.datasets import write_rows
+from noa_mlops.datasets import Dataset, write_rows
 from noa_mlops.errors import TrainingFailed
 from noa_mlops.files import copy_and_hash, make_directories, open_beneath
 from noa_mlops.lifecycle.intake import ForeignModel, Submission
+from noa_mlops.lifecycle.trials import Trials
+from noa_mlops.records.documents import Json
 
 FOREIGN_MODEL = "data/model"
 """Where the trainer of an imported model finds it in its workspace."""
@@ -20,8 +22,8 @@ FOREIGN_MODEL = "data/model"
 
 def lay_out_training(given: Submission, workspace: Workspace) -> None:
     """Write the training rows, target included, without hidden columns and rows that have no label, and the code as it was submitted."""
-    table = given.train.table.drop_columns(list(given.train.definition.hidden))
-    table = table.filter(pc.is_valid(table.column(given.target)))
+    parts = (given.train,) if given.trials is None else given.trials.parts
+    table = pa.concat_tables([_labelled(part, given.target) for part in parts])
     write_rows(table, workspace.data / "train", given.profile.format_for(given.plan.hyperparameters))
     for file in given.code:
         target = workspace.code / file.path
@@ -29,6 +31,11 @@ def lay_out_training(given: Submission, workspace: Workspace) -> None:
         target.write_bytes(file.data)
     if given.foreign is not None:
         _copy_model(given.foreign, workspace.path / FOREIGN_MODEL)
+
+
+def _labelled(rows: Dataset, target: str) -> pa.Table:
+    table = rows.table.drop_columns(list(rows.definition.hidden))
+    return table.filter(pc.is_valid(table.column(target)))
 
 
 def lay_out_prediction(given: Submission, features: pa.Table, workspace: Workspace) -> None:
@@ -55,7 +62,18 @@ def work(given: Submission, version: int) -> Work:
         code=[file.path for file in given.code],
         seed=plan.seed,
         limits=limits(given),
+        search=None if given.trials is None else _search(given, given.trials),
     )
+
+
+def _search(given: Submission, trials: Trials) -> dict[str, Json]:
+    """What the trainer is told of its trials; the rows to compare on are the last ones of its data."""
+    return {
+        "metric": trials.search.metric,
+        "higher_is_better": trials.search.higher_is_better,
+        "trials": list(trials.draws),
+        "validation_rows": _labelled(trials.parts.evaluation, given.target).num_rows,
+    }
 
 
 def job(

@@ -18,6 +18,7 @@ from noa_mlops.files import UnsafePath, hash_stream, open_beneath, raise_trouble
 from noa_mlops.gate import Gate
 from noa_mlops.lifecycle.environment import Environment
 from noa_mlops.lifecycle.objective import objective
+from noa_mlops.lifecycle.trials import Trials, trials_of
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.documents import canonical, sha256
 from noa_mlops.records.manifest import checksum
@@ -73,6 +74,7 @@ class Submission:
     isolation: Rung
     environment: Environment
     foreign: ForeignModel | None = None
+    trials: Trials | None = None
 
     @property
     def datasets(self) -> Mapping[str, Mapping[str, Any]]:
@@ -149,6 +151,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
         isolation=isolation,
         environment=environment,
         foreign=_foreign(plan, project),
+        trials=trials_of(plan, profile, train, target, aim),
     )
 
 

@@ -29,10 +29,11 @@ from noa_mlops.records.reading.fields import (
 )
 from noa_mlops.records.reading.values import mapping_faults, plain, text_problem
 from noa_mlops.records.resources import Resources
+from noa_mlops.records.search import Search
 from noa_mlops.records.split import Split
 from noa_mlops.records.thresholds import Threshold, mixed_tasks, read_thresholds, thresholds_schema
 
-__all__ = ["EvaluationPlan", "Resources", "Split", "Threshold", "TrainingPlan"]
+__all__ = ["EvaluationPlan", "Resources", "Search", "Split", "Threshold", "TrainingPlan"]
 
 MAX_CODE_FILES = 1000
 """Most files that a plan may copy into the workspace."""
@@ -168,7 +169,7 @@ class EvaluationPlan:
 class TrainingPlan:
     """What to train, on what data, with what limits, and what the model must reach to be promoted."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"search", "approvals"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"approvals"})
 
     lifecycle_id: Annotated[str, _NAME]
     """The lifecycle whose next version this plan makes."""
@@ -189,6 +190,9 @@ class TrainingPlan:
 
     evaluation: Annotated[EvaluationPlan | None, instance_of(EvaluationPlan)] = None
     """How the model is measured and what it must reach; absent: trained and recorded, not promoted."""
+
+    search: Annotated[Search | None, instance_of(Search)] = None
+    """Hyperparameters that are tried out on rows split off the training data, before the model is trained."""
 
     positive: Annotated[str | int | bool | None, Rule(_positive)] = None
     """The class that precision, recall and F1 speak of."""
@@ -246,6 +250,7 @@ class TrainingPlan:
         optional: dict[str, Json] = {
             "target": self.target,
             "hyperparameters": plain(self.hyperparameters) or None,
+            "search": None if self.search is None else self.search.to_document(),
             "evaluation": None if self.evaluation is None else self.evaluation.to_document() or None,
             "positive": self.positive,
             "decision_threshold": None if self.decision_threshold == 0.5 else self.decision_threshold,

@@ -7,7 +7,8 @@ when it is read: skops constructs only types that it or `noa_mlops.trainers.mode
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,10 @@ from noa_mlops.trainers.launch import Stages, launch, say
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from sklearn.base import BaseEstimator
 
+    from noa_mlops.trainers import search
     from noa_mlops.trainers.encoding import Encoding, Matrix
 
 FIT_ERRORS = (ValueError, TypeError, ArithmeticError)
@@ -32,31 +35,92 @@ STAGES = ("read", "prepare", "fit", "save", "done")
 
 def train(job: Job) -> None:
     """Fit the estimator that the plan names and store it in ``job.out``. Raises `JobInvalid`."""
-    estimator, values = _chosen(job)
+    _chosen(job.profile, job.params)
     stages = Stages(job, STAGES)
     stages.begin("read")
+    from noa_mlops.trainers import encoding, model_archive, model_facts, targets
+
+    wanted = targets.of_classes if KINDS[job.profile] == "classifier" else targets.of_numbers
+    rows, y = wanted(job.table(), job.target, job.classes)
+    params = job.params if job.search is None else _searched(job, job.search, rows, y)
+    stages.begin("prepare", f"{rows.num_rows} rows")
+    prepared = _prepare(job, params, rows)
+    features, notes = encoding.features(prepared.encodings), encoding.notes(prepared.encodings)
+    for note in notes:
+        say(note)
+    stages.begin("fit", "; ".join((f"{prepared.estimator.name}, {len(features)} features", *notes)))
+    model = _fitted(job, prepared, y)
+    stages.begin("save")
+    model_archive.save(job.out, model)
+    model_facts.save(job.out, _facts(job, params, prepared, len(y)))
+    stages.begin("done")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Training rows as numbers, and what is to learn from them."""
+
+    estimator: Estimator
+    values: dict[str, Any]
+    encodings: Sequence[Encoding]
+    matrix: Matrix
+
+
+def _prepare(job: Job, params: Mapping[str, Any], rows: pa.Table) -> Prepared:
+    """Encode the rows for the estimator that ``params`` name. Raises `JobInvalid`."""
     from noa_mlops.trainers import encoding, targets
 
-    wanted = targets.of_classes if estimator.kind == "classifier" else targets.of_numbers
-    rows, y = wanted(job.table(), job.target, job.classes)
-    stages.begin("prepare", f"{rows.num_rows} rows")
+    estimator, values = _chosen(job.profile, params)
     encodings = encoding.learn(rows, job.features, estimator.most_categories(values))
-    features = encoding.features(encodings)
     matrix = encoding.encode(rows, encodings)
     if estimator.kind == "classifier":
         values = targets.with_class_weights(values, job.classes)
-    from noa_mlops.trainers import model_archive, model_facts, pipelines
+    return Prepared(estimator, values, encodings, matrix)
 
-    model = pipelines.build(estimator, values, features, rows=len(y), seed=job.seed, cpus=job.cpus)
-    notes = encoding.notes(encodings)
-    for note in notes:
-        say(note)
-    stages.begin("fit", "; ".join((f"{estimator.name}, {len(features)} features", *notes)))
-    _fit(model, matrix, y, estimator)
-    stages.begin("save")
-    model_archive.save(job.out, model)
-    model_facts.save(job.out, _facts(job, estimator, encodings, len(y)))
-    stages.begin("done")
+
+def _fitted(job: Job, given: Prepared, y: np.ndarray[Any, Any]) -> BaseEstimator:
+    """The model, fitted. Raises `JobInvalid`."""
+    from noa_mlops.trainers import encoding, pipelines
+
+    features = encoding.features(given.encodings)
+    model = pipelines.build(given.estimator, given.values, features, rows=len(y), seed=job.seed, cpus=job.cpus)
+    try:
+        model.fit(given.matrix, y)
+    except FIT_ERRORS as error:
+        raise JobInvalid(f"{given.estimator.name} cannot be fitted: {error}") from error
+    return model
+
+
+def _searched(job: Job, wanted: Mapping[str, Any], rows: pa.Table, y: np.ndarray[Any, Any]) -> Mapping[str, Any]:
+    """The hyperparameters of the plan with those of the best trial; the last rows are to compare on."""
+    from noa_mlops.trainers import search
+
+    learnt = rows.num_rows - int(wanted["validation_rows"])
+    if not 0 < learnt < rows.num_rows:
+        raise JobInvalid("the search has no rows to learn from, or none to compare on")
+
+    def trial(drawn: Mapping[str, Any]) -> search.Fitted:
+        prepared = _prepare(job, {**job.params, **drawn}, rows.slice(0, learnt))
+        return _asked(job, _fitted(job, prepared, y[:learnt]), prepared, rows.slice(learnt), y[learnt:])
+
+    return {**job.params, **search.best(job, wanted, trial)}
+
+
+def _asked(
+    job: Job, model: BaseEstimator, given: Prepared, rows: pa.Table, truth: np.ndarray[Any, Any]
+) -> search.Fitted:
+    """What a model of a trial says of other rows."""
+    import numpy as np
+
+    from noa_mlops.trainers import encoding, search
+
+    matrix = encoding.encode(rows, given.encodings)
+    predicted, probabilities = np.asarray(model.predict(matrix)), None
+    if job.classes and hasattr(model, "predict_proba"):
+        probabilities = np.zeros((len(matrix), len(job.classes)))
+        probabilities[:, model.classes_] = model.predict_proba(matrix)
+    positive = list(job.classes).index(job.positive) if job.positive in job.classes else -1
+    return search.Fitted(truth, predicted, probabilities, positive)
 
 
 def predict(job: Job) -> None:
@@ -85,40 +149,33 @@ def predict_with(job: Job, folder: Path) -> None:
         raise JobInvalid(f"the model cannot predict: {error}") from error
 
 
-def _chosen(job: Job) -> tuple[Estimator, dict[str, Any]]:
-    """The estimator of the plan, and the hyperparameters meant for it."""
-    kind = KINDS.get(job.profile)
+def _chosen(profile: str, params: Mapping[str, Any]) -> tuple[Estimator, dict[str, Any]]:
+    """The estimator that hyperparameters name, and those meant for it. Raises `JobInvalid`."""
+    kind = KINDS.get(profile)
     if kind is None:
-        raise JobInvalid(f"the profile {job.profile!r} is not trained by scikit-learn; it is one of {', '.join(KINDS)}")
-    problems = check_hyperparameters(job.profile, job.params)
-    estimator = chosen_estimator(kind, job.params)
+        raise JobInvalid(f"the profile {profile!r} is not trained by scikit-learn; it is one of {', '.join(KINDS)}")
+    problems = check_hyperparameters(profile, params)
+    estimator = chosen_estimator(kind, params)
     if problems or estimator is None:
         raise JobInvalid("; ".join(problems))
-    return estimator, {name: value for name, value in job.params.items() if name != "estimator"}
+    return estimator, {name: value for name, value in params.items() if name != "estimator"}
 
 
-def _fit(model: BaseEstimator, matrix: Matrix, y: np.ndarray[Any, Any], estimator: Estimator) -> None:
-    try:
-        model.fit(matrix, y)
-    except FIT_ERRORS as error:
-        raise JobInvalid(f"{estimator.name} cannot be fitted: {error}") from error
-
-
-def _facts(job: Job, estimator: Estimator, encodings: Sequence[Encoding], rows: int) -> dict[str, Any]:
+def _facts(job: Job, params: Mapping[str, Any], given: Prepared, rows: int) -> dict[str, Any]:
     from noa_mlops.trainers import encoding
 
     return {
         "profile": job.profile,
         "task": job.task,
-        "estimator": estimator.name,
-        "hyperparameters": dict(job.params),
+        "estimator": given.estimator.name,
+        "hyperparameters": dict(params),
         "seed": job.seed,
         "target": job.target,
         "classes": list(job.classes),
         "rows": rows,
-        "features": [feature.name for feature in encoding.features(encodings)],
-        "notes": list(encoding.notes(encodings)),
-        "columns": encoding.to_document(encodings),
+        "features": [feature.name for feature in encoding.features(given.encodings)],
+        "notes": list(encoding.notes(given.encodings)),
+        "columns": encoding.to_document(given.encodings),
     }
 
 
