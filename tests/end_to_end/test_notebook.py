@@ -125,6 +125,19 @@ def test_what_is_shown_is_escaped(tmp_path):
     assert "<b>" not in shown
 
 
+def test_everything_that_a_threshold_asks_is_shown(tmp_path):
+    asked = {"roc_auc": {"min": 0.8, "confidence": 0.95, "versus_champion": {"max_drop": 0.005}}}
+    plan = noa.TrainingPlan(lifecycle_id="n", agent_profile="python", dataset_path="a.csv")
+    report = noa.PipelineReport(
+        *("n", 1, "python", "inconclusive", "blocked", "inconclusive", ("inconclusive",), {"roc_auc": 0.81}, asked),
+        *((), None, None, None, 3, "sealed"),
+        unsure=("roc_auc: 900 rows would decide",),
+    )
+    shown = Outcome(plan, report, Layout.of(tmp_path))._repr_html_()
+    assert "at least 0.8, sure to 95 %, 0.005 below the champion at most" in shown
+    assert "900 rows would decide" in shown
+
+
 SCRIPT = """\
 import noa_mlops as noa
 from own_features import Winsorise

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from noa_mlops.errors import Problem
+from noa_mlops.records.threshold_text import threshold_text
 
 LABEL = 11
 """Width of the column in which labels stand."""
@@ -142,26 +143,3 @@ def metric_rows(metrics: Mapping[str, float | None], thresholds: Mapping[str, An
     """Metric, value, threshold: those with a threshold first."""
     ordered = [*thresholds, *(name for name in metrics if name not in thresholds)]
     return [(name, number(metrics.get(name)), threshold_text(thresholds.get(name))) for name in ordered]
-
-
-def threshold_text(threshold: Any) -> str:
-    """A threshold as people read it."""
-    if threshold is None:
-        return ""
-    return ", ".join(_threshold_part(member, value) for member, value in threshold.items())
-
-
-def _threshold_part(member: str, value: Any) -> str:
-    match member, value:
-        case (("min" | "max"), _):
-            return f"{'at least' if member == 'min' else 'at most'} {value:g}"
-        case "confidence", _:
-            return f"sure to {value * 100:g} %"
-        case _, "none":
-            return "not compared with the champion"
-        case _, {"max_drop": margin}:
-            return f"{margin:g} below the champion at most"
-        case _, {"min_gain": margin}:
-            return f"{margin:g} above the champion at least"
-        case _:
-            return f"{member} {value}"

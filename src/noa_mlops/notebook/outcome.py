@@ -13,6 +13,7 @@ from noa_mlops.errors import PlanInvalid
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.report import PipelineReport
+from noa_mlops.records.threshold_text import threshold_text
 from noa_mlops.records.yaml_text import scalar
 
 _COLOURS = {"champion": "#1a7f37", "rejected": "#cf222e", "failed": "#cf222e"}
@@ -80,10 +81,9 @@ class Outcome:
 
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         """Metrics with a threshold first, as many others as fit a glance."""
-        thresholds, words = self.report.thresholds, {"min": "at least", "max": "at most"}
+        thresholds = self.report.thresholds
         for name in thresholds:
-            bounds = ", ".join(f"{words.get(side, side)} {bound:g}" for side, bound in thresholds[name].items())
-            yield name, _number(self.metrics.get(name)), bounds
+            yield name, _number(self.metrics.get(name)), threshold_text(thresholds[name])
         for name in [name for name in self.metrics if name not in thresholds][:6]:
             yield name, _number(self.metrics[name]), ""
 
@@ -92,7 +92,7 @@ class Outcome:
         failure = () if report.failure is None else (f"{report.failure['cause']}: {report.failure['message']}",)
         missed = tuple(f"{violation['metric']}: {violation['reason']}" for violation in report.violations)
         reasons = (f"blocked: {', '.join(report.reasons)}",) if report.reasons else ()
-        return (*failure, *reasons, *missed, *report.notes)
+        return (*failure, *reasons, *missed, *report.unsure, *report.notes)
 
 
 def _number(value: float | None) -> str:
