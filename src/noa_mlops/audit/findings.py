@@ -23,7 +23,8 @@ class Verification:
     """What was checked, what does not hold, and what could not be ruled out.
 
     ``entries`` were read and hold, ``sealed`` of them are vouched for by one of the ``checkpoints``; ``objects`` are
-    those that entries name by digest, ``versions`` those that an entry says are in the store.
+    those that entries name by digest, ``versions`` those that an entry says are in the store; ``decisions`` were computed
+    again, None when that was not asked for.
     """
 
     origin: str | None
@@ -34,6 +35,7 @@ class Verification:
     versions: int
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
+    decisions: int | None = None
 
     @property
     def holds(self) -> bool:

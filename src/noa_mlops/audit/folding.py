@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from noa_mlops.audit.findings import Finding
+from noa_mlops.audit.replay import Replay
 from noa_mlops.audit.signatures import check_signatures
 from noa_mlops.evidence import MAX_LINE, PublicKey
 from noa_mlops.files import UnsafePath
@@ -22,7 +23,7 @@ from noa_mlops.ledger import (
     model_keys,
     read_lines,
 )
-from noa_mlops.records.events import LedgerLine, PromotionReady, decode, named_objects
+from noa_mlops.records.events import LedgerLine, LifecycleEvent, PromotionReady, decode, named_objects
 from noa_mlops.records.layout import Layout
 from noa_mlops.registry import Comparison, Mirror
 
@@ -49,7 +50,8 @@ class Fold:
 
     ``wanted`` are the sizes at which ``roots`` keeps the root of the tree; ``objects`` gives for each object the
     first entry that names it; ``mirror`` has been held against every admitted line, None before genesis;
-    ``broken`` is set when a line was not admitted, so that nothing after it could be judged.
+    ``broken`` is set when a line was not admitted, so that nothing after it could be judged; ``replay``, when it is
+    given, computes the decisions again.
     """
 
     layout: Layout
@@ -60,6 +62,7 @@ class Fold:
     objects: dict[str, int] = field(default_factory=dict)
     mirror: Comparison | None = None
     broken: bool = False
+    replay: Replay | None = None
     _refused: str | None = None
 
     def run(self) -> Iterator[Finding]:
@@ -71,7 +74,7 @@ class Fold:
                     if not is_signed:
                         self._refused = _untrusted(WRONG_SIGNATURE)
                         break
-                    if reason := self._take(line):
+                    for reason in self._take(line):
                         yield Finding(path, line.entry.seq, reason)
         except UnsafePath as error:
             yield Finding(path, None, f"cannot be read ({error})")
@@ -95,21 +98,29 @@ class Fold:
             state = result.state
             yield result
 
-    def _take(self, line: Unsigned) -> str | None:
-        """Keep what a line says that holds; why it does not say what it must, None when it does."""
-        entry, self.state = line.entry, line.state
+    def _take(self, line: Unsigned) -> Sequence[str]:
+        """Keep what a line says that holds; why it does not say what it must, nothing when it does."""
+        entry, before, self.state = line.entry, self.state, line.state
         if self.state.size in self.wanted:
             self.roots[self.state.size] = self.state.frontier.root()
         statement = _statement(entry)
         try:
-            self._keep(statement, entry.seq)
+            event = decode(statement)
+            self._keep(event, statement, entry.seq)
+            reasons = self._replayed(event, entry, statement, before)
         except (KeyError, TypeError, IndexError, AttributeError) as error:
-            return f"does not say what an entry of its type must say ({type(error).__name__}: {error})"
+            return [f"does not say what an entry of its type must say ({type(error).__name__}: {error})"]
         self._mirrored(entry)
-        return None
+        return reasons
 
-    def _keep(self, statement: Mapping[str, Any], seq: int) -> None:
-        event = decode(statement)
+    def _replayed(
+        self, event: LifecycleEvent | None, entry: LedgerEntry, statement: Mapping[str, Any], before: LedgerState
+    ) -> Sequence[str]:
+        if self.replay is None or event is None:
+            return ()
+        return tuple(self.replay.take(event, entry, statement, before.lifecycle(event.lifecycle_id)))
+
+    def _keep(self, event: LifecycleEvent | None, statement: Mapping[str, Any], seq: int) -> None:
         for digest in named_objects(statement):
             self.objects.setdefault(digest, seq)
         if isinstance(event, PromotionReady) and event.artifact is not None:

@@ -9,15 +9,19 @@ from noa_mlops.audit.anchors import Anchors, claimed_size
 from noa_mlops.audit.checks import check_heads, check_objects, check_registry, check_version, read_notes
 from noa_mlops.audit.findings import Verification
 from noa_mlops.audit.folding import Fold
+from noa_mlops.audit.replay import Replay
 from noa_mlops.errors import NotFound
 from noa_mlops.records.layout import Layout
 
 
-def verify(layout: Layout, *, origin: str | None = None, against: bytes | None = None) -> Verification:
+def verify(
+    layout: Layout, *, origin: str | None = None, against: bytes | None = None, decisions: bool = False
+) -> Verification:
     """Check the whole project folder and change nothing in it.
 
     Anchors are the ``origin`` line that the project's owner gave you, a signed checkpoint kept elsewhere (``against``),
-    and the pin of this machine, which is raised when all holds. Raises `NotFound` when there is no ledger at all,
+    and the pin of this machine, which is raised when all holds. With ``decisions`` every past decision is computed again
+    from what was recorded before it, and each difference is a finding. Raises `NotFound` when there is no ledger at all,
     `LedgerConflict` when it may not be read.
     """
     if not (layout.ledger.exists() or layout.log_checkpoints.exists()):
@@ -25,6 +29,7 @@ def verify(layout: Layout, *, origin: str | None = None, against: bytes | None =
     anchors = Anchors.of(layout, origin, against)
     notes, findings = read_notes(layout)
     fold = Fold(layout, wanted={size for note in notes if (size := claimed_size(note)) is not None} | anchors.sizes)
+    replay = fold.replay = Replay(layout) if decisions else None
     findings += fold.run()
     sealed = check_heads(layout, fold, notes, findings)
     findings += anchors.findings(layout, fold, sealed)
@@ -41,7 +46,12 @@ def verify(layout: Layout, *, origin: str | None = None, against: bytes | None =
         objects=len(fold.objects),
         versions=len(fold.stored),
         findings=tuple(findings),
-        notes=(*anchors.notes(), *_distrusted(fold)),
+        notes=(
+            *anchors.notes(),
+            *_distrusted(fold),
+            *(replay.notes(fold.state.redacted) if replay is not None else ()),
+        ),
+        decisions=replay.recomputed if replay is not None else None,
     )
 
 

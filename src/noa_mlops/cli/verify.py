@@ -29,9 +29,17 @@ if TYPE_CHECKING:
 @click.option(
     "--model", type=click.Path(path_type=Path), metavar="DIR", help="The version's folder, held against the proof."
 )
+@click.option("--decisions", is_flag=True, help="Compute every past decision again from what was recorded before it.")
 @options.common
 def verify(
-    proof: Path | None, origin: str | None, against: Path | None, model: Path | None, folder: Path, *, as_json: bool
+    proof: Path | None,
+    origin: str | None,
+    against: Path | None,
+    model: Path | None,
+    folder: Path,
+    *,
+    decisions: bool,
+    as_json: bool,
 ) -> int:
     """Check ledger, checkpoints, signatures, objects, promoted bytes and mirror; nothing is changed.
 
@@ -40,18 +48,20 @@ def verify(
     if proof is not None:
         if against is not None:
             raise click.UsageError("--against is for a project; a proof holds its own checkpoint")
+        if decisions:
+            raise click.UsageError("--decisions is for a project: a proof holds neither plans nor earlier champions")
         return _verify_proof(proof, origin, model, as_json=as_json)
     if model is not None:
         raise click.UsageError("--model needs FILE.noa-proof: the project's own models are checked anyway")
-    return _verify_project(folder.absolute(), origin, against, as_json=as_json)
+    return _verify_project(folder.absolute(), origin, against, decisions=decisions, as_json=as_json)
 
 
-def _verify_project(folder: Path, origin: str | None, against: Path | None, *, as_json: bool) -> int:
+def _verify_project(folder: Path, origin: str | None, against: Path | None, *, decisions: bool, as_json: bool) -> int:
     from noa_mlops.audit import verify as check
 
     note = options.read(against) if against is not None else None
     began = time.monotonic()
-    result = check(Layout.of(folder), origin=origin, against=note)
+    result = check(Layout.of(folder), origin=origin, against=note, decisions=decisions)
     seconds = round(time.monotonic() - began, 3)
     code = 0 if result.holds else 4
     if as_json:
@@ -73,6 +83,8 @@ def _show_project(folder: Path, result: Verification, seconds: float) -> None:
         f"{_counted(result.checkpoints, 'checkpoint')}, {_counted(result.objects, 'object')}, "
         f"{_counted(result.versions, 'version')} in the store; {seconds:.1f} s"
     )
+    if result.decisions is not None:
+        output.field("Decisions", f"{result.decisions:,} computed again from what was recorded before them")
     if result.origin is not None:
         output.field("Origin", result.origin)
     for text in result.notes:

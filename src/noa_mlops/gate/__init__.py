@@ -8,7 +8,20 @@ silence, emptiness and anything that is not a number speak against the challenge
 
 from noa_mlops.gate.championship import compares
 from noa_mlops.gate.decision import Gate, decide
+from noa_mlops.gate.declared import declared_gate, threshold_document, thresholds
 from noa_mlops.gate.judgement import NO_GATE, judge, violation
-from noa_mlops.gate.replay import judge_recorded
+from noa_mlops.gate.replay import decide_recorded, judge_recorded
 
-__all__ = ["NO_GATE", "Gate", "compares", "decide", "judge", "judge_recorded", "violation"]
+__all__ = [
+    "NO_GATE",
+    "Gate",
+    "compares",
+    "decide",
+    "decide_recorded",
+    "declared_gate",
+    "judge",
+    "judge_recorded",
+    "threshold_document",
+    "thresholds",
+    "violation",
+]

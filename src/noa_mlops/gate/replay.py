@@ -6,23 +6,31 @@ The run that decides and whoever computes the verdict again years later call the
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from noa_mlops.gate.championship import compares
+from noa_mlops.gate.decision import decide
+from noa_mlops.gate.declared import declared_gate
 from noa_mlops.gate.judgement import judge
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.events import EvaluationLogged
 from noa_mlops.records.spread import read_spread
 from noa_mlops.records.thresholds import Threshold
-from noa_mlops.records.verdict import Estimate, Verdict
+from noa_mlops.records.verdict import Decision, Estimate, Status, Verdict
+
+if TYPE_CHECKING:
+    from noa_mlops.records.plan import TrainingPlan
 
 
-def judge_recorded(thresholds: Iterable[Threshold], measured: EvaluationLogged, champion: int | None) -> Verdict:
+def judge_recorded(thresholds: Iterable[Threshold], measured: EvaluationLogged | None, champion: int | None) -> Verdict:
     """The verdict over a recorded measurement; ``champion`` is the version in force when it is decided.
 
-    A measurement beside another champion than that, or none, cannot say that the challenger may replace it. Raises
+    ``measured`` is None when nothing was measured. A measurement beside another champion than that, or none, cannot say that the challenger may replace it. Raises
     `ValueError` or `KeyError` for a record that no verifier wrote.
     """
     declared = tuple(thresholds)
+    if measured is None:
+        return judge(declared, {})
     metrics = {name: _estimate(measured, name, value) for name, value in measured.metrics.items()}
     comparison = None if measured.champion is None else Comparison.from_document(measured.champion)
     beside = None if comparison is None else comparison.champion
@@ -34,6 +42,14 @@ def judge_recorded(thresholds: Iterable[Threshold], measured: EvaluationLogged, 
     now = "there is none now" if champion is None else f"it is @{champion} now"
     changed = f"the champion changed while this was measured, {now}: run the plan again"
     return Verdict("inconclusive", reasons=(*alone.reasons, changed))
+
+
+def decide_recorded(
+    plan: TrainingPlan, verdict: Verdict, measured: EvaluationLogged | None, rollout: Status
+) -> Decision:
+    """What follows from a verdict over a recorded measurement, by the plan and where the rollout stood."""
+    silent = measured is not None and measured.champion is not None and measured.champion["unavailable"] is not None
+    return decide(verdict, gate=declared_gate(plan), rollout=rollout, compared=not silent)
 
 
 def _estimate(measured: EvaluationLogged, name: str, value: float | None) -> Estimate:

@@ -9,7 +9,7 @@ from typing import Any
 
 from noa_mlops.agents import Outcome
 from noa_mlops.datasets import summarise
-from noa_mlops.lifecycle import intake
+from noa_mlops.gate import threshold_document
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.events import EvaluationLogged, TrainingCompleted
@@ -112,7 +112,7 @@ def _evaluation(given: Submission, measured: EvaluationLogged | None) -> Mapping
         "fingerprint": measured.dataset["fingerprint"],
         "rows": measured.rows,
         "metrics": dict(measured.metrics),
-        "thresholds": intake.threshold_document(given.plan),
+        "thresholds": threshold_document(given.plan),
         "intervals": {},
         "slices": {},
     }

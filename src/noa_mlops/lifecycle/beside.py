@@ -20,7 +20,6 @@ from noa_mlops.evaluation import Answers, compare, evaluate
 from noa_mlops.files import open_beneath
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.comparison import Comparison
-from noa_mlops.records.events import EvaluationLogged
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.manifest import ArtifactRecord
 
@@ -83,11 +82,6 @@ def silent(champion: ArtifactRecord, reason: str) -> Mapping[str, Any]:
     """The record of a champion that could not be measured on these rows."""
     comparison = Comparison(champion.manifest.version, {}, {}, reason)
     return _recorded(champion, comparison, {"in": "nowhere", "sha256": None})
-
-
-def compared_with_champion(measured: EvaluationLogged | None) -> bool:
-    """Whether the champion, if there is one, was measured beside the challenger."""
-    return measured is None or measured.champion is None or measured.champion["unavailable"] is None
 
 
 def _recorded(champion: ArtifactRecord, comparison: Comparison, predictions: Mapping[str, Any]) -> Mapping[str, Any]:

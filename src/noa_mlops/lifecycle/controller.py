@@ -45,7 +45,7 @@ from noa_mlops.errors import (
 )
 from noa_mlops.evaluation import read_predictions
 from noa_mlops.files import raise_trouble_behind
-from noa_mlops.gate import judge, judge_recorded
+from noa_mlops.gate import judge_recorded, thresholds
 from noa_mlops.ledger import KeyStore
 from noa_mlops.lifecycle import beside, handover, intake, measuring
 from noa_mlops.lifecycle.accounting import Held, facts_of, left_no_writer, manifest_of
@@ -290,8 +290,7 @@ class AgentLifecycleController:
 
     def check(self, run: Run, measured: EvaluationLogged | None, champion: int | None) -> Verdict:
         """Hold what was measured against the plan's thresholds and against ``champion``, the version in force."""
-        thresholds = intake.thresholds(run.submission.plan)
-        return judge(thresholds, {}) if measured is None else judge_recorded(thresholds, measured, champion)
+        return judge_recorded(thresholds(run.submission.plan), measured, champion)
 
     def stage(
         self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None, when: str

@@ -15,7 +15,6 @@ from noa_mlops.agents import AgentFactory, AgentProfile, Rung, isolation_for, sc
 from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, split
 from noa_mlops.errors import DatasetInvalid, LifecycleError, PlanInvalid, Problem, TrainingFailed
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, raise_trouble_behind, read_capped
-from noa_mlops.gate import Gate
 from noa_mlops.lifecycle.environment import Environment
 from noa_mlops.lifecycle.objective import objective
 from noa_mlops.lifecycle.trials import Trials, trials_of
@@ -24,7 +23,7 @@ from noa_mlops.records.documents import canonical, sha256
 from noa_mlops.records.manifest import checksum
 from noa_mlops.records.metrics import Task
 from noa_mlops.records.paths import relative_path_problem
-from noa_mlops.records.plan import Threshold, TrainingPlan
+from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.verdict import ClassLabel
 from noa_mlops.trainers.hyperparameters import check_hyperparameters
 
@@ -100,23 +99,6 @@ def reference(dataset: Dataset) -> Mapping[str, Any]:
         "rows": identity.rows,
         "identity": sha256(canonical(identity.to_document())),
     }
-
-
-def thresholds(plan: TrainingPlan) -> tuple[Threshold, ...]:
-    """The thresholds of a plan; none when it declares no evaluation."""
-    return plan.evaluation.metric_thresholds if plan.evaluation is not None else ()
-
-
-def threshold_document(plan: TrainingPlan) -> dict[str, Any]:
-    """The thresholds by metric, each with all that it says spelled out: what a decision records."""
-    return {threshold.metric: threshold.spelled_out() for threshold in thresholds(plan)}
-
-
-def gate(plan: TrainingPlan) -> Gate:
-    """Whether the plan declares thresholds, declares that there is no gate, or says nothing."""
-    if plan.evaluation is not None and plan.evaluation.gate == "none":
-        return "none"
-    return "declared" if thresholds(plan) else "absent"
 
 
 def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factory: AgentFactory) -> Submission:

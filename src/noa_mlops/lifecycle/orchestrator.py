@@ -18,16 +18,15 @@ from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LifecycleError, TrainingFailed
 from noa_mlops.evidence import SigningKey, sign_model
 from noa_mlops.files import raise_trouble_behind
-from noa_mlops.gate import compares, decide
+from noa_mlops.gate import compares, decide_recorded, declared_gate, thresholds
 from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
 from noa_mlops.lifecycle import recording, scanning
 from noa_mlops.lifecycle.accounting import summary_of
-from noa_mlops.lifecycle.beside import compared_with_champion
 from noa_mlops.lifecycle.bus import EventBus, Subscription
 from noa_mlops.lifecycle.claiming import claim_run
 from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted, Run
 from noa_mlops.lifecycle.history import event_of, told_of
-from noa_mlops.lifecycle.intake import Submission, gate, thresholds
+from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.reporting import report_of
 from noa_mlops.lifecycle.scanning import Measure, Scan
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
@@ -248,12 +247,7 @@ class TrainingOrchestrator:
             state = services.ledger.state
             lifecycle = state.lifecycle(trained.lifecycle_id)
             verdict = services.controller.check(run, step.measured, lifecycle.champion)
-            decision = decide(
-                verdict,
-                gate=gate(run.submission.plan),
-                rollout=lifecycle.rollout,
-                compared=compared_with_champion(step.measured),
-            )
+            decision = decide_recorded(run.submission.plan, verdict, step.measured, lifecycle.rollout)
             if stored is None and (verdict.promotes or decision.promotes):
                 try:
                     stored = self._store(run, trained, step.measured)
@@ -301,7 +295,7 @@ class TrainingOrchestrator:
             self._catch_up()
         except LifecycleError as error:
             notes = (*notes, f"registry mirror pending ({error}): noa doctor --repair")
-        if gate(run.submission.plan) == "none" and run.submission.plan.evaluation is not None:
+        if declared_gate(run.submission.plan) == "none" and run.submission.plan.evaluation is not None:
             notes = (*notes, f"the plan declares no gate: {run.submission.plan.evaluation.reason}")
         run.tell()
         lifecycle = self._services.ledger.state.lifecycle(run.lifecycle_id)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from noa_mlops.errors import EvaluationFailed, TrainingFailed
+from noa_mlops.gate import declared_gate, threshold_document
 from noa_mlops.ledger import Draft, Ledger, LedgerState
-from noa_mlops.lifecycle import intake, statements
+from noa_mlops.lifecycle import statements
 from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.controller import Measured, Run, Trained
 from noa_mlops.lifecycle.intake import Submission, reference
@@ -85,14 +86,14 @@ def decided(
 ) -> Draft:
     """The entry of a decision; ``stored`` is the version as it lies in the store, None when it does not."""
     plan, entry = run.submission.plan, step.trained
-    judged = statements.judged_by(intake.threshold_document(plan), state.policy_digest or "")
+    judged = statements.judged_by(threshold_document(plan), state.policy_digest or "")
     ledger.put_object(judged)
     grounds = statements.Grounds(
         origin=ledger.origin,
         when=now(),
         profile=run.submission.profile.name,
-        gate=intake.gate(plan),
-        thresholds=intake.threshold_document(plan),
+        gate=declared_gate(plan),
+        thresholds=threshold_document(plan),
         judged=judged,
         attestations=_attestations(ledger, run),
         replaces=state.lifecycle(entry.lifecycle_id).champion,

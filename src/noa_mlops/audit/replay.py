@@ -1,0 +1,112 @@
+"""``noa verify --decisions``: every past decision, computed again from what was recorded before it.
+
+Plan, measurement, the champion in force and the rollout are all that was ever judged, and all of it stands in the
+ledger and its objects. So a statistic that was edited afterwards shows, even when whoever did it held the runtime's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from noa_mlops.errors import LedgerTampered, PlanInvalid
+from noa_mlops.gate import decide_recorded, judge_recorded, threshold_document, thresholds
+from noa_mlops.ledger import LedgerEntry, LifecycleState, get_object
+from noa_mlops.records.documents import canonical
+from noa_mlops.records.events import DECISION, EvaluationLogged, LifecycleEvent, PromotionReady, Submitted
+from noa_mlops.records.layout import Layout, address
+from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.verdict import Decision
+
+
+@dataclass(slots=True)
+class _Grounds:
+    """What a version's decision will rest on, as far as the ledger was read; ``lines`` are digests."""
+
+    plan: str = ""
+    measured: EvaluationLogged | None = None
+    lines: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Replay:
+    """Takes the ledger entry by entry and holds each decision against what it rests on.
+
+    ``recomputed`` counts the decisions whose plan is there; ``without_plan`` has, for each of the others, its entry
+    and the plan's digest. Only versions that have no decision yet are kept.
+    """
+
+    layout: Layout
+    recomputed: int = 0
+    without_plan: dict[int, tuple[str, str]] = field(default_factory=dict)
+    _open: dict[tuple[str, int], _Grounds] = field(default_factory=dict)
+
+    def take(
+        self, event: LifecycleEvent, entry: LedgerEntry, statement: Mapping[str, Any], before: LifecycleState
+    ) -> Iterator[str]:
+        """Why a decision does not follow from its grounds, one reason for each member; nothing for other entries.
+
+        ``before`` is the lifecycle as it stood before the entry.
+        """
+        place = (event.lifecycle_id, event.version)
+        if isinstance(event, PromotionReady):
+            yield from self._compare(event, statement["predicate"], self._open.pop(place, _Grounds()), before)
+            return
+        grounds = self._open.setdefault(place, _Grounds())
+        grounds.lines.append(entry.digest)
+        if isinstance(event, Submitted):
+            grounds.plan = event.plan_digest
+        elif isinstance(event, EvaluationLogged):
+            grounds.measured = event
+
+    def notes(self, redacted: frozenset[str]) -> Iterator[str]:
+        """Which decisions could not be computed again, and why."""
+        for seq, (version, plan) in self.without_plan.items():
+            why = "was redacted" if plan in redacted else "cannot be read"
+            yield f"The decision on {version} (entry {seq}) cannot be computed again: its plan {plan[:16]} {why}."
+
+    def _compare(
+        self, event: PromotionReady, predicate: Mapping[str, Any], grounds: _Grounds, before: LifecycleState
+    ) -> Iterator[str]:
+        if [line["digest"]["sha256"] for line in predicate["inputAttestations"]] != grounds.lines:
+            yield "its decision rests on other entries of this version than those that stand before it"
+        try:
+            plan = TrainingPlan.parse(get_object(self.layout.objects, grounds.plan), "plan.json")
+        except LedgerTampered:
+            self.without_plan[event.seq or 0] = (address(event.lifecycle_id, event.version), grounds.plan)
+            return
+        except PlanInvalid as error:
+            yield f"its decision cannot be computed again: the plan that was submitted is none ({error})"
+            return
+        self.recomputed += 1
+        try:
+            decision = _decision(plan, grounds.measured, before)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            yield f"its decision cannot be computed again: no verifier wrote this measurement ({error!r:.200})"
+            return
+        expected = _expected(plan, grounds.measured, decision)
+        yield from _differences(expected, predicate[DECISION])
+
+
+def _decision(plan: TrainingPlan, measured: EvaluationLogged | None, before: LifecycleState) -> Decision:
+    verdict = judge_recorded(thresholds(plan), measured, before.champion)
+    return decide_recorded(plan, verdict, measured, before.rollout)
+
+
+def _expected(plan: TrainingPlan, measured: EvaluationLogged | None, decision: Decision) -> Mapping[str, Any]:
+    """The members of a recorded decision that follow from its grounds."""
+    metrics = dict(measured.metrics) if measured is not None else {}
+    return {**decision.to_document(), "metrics": metrics, "thresholds": threshold_document(plan)}
+
+
+def _differences(expected: Mapping[str, Any], recorded: Mapping[str, Any]) -> Iterator[str]:
+    """What is recorded otherwise; the order of a list says nothing, as it follows that of the plan as it was written."""
+    for name, value in expected.items():
+        said = recorded.get(name)
+        if _unordered(said) != _unordered(value):
+            yield f"its decision says {name} {said!r:.300}, but from what was recorded before it follows {value!r:.300}"
+
+
+def _unordered(value: Any) -> Any:
+    return sorted(value, key=canonical) if isinstance(value, list) else value

@@ -1,0 +1,164 @@
+"""Every past decision follows from what was recorded before it; one that no longer does is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from audit.conftest import Copy, orchestrator_of, run
+from end_to_end.projects import lay_out, rows
+from noa_mlops.audit import verify
+from noa_mlops.cli.app import main
+from noa_mlops.evidence import sign_statement
+from noa_mlops.ledger import KeyStore, KnownLogs, Ledger
+from noa_mlops.records.documents import sha256
+
+LEDGER = "storage/db/evidence/ledger.jsonl"
+LITTLE = {"roc_auc": {"min": 0.8, "versus_champion": {"max_drop": 0.05}}}
+
+
+@pytest.fixture(scope="session")
+def decided(tmp_path_factory):
+    """Three lifecycles' worth of decisions: champions, a failed one, inconclusive ones, one without a gate, one that broke."""
+    root = tmp_path_factory.mktemp("decided")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NOA_KEYS", str(root / "keys"))
+        patch.setenv("XDG_STATE_HOME", str(root / "state"))
+        project = lay_out(root / "project")
+        project.write("data/eval.csv", rows(1200, 2))
+        project.write("data/few.csv", rows(60, 5))
+        evaluations = [
+            {"dataset_path": "data/eval.csv", "metric_thresholds": LITTLE},
+            {"dataset_path": "data/eval.csv", "metric_thresholds": LITTLE},
+            {"dataset_path": "data/few.csv", "metric_thresholds": LITTLE},
+            {"dataset_path": "data/eval.csv", "metric_thresholds": {"roc_auc": 0.9999, "recall": 0.9999}},
+            None,
+            {"gate": "none", "reason": "a first try"},
+        ]
+        with orchestrator_of(project) as orchestrator:
+            states = [run(orchestrator, project, seed=n, evaluation=e).state for n, e in enumerate(evaluations)]
+            project.programs(train="exit 3")
+            states.append(run(orchestrator, project, seed=9).state)
+    assert states == [*["champion", "champion", "inconclusive", "rejected", "held", "champion", "failed"]]
+    return root
+
+
+@pytest.fixture
+def history(decided, tmp_path, monkeypatch):
+    """A copy of that project, whose keys are found."""
+    monkeypatch.setenv("NOA_KEYS", str(tmp_path / "keys"))
+    for name in ("keys", "project"):
+        shutil.copytree(decided / name, tmp_path / name, symlinks=True)
+    return Copy(tmp_path)
+
+
+def of_decisions(history):
+    """Entry and reason of what is found with ``--decisions`` and not without."""
+    known = {str(finding) for finding in verify(history.layout).findings}
+    found = verify(history.layout, decisions=True).findings
+    return [(finding.entry, finding.reason) for finding in found if str(finding) not in known]
+
+
+def resigned(history, kind, version, change, *, follow=False):
+    """Edit one entry and sign it and all after it again with the runtime's key; the index of that version's decision.
+
+    With ``follow``, decisions name the new lines they rest on, as a forger would have them do.
+    """
+    path = history.layout.ledger
+    lines = path.read_bytes().splitlines()
+    policy = Ledger.read_only(history.layout, KnownLogs()).state.policy
+    key = KeyStore().find(policy).signing_key("verifier")
+    prev, new_lines, renamed, decision = None, [], {}, None
+    for old in lines:
+        statement = json.loads(old)
+        statement.pop("signatures")
+        header = statement["noa_entry"]
+        edited = (header["type"], header.get("version")) == (kind, version)
+        if edited:
+            change(statement["predicate"])
+        if (header["type"], header.get("version")) == ("PromotionReady", version):
+            decision = header["seq"]
+        if follow and header["type"] == "PromotionReady":
+            for named in (line["digest"] for line in statement["predicate"]["inputAttestations"]):
+                named["sha256"] = renamed.get(named["sha256"], named["sha256"])
+        if edited or renamed:
+            header["prev"] = prev
+            renamed[sha256(old)] = sha256(sign_statement(statement, key))
+        new_lines.append(sign_statement(statement, key) if edited or renamed else old)
+        prev = sha256(new_lines[-1])
+    history.rewrite(path, b"\n".join(new_lines) + b"\n")
+    return decision
+
+
+def test_every_decision_of_a_project_follows_from_its_record(history):
+    result = verify(history.layout, decisions=True)
+    assert result.findings == ()
+    assert result.decisions == 6
+    assert verify(history.layout).decisions is None
+
+
+def metric(name, value):
+    return lambda predicate: predicate["metrics"].update({name: value})
+
+
+def worse_than_the_champion(predicate):
+    predicate["champion"]["improvements"]["roc_auc"]["value"] = -0.2
+
+
+@pytest.mark.parametrize(
+    ("version", "change", "says"),
+    [
+        (1, metric("roc_auc", 0.7), "follows 'fail'"),
+        (2, worse_than_the_champion, "follows 'fail'"),
+        (4, metric("recall", 1.0), "its decision says violations"),
+        (4, metric("accuracy", 0.5), "its decision says metrics"),
+        (1, metric("roc_auc", "a lot"), "no verifier wrote this measurement"),
+    ],
+)
+def test_a_statistic_that_was_edited_and_signed_again_is_named(history, version, change, says):
+    """Whoever did it held the runtime's key and let the decision name the new lines."""
+    decision = resigned(history, "EvaluationLogged", version, change, follow=True)
+    found = of_decisions(history)
+    assert {entry for entry, _ in found} == {decision}
+    assert any(says in reason for _, reason in found), found
+
+
+def test_a_decision_that_rests_on_other_lines_is_named_even_if_it_would_be_the_same(history):
+    decision = resigned(history, "EvaluationLogged", 1, lambda predicate: predicate.update(unseen_labels=3))
+    first = (decision, "its decision rests on other entries of this version than those that stand before it")
+    assert of_decisions(history)[0] == first
+
+
+def test_a_decision_that_was_turned_round_is_named(history):
+    def soften(predicate):
+        softer = {"verdict": "inconclusive", "violations": [], "reasons": ["inconclusive"], "notes": ["too few rows"]}
+        predicate["noa:decision"] |= softer
+
+    decision = resigned(history, "PromotionReady", 4, soften, follow=True)
+    assert {entry for entry, _ in of_decisions(history)} == {decision}
+
+
+def test_a_redacted_plan_is_named_as_not_recomputable_and_is_no_failure(history):
+    (plan,) = {
+        entry["predicate"]["plan"]["digest"]["sha256"]
+        for entry in map(json.loads, history.layout.ledger.read_bytes().splitlines())
+        if (entry["noa_entry"]["type"], entry["noa_entry"].get("version")) == ("Submitted", 4)
+    }
+    assert history.project.tell("redact", plan, "--reason", "a name in it").status == 0
+    result = verify(history.layout, decisions=True)
+    assert result.findings == ()
+    assert result.decisions == 5
+    assert any("cannot be computed again" in note and "was redacted" in note for note in result.notes)
+
+
+def test_the_command_line_says_how_many_were_computed_again(history, capsys):
+    where = ["-C", str(history.layout.project)]
+    assert main(["verify", "--decisions", *where]) == 0
+    assert "6 computed again from what was recorded before them" in capsys.readouterr().out
+    resigned(history, "EvaluationLogged", 1, metric("roc_auc", 0.7))
+    assert main(["verify", "--decisions", "--json", *where]) == 4
+    document = json.loads(capsys.readouterr().out)
+    assert any("its decision says verdict" in finding["reason"] for finding in document["findings"])
+    assert document["decisions"] == 6
