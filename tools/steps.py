@@ -62,7 +62,7 @@ class Steps:
             left = _leftovers(tracer)
             if tracer is not None:
                 with tracer:
-                    _within(tracer, self._timeout)
+                    _within(tracer, PATIENCE)
             if left:
                 return Ended(HUNG, f"{left} processes stayed behind")
             errors.seek(0)

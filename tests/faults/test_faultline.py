@@ -1,5 +1,6 @@
 """The tool that tries to lose data does lose it where it can be lost, and only there."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -21,12 +22,19 @@ def sweep(mode, command, *options):
     words = [word for option, name in steps.items() for word in (option, f"python:faults.writers:{name}")]
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
     line = [sys.executable, "-m", "tools.faultline", mode, *words, *options]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
+    done = in_time(line, environment)
     told = re.search(r"survived (\d+) of (\d+)\n$", done.stdout)
     assert told is not None, done.stdout + done.stderr
     survived, tried = map(int, told.groups())
     assert done.returncode == (survived < tried), done.stderr
     return survived, tried, done.stdout
+
+
+def in_time(line, environment):
+    """Run the tool; where strace has not come back, which a busy machine has shown, once more."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return subprocess.run(line, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    return subprocess.run(line, capture_output=True, text=True, check=False, env=environment, timeout=60)
 
 
 @needs_strace

@@ -17,7 +17,8 @@ README = ROOT.joinpath("README.md").read_text()
 FEATURES = re.search(r"```python\n(.*?)```", ROOT.joinpath("docs/agents.md").read_text(), re.DOTALL)[1]
 PLAN = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1]
 PYTHON = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
-COMMANDS = [line.split("#")[0].split()[2:] for line in README.splitlines() if line.startswith("$ noa ")]
+FIRST_MINUTE = README.partition("## From Python")[0]
+COMMANDS = [line.split("#")[0].split()[2:] for line in FIRST_MINUTE.splitlines() if line.startswith("$ noa ")]
 
 
 @pytest.fixture
