@@ -105,7 +105,7 @@ def evaluated(state: LedgerState, lifecycle: str, history: list[Recorded]) -> Dr
         dataset=DATASET,
         predictions=PREDICTIONS,
         run=FACTS,
-        look=state.lifecycle(lifecycle).looks + 1,
+        setting=statements.Setting(look=state.lifecycle(lifecycle).looks + 1),
     )
 
 

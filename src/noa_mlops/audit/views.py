@@ -113,7 +113,8 @@ def _told(entry: LedgerEntry) -> Mapping[str, Any]:
             return {"training": predicate[RUN], "failure": _failure(predicate[RUN])}
         case "EvaluationLogged":
             told = ("task", "metrics", "not_computed", "rows", "missing_predictions", "missing_labels", "unseen_labels")
-            return {"evaluation": {name: predicate[name] for name in (*told, "dataset", "positive", RUN)}}
+            measured = {name: predicate[name] for name in (*told, "dataset", "positive", RUN)}
+            return {"evaluation": measured | {"overlap": predicate.get("overlap")}}
         case "EvaluationFailed":
             return {"failure": _failure(predicate)}
         case "PromotionReady":

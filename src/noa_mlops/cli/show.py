@@ -91,6 +91,8 @@ def _show_version(view: Mapping[str, Any]) -> None:
     metrics = evaluation.get("metrics", {})
     if metrics:
         output.field("Measured", _rows(evaluation))
+        if evaluation.get("overlap") is not None:
+            output.field("Seen", _seen(evaluation["overlap"]))
         output.say()
         output.table(
             output.metric_rows(metrics, decision["thresholds"] if decision else {}), ("metric", "value", "threshold")
@@ -119,6 +121,13 @@ def _rows(evaluation: Mapping[str, Any]) -> str:
     }
     told = [f"{evaluation[name]} {words}" for name, words in odd.items() if evaluation[name]]
     return "; ".join([f"{evaluation['rows']} rows", *told])
+
+
+def _seen(overlap: Mapping[str, Any]) -> str:
+    """How many of the measured rows training has seen."""
+    from noa_mlops.records.overlap import Overlap
+
+    return str(Overlap.from_document(overlap))
 
 
 def _show_no_gate(view: Mapping[str, Any]) -> None:

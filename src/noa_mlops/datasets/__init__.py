@@ -9,7 +9,7 @@ from noa_mlops.datasets.dataset import Dataset
 from noa_mlops.datasets.fingerprints import fingerprint
 from noa_mlops.datasets.labels import classes_of, inverse, permutation, reordered
 from noa_mlops.datasets.matching import RowDifference, match_rows
-from noa_mlops.datasets.overlap import Overlap, overlap
+from noa_mlops.datasets.overlap import overlap
 from noa_mlops.datasets.reader import DatasetReader
 from noa_mlops.datasets.sources import Sources
 from noa_mlops.datasets.splitting import Parts, split
@@ -20,7 +20,6 @@ __all__ = [
     "Counting",
     "Dataset",
     "DatasetReader",
-    "Overlap",
     "Parts",
     "RowDifference",
     "Sources",

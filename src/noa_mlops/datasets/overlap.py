@@ -10,47 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from noa_mlops.records.overlap import Overlap
+
 _Hashes = npt.NDArray[np.uint64]
 
-EXCESS = 0.01
-"""The least share of evaluation rows, beyond those equal by chance, that counts as a leak."""
 
-ERRORS = 5.0
-"""How many standard errors the excess must be above zero as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """``shared`` of ``rows`` evaluation rows are training rows; ``expected`` is the share that chance explains, ``error`` its error.
-
-    ``by_key`` when rows were told apart by a key; then none is expected.
-    """
-
-    shared: int
-    rows: int
-    expected: float
-    error: float
-    by_key: bool
-
-    @property
-    def share(self) -> float:
-        """The share of evaluation rows that training has seen."""
-        return self.shared / self.rows if self.rows else 0.0
-
-    @property
-    def leaks(self) -> bool:
-        """Whether that is more than chance explains; by key any row is."""
-        if self.by_key:
-            return self.shared > 0
-        excess = self.share - self.expected
-        return excess >= EXCESS and excess > ERRORS * self.error
+FEW = 6
+"""The least error of the estimate in rows: when hardly any row of the training data repeats, its own formula is too sure."""
 
 
 def overlap(train: pa.Table, evaluation: pa.Table, key: str | None = None) -> Overlap:
@@ -73,7 +45,7 @@ def _by_chance(counts: npt.NDArray[np.int64], rows: int, asked: int) -> tuple[fl
     """The share of new rows that training has seen by chance, and its error, with repeated rows in clumps."""
     unique, twice = int(np.count_nonzero(counts == 1)), int(np.count_nonzero(counts == 2))
     share = 1 - unique / rows
-    of_estimate = (unique + 2 * twice) / rows**2  # Robbins 1968, Esty 1983
+    of_estimate = max(unique * (1 - unique / rows) + 2 * twice, FEW**2) / rows**2  # Esty 1983
     return share, math.sqrt(of_estimate + max(share * (1 - share), 1 / max(asked, 1)) / max(asked, 1))
 
 

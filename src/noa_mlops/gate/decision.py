@@ -37,7 +37,9 @@ def decide(verdict: Verdict, *, gate: Gate, rollout: Status = "ready", compared:
 
 def _against(verdict: Verdict) -> tuple[Reason, ...]:
     """What a failed verdict failed by, each once."""
-    return tuple(dict.fromkeys(violation.rule for violation in verdict.violations)) or ("threshold",)
+    broken: tuple[Reason, ...] = tuple(dict.fromkeys(violation.rule for violation in verdict.violations))
+    unclean: tuple[Reason, ...] = () if verdict.unclean is None else ("hygiene",)
+    return unclean + broken or ("threshold",)
 
 
 def _without_gate(verdict: Verdict, rollout: Status) -> Decision:

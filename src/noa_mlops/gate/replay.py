@@ -14,6 +14,7 @@ from noa_mlops.gate.declared import declared_gate
 from noa_mlops.gate.judgement import judge
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.events import EvaluationLogged
+from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.spread import read_spread
 from noa_mlops.records.thresholds import Threshold
 from noa_mlops.records.verdict import Decision, Estimate, Status, Verdict
@@ -31,6 +32,14 @@ def judge_recorded(thresholds: Iterable[Threshold], measured: EvaluationLogged |
     declared = tuple(thresholds)
     if measured is None:
         return judge(declared, {})
+    verdict = _judged(declared, measured, champion)
+    seen = None if measured.overlap is None else Overlap.from_document(measured.overlap)
+    if not declared or seen is None or not seen.leaks:
+        return verdict
+    return Verdict("fail", verdict.violations, verdict.reasons, f"the evaluation data proves nothing: {seen}")
+
+
+def _judged(declared: tuple[Threshold, ...], measured: EvaluationLogged, champion: int | None) -> Verdict:
     metrics = {name: _estimate(measured, name, value) for name, value in measured.metrics.items()}
     comparison = None if measured.champion is None else Comparison.from_document(measured.champion)
     beside = None if comparison is None else comparison.champion

@@ -62,6 +62,7 @@ from noa_mlops.records.events import (
 )
 from noa_mlops.records.layout import Layout, address, agent_id, predictor_id
 from noa_mlops.records.manifest import ArtifactRecord, Manifest, checksum
+from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.verdict import EvaluationReport, Verdict
 
@@ -134,6 +135,7 @@ class Trained:
 class Measured:
     """What the verifier computed, the digest of the predictions it used, and what the runtime saw.
 
+    ``overlap`` are the rows that training has seen.
     ``champion`` is the comparison as an entry records it, None without a champion or a threshold to compare by; ``kept``
     are the champion's predictions when they are new, for the objects.
     """
@@ -141,6 +143,7 @@ class Measured:
     report: EvaluationReport
     predictions_sha256: str
     facts: Mapping[str, Any]
+    overlap: Overlap
     champion: Mapping[str, Any] | None = None
     kept: bytes | None = None
 
@@ -236,11 +239,11 @@ class AgentLifecycleController:
                 answered = read_predictions(workspace.out, len(withheld.order), given.classes)
                 predictions = withheld.restore(answered)
                 report = measuring.measure(predictions, withheld.labels, given)
-        kept = measuring.keep_predictions(predictions, run.predictions)
+        kept, seen = measuring.keep_predictions(predictions, run.predictions), measuring.seen_in_training(given)
         if champion is None:
-            return Measured(report, kept, facts)
+            return Measured(report, kept, facts, seen)
         comparison, new = self._beside(run, champion, predictions, withheld, cancel)
-        return Measured(report, kept, facts, comparison, new)
+        return Measured(report, kept, facts, seen, comparison, new)
 
     def _beside(
         self,

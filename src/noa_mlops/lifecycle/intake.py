@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from noa_mlops.agents import AgentFactory, AgentProfile, Rung, isolation_for, scan_output
 from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, split
 from noa_mlops.errors import DatasetInvalid, LifecycleError, PlanInvalid, Problem, TrainingFailed
@@ -58,7 +60,8 @@ class Submission:
     """A plan that can run: its data as read, its code, its profile, and what is predicted.
 
     ``classes`` are the sorted distinct labels of the training data, None for regression; ``positive`` is the
-    class that binary metrics speak of. ``isolation`` is the rung the agents will run on.
+    class that binary metrics speak of. ``isolation`` is the rung the agents will run on. ``evaluation_keys``
+    are the keys of the evaluation rows, None unless the data on both sides declares the same key.
     """
 
     plan: TrainingPlan
@@ -74,6 +77,7 @@ class Submission:
     environment: Environment
     foreign: ForeignModel | None = None
     trials: Trials | None = None
+    evaluation_keys: pa.ChunkedArray | None = None
 
     @property
     def datasets(self) -> Mapping[str, Mapping[str, Any]]:
@@ -118,7 +122,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
     whole.require_column(target)
     for column in plan.drift.overrides:
         whole.require_column(column, "drift.overrides")
-    train, evaluation = _parts(plan, reader, whole, target)
+    train, evaluation, keys = _parts(plan, reader, whole, target)
     aim = objective(plan, profile, train, evaluation, target)
     return Submission(
         plan=plan,
@@ -134,6 +138,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
         environment=environment,
         foreign=_foreign(plan, project),
         trials=trials_of(plan, profile, train, target, aim),
+        evaluation_keys=keys,
     )
 
 
@@ -218,16 +223,25 @@ def _target(plan: TrainingPlan, train: Dataset) -> str:
     return target
 
 
-def _parts(plan: TrainingPlan, reader: DatasetReader, whole: Dataset, target: str) -> tuple[Dataset, Dataset | None]:
-    """The rows to learn from, and those to measure on: from data of their own, or split off."""
+def _parts(
+    plan: TrainingPlan, reader: DatasetReader, whole: Dataset, target: str
+) -> tuple[Dataset, Dataset | None, pa.ChunkedArray | None]:
+    """The rows to learn from, and those to measure on, from data of their own or split off, as agents see them.
+
+    The last are the keys of the evaluation rows, which agents do not see, when the training data has the same key.
+    """
     if plan.evaluation is None:
-        return whole, None
+        return whole, None, None
     if plan.evaluation.split is not None:
         parts = split(whole, plan.evaluation.split, target)
-        return parts.train, aligned(parts.evaluation, parts.train)
-    if plan.evaluation.dataset_path is None:
-        return whole, None
-    return whole, _other_data(plan.evaluation.dataset_path, plan, reader, whole, target)
+        train, evaluation = parts.train, parts.evaluation
+    elif plan.evaluation.dataset_path is not None:
+        train, evaluation = whole, _other_data(plan.evaluation.dataset_path, plan, reader, whole, target)
+    else:
+        return whole, None, None
+    key = evaluation.definition.key
+    keys = evaluation.table.column(key) if key is not None and key == train.definition.key else None
+    return train, aligned(evaluation, train), keys
 
 
 def _other_data(path: str, plan: TrainingPlan, reader: DatasetReader, train: Dataset, target: str) -> Dataset:
@@ -239,4 +253,4 @@ def _other_data(path: str, plan: TrainingPlan, reader: DatasetReader, train: Dat
             "a model measured on its training data proves nothing",
             hint="Name data that the trainer does not see.",
         )
-    return aligned(evaluation, train)
+    return evaluation

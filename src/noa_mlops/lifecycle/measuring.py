@@ -17,11 +17,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet
 
-from noa_mlops.datasets import Dataset, inverse, permutation, reordered
+from noa_mlops.datasets import Dataset, inverse, overlap, permutation, reordered
 from noa_mlops.errors import EvaluationFailed
 from noa_mlops.evaluation import check_rows, evaluate
 from noa_mlops.files import write_durably
 from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.verdict import EvaluationReport
 
 
@@ -65,6 +66,19 @@ def measure(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -
         )
     except EvaluationFailed as error:
         raise EvaluationFailed(str(error), cause="predictions", hint=error.hint) from error
+
+
+def seen_in_training(given: Submission) -> Overlap:
+    """How many rows of the evaluation data are training rows: by the key when both sides declare the same, else by content.
+
+    Raises `EvaluationFailed` without evaluation data.
+    """
+    if given.evaluation is None:
+        raise EvaluationFailed("the plan names no evaluation data", cause="no_data")
+    key, keys = given.train.definition.key, given.evaluation_keys
+    if key is None or keys is None or keys.type != given.train.table.column(key).type:
+        return overlap(given.train.table, given.evaluation.table)
+    return overlap(given.train.table.select([key]), pa.table({key: keys}), key)
 
 
 def keep_predictions(predictions: pa.Table, path: Path) -> str:

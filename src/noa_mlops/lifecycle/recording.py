@@ -71,8 +71,11 @@ def evaluated(given: Submission, entry: TrainingCompleted, result: Measured, sta
         dataset=reference(given.evaluation),
         predictions=result.predictions_sha256,
         run=result.facts,
-        look=state.lifecycle(entry.lifecycle_id).looks + 1,
-        champion=result.champion,
+        setting=statements.Setting(
+            look=state.lifecycle(entry.lifecycle_id).looks + 1,
+            champion=result.champion,
+            overlap=result.overlap.to_document(),
+        ),
     )
 
 

@@ -133,6 +133,19 @@ def training_failed(lifecycle_id: str, version: int, plan_digest: str, predicate
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a measurement stands beside.
+
+    ``look`` is the number of this evaluation since the champion was promoted, ``champion`` the comparison with it, ``overlap``
+    how many of the rows training has seen.
+    """
+
+    look: int
+    champion: Mapping[str, Any] | None = None
+    overlap: Mapping[str, Any] | None = None
+
+
 def evaluated(
     trained_entry: TrainingCompleted,
     report: EvaluationReport,
@@ -141,10 +154,9 @@ def evaluated(
     dataset: Mapping[str, Any],
     predictions: str,
     run: Mapping[str, Any],
-    look: int = 1,
-    champion: Mapping[str, Any] | None = None,
+    setting: Setting,
 ) -> Draft:
-    """What the verifier measured, on which rows, with which predictions, and beside which champion.
+    """What the verifier measured, on which rows, with which predictions, and in which setting.
 
     From the spreads of the metrics and of the improvements every bound follows, so the verdict can be computed again
     from this entry, the plan and the look alone.
@@ -162,8 +174,9 @@ def evaluated(
             "metrics": measured,
             "not_computed": absent,
             "spreads": spreads,
-            "look": look,
-            "champion": champion,
+            "look": setting.look,
+            "champion": setting.champion,
+            "overlap": setting.overlap,
             "rows": report.rows,
             "missing_predictions": report.missing_predictions,
             "missing_labels": report.missing_labels,

@@ -95,7 +95,8 @@ class EvaluationLogged(LifecycleEvent):
     """The verifier measured the model; a metric is None when it could not be computed, ``not_computed`` says why.
 
     ``spreads`` say how sure each metric is, ``look`` is the number of this evaluation since the champion was promoted, and
-    ``champion`` is the comparison with it on the same rows, None when there was none.
+    ``champion`` is the comparison with it on the same rows, None when there was none. ``overlap`` says how many of the
+    rows training has seen.
     """
 
     checksum: str
@@ -108,6 +109,7 @@ class EvaluationLogged(LifecycleEvent):
     spreads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     look: int = 1
     champion: Mapping[str, Any] | None = None
+    overlap: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +205,7 @@ def decode(statement: Mapping[str, Any]) -> Recorded | DriftScanned | None:
                 spreads=predicate.get("spreads", {}),
                 look=predicate.get("look", 1),
                 champion=predicate.get("champion"),
+                overlap=predicate.get("overlap"),
             )
         case "EvaluationFailed":
             return EvaluationFailed(**common, cause=predicate["cause"], message=predicate["message"])

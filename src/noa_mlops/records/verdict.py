@@ -176,6 +176,7 @@ class Violation:
 class Verdict:
     """The gate's answer over measurements, with everything that speaks against the challenger.
 
+    ``reasons`` say what could not be known, ``unclean`` why the data proves nothing, None when nothing is wrong with it.
     Raises `ValueError` for a pass that has something against it, and for a fail or an inconclusive without a
     reason.
     """
@@ -183,14 +184,22 @@ class Verdict:
     outcome: Outcome
     violations: tuple[Violation, ...] = ()
     reasons: tuple[str, ...] = ()
+    unclean: str | None = None
 
     def __post_init__(self) -> None:
+        if self.unclean is not None and self.outcome != "fail":
+            raise ValueError("what was measured on unclean data fails")
         if self.outcome not in ("pass", "fail", "inconclusive"):
             raise ValueError(f"{self.outcome!r} is no verdict")
-        if (self.outcome == "pass") == bool(self.violations or self.reasons):
+        if (self.outcome == "pass") == bool(self.against or self.violations):
             raise ValueError("a verdict passes when nothing is against it, else it says what is")
         if self.outcome == "inconclusive" and self.violations:
             raise ValueError("a violated threshold is a fail")
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """What is against the challenger beside its violations, in sentences."""
+        return self.reasons if self.unclean is None else (self.unclean, *self.reasons)
 
     @property
     def promotes(self) -> bool:
@@ -202,7 +211,7 @@ class Verdict:
         return {
             "verdict": self.outcome,
             "violations": [violation.to_document() for violation in self.violations],
-            "reasons": list(self.reasons),
+            "reasons": list(self.against),
         }
 
 
@@ -241,5 +250,5 @@ class Decision:
             "status": self.status,
             "reasons": list(self.reasons),
             "violations": [violation.to_document() for violation in self.verdict.violations],
-            "notes": list(self.verdict.reasons),
+            "notes": list(self.verdict.against),
         }

@@ -1,0 +1,78 @@
+"""Rows that training has seen prove nothing, unless data repeat by nature."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from end_to_end.projects import lay_out, rows
+from noa_mlops.records.overlap import Overlap
+
+NONE = {"min": 0.6, "versus_champion": "none"}
+
+
+@pytest.fixture
+def project(home):
+    project = lay_out(home / "project")
+    assert project.tell("init").status == 0
+    return project
+
+
+def census(count, seed):
+    """Two columns of few values, so that most rows have a twin."""
+    draw = random.Random(seed)
+    lines = ["x,y,label"]
+    for _ in range(count):
+        x, y = draw.randrange(20) / 20, draw.randrange(30) / 30
+        lines.append(f"{x:.4f},{y:.4f},{int(x + 0.2 * draw.random() > 0.6)}")
+    return "\n".join(lines) + "\n"
+
+
+def measured(project, data="data/eval.csv"):
+    """Run the usual plan on ``data``; how it ended, and the overlap and the decision that were recorded."""
+    evaluation = {"dataset_path": data, "metric_thresholds": {"roc_auc": NONE}}
+    run = project.tell("run", project.plan(evaluation=evaluation))
+    entries = {entry["noa_entry"]["type"]: entry["predicate"] for entry in project.entries()}
+    return run, Overlap.from_document(entries["EvaluationLogged"]["overlap"]), entries["PromotionReady"]["noa:decision"]
+
+
+def test_a_holdout_of_which_a_tenth_was_trained_on_fails(project):
+    fresh, trained = rows(180, 2).splitlines(), rows(500, 1)
+    project.write("data/train.csv", trained)
+    project.write("data/eval.csv", "\n".join([*fresh, *trained.splitlines()[1:21]]) + "\n")
+    run, seen, decision = measured(project)
+    assert run.status == 3, run.said
+    assert (seen.shared, seen.rows, decision["verdict"], decision["reasons"]) == (20, 200, "fail", ["hygiene"])
+    assert "20 of 200 rows (10.00%) are in the training data too" in run.out
+    assert "Seen        20 of 200 rows" in project.tell("show", "little@1").out
+    assert project.champion() is None
+    assert project.tell("verify", "--decisions").status == 0
+
+
+def test_data_that_repeat_by_nature_pass_and_the_share_is_recorded_and_shown(project):
+    project.write("data/train.csv", census(1500, 1))
+    project.write("data/eval.csv", census(600, 2))
+    run, seen, decision = measured(project)
+    assert run.status == 0, run.said
+    assert seen.share > 0.4
+    assert decision["verdict"] == "pass"
+    assert "expected by chance" in project.tell("show", "little@1").out
+
+
+def test_by_a_key_one_row_in_both_is_enough(project):
+    for name, first, seed in (("train", 0, 1), ("eval", 199, 2)):
+        header, *lines = rows(200, seed).splitlines()
+        keyed = [f"id,{header}", *(f"c{first + n},{line}" for n, line in enumerate(lines))]
+        project.write(f"data/{name}.csv", "\n".join(keyed) + "\n")
+        project.write(f"data/{name}.dataset.yaml", f"files: [data/{name}.csv]\nkey: id\n")
+    evaluation = {"dataset_path": "data/eval.dataset.yaml", "metric_thresholds": {"roc_auc": NONE}}
+    run = project.tell("run", project.plan(dataset_path="data/train.dataset.yaml", evaluation=evaluation))
+    assert run.status == 3, run.said
+    assert "1 of 200 rows (0.50%) are in the training data too, by their key" in run.out
+
+
+def test_the_share_of_an_ordinary_holdout_is_named_and_passes(project):
+    run, seen, _ = measured(project)
+    assert run.status == 0, run.said
+    assert (seen.shared, seen.by_key) == (0, False)
