@@ -58,8 +58,8 @@ def test_the_program_of_the_readme_promotes_the_same_model(person):
 
 def test_the_trainer_of_the_document_on_agents_is_measured(person, tmp_path):
     project = tmp_path / "weather"
-    for name, rows in (("train", 400), ("holdout", 200)):
-        lines = [f"{row},{('dry', 'wet')[row % 2]},{int(row % 10 < 8) ^ (row % 2 == 0)}" for row in range(rows)]
+    for name, days in (("train", range(400)), ("holdout", range(400, 600))):
+        lines = [f"{day},{('dry', 'wet')[day % 2]},{int(day % 10 < 8) ^ (day % 2 == 0)}" for day in days]
         project.joinpath("data", f"{name}.csv").write_text("\n".join(["day,season,rain", *lines, ""]))
     project.joinpath("features.py").write_text(FEATURES)
     plan = {
