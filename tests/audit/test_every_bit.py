@@ -33,7 +33,7 @@ SAMPLE = 150
 pytestmark = pytest.mark.timeout(7200 if os.environ.get("NOA_SOAK") else 180)
 
 Check = Callable[[], Iterable[Finding]]
-STORED = ("manifest.json", "model.sig", "predictions.parquet", "model/cut", "code/src/train.sh")
+STORED = ("manifest.json", "model.sig", "summary.json", "predictions.parquet", "model/cut", "code/src/train.sh")
 
 
 @dataclass(frozen=True, slots=True)
