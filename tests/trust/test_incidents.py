@@ -8,7 +8,8 @@ from ledger.writing import BYTES, decided, evaluated, promote, scanned, submitte
 from noa_mlops.errors import LedgerConflict
 from noa_mlops.evidence import Act, SignedAct
 from noa_mlops.ledger import Draft, LedgerState, admit
-from noa_mlops.ledger.incident_law import enabling_scope, investigation_scope
+from noa_mlops.ledger.incident_law import investigation_scope
+from noa_mlops.ledger.trust_law import version_scope
 
 REPORT = "2" * 64
 
@@ -37,7 +38,7 @@ def enabled(version, *keys, act="enable", checksum=BYTES, answers=None, status=N
     """Compose RolloutEnabled."""
 
     def compose(state):
-        predicate = signed(state, act, enabling_scope("rain", version, BYTES), keys, answers)
+        predicate = signed(state, act, version_scope("rain", version, BYTES), keys, answers)
         subject = [{"name": f"rain@{version}", "digest": {"sha256": checksum}}]
         return Draft("RolloutEnabled", "noa:act/v1", predicate, subject, "rain", version, status)
 

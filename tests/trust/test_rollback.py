@@ -11,7 +11,7 @@ from end_to_end.projects import lay_out
 from ledger.writing import BYTES, decided, evaluated, promote, submitted, trained
 from noa_mlops.errors import LedgerConflict
 from noa_mlops.evidence import Act, SignedAct
-from noa_mlops.ledger import Draft, LedgerState, admit, rollback_scope
+from noa_mlops.ledger import Draft, LedgerState, admit, version_scope
 from trust.deciding import changing, new_key, with_key
 
 
@@ -19,7 +19,7 @@ def rolling_back(version, *keys, envelope=None, scope=None, answers=None, **chan
     """Compose RolledBack to ``rain@version``, its act signed by ``keys``."""
 
     def compose(state):
-        about = rollback_scope("rain", version, BYTES) if scope is None else scope
+        about = version_scope("rain", version, BYTES) if scope is None else scope
         lifecycle = state.lifecycle("rain")
         signed = SignedAct(Act(state.origin, "rollback", about, answers or lifecycle.answerable))
         for key in keys:
@@ -115,10 +115,10 @@ def test_only_what_was_champion_can_come_back(three, operator):
 def test_an_act_has_one_form(three, operator):
     named = {"lifecycle_id": "rain", "version": True, "model": {"sha256": BYTES}}
     refused(three, rolling_back(1, operator, scope=named), "decides something else")
-    refused(three, rolling_back(1, operator, scope=rollback_scope("rain", 2, BYTES)), "decides something else")
-    refused(three, rolling_back(1, operator, scope=rollback_scope("rain", 1, "c" * 64)), "decides something else")
-    refused(three, rolling_back(1, operator, status="ready"), "the form of a RolledBack")
-    refused(three, rolling_back(1, operator, predicate_type="noa:trust/v1"), "the form of a RolledBack")
+    refused(three, rolling_back(1, operator, scope=version_scope("rain", 2, BYTES)), "decides something else")
+    refused(three, rolling_back(1, operator, scope=version_scope("rain", 1, "c" * 64)), "decides something else")
+    refused(three, rolling_back(1, operator, status="ready"), "the form of RolledBack")
+    refused(three, rolling_back(1, operator, predicate_type="noa:trust/v1"), "the form of RolledBack")
     other = [{"name": "rain@1", "digest": {"sha256": "c" * 64}}]
     refused(three, rolling_back(1, operator, subject=other), "other bytes")
     refused(three, rolling_back(1, new_key()), "wrong or of an unknown key")

@@ -26,10 +26,9 @@ from noa_mlops.ledger.pins import KnownLogs, Pin, pin_problem
 from noa_mlops.ledger.projection import ledger_lines
 from noa_mlops.ledger.reader import LedgerReader, read_lines
 from noa_mlops.ledger.revocation import distrust
-from noa_mlops.ledger.rollback_law import rollback_scope
 from noa_mlops.ledger.signers import Signers
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
-from noa_mlops.ledger.trust_law import ACT, ACTS_OF, TRUST, policy_digest, signers_of
+from noa_mlops.ledger.trust_law import ACT, ACTS_OF, TRUST, policy_digest, signers_of, version_scope
 from noa_mlops.ledger.version_law import Refusal, follow_version
 
 __all__ = [
@@ -71,7 +70,7 @@ __all__ = [
     "read_authentic",
     "read_entry",
     "read_lines",
-    "rollback_scope",
     "signers_of",
     "split_records",
+    "version_scope",
 ]

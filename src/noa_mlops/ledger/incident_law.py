@@ -15,7 +15,7 @@ from dataclasses import replace
 from noa_mlops.evidence import leaf_hash
 from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
-from noa_mlops.ledger.trust_law import ACT, decides, decision_problem, read_decision, scope_problem
+from noa_mlops.ledger.trust_law import act_problem, decides, version_scope
 from noa_mlops.ledger.version_law import Refusal
 from noa_mlops.records.policy import Policy
 
@@ -23,11 +23,6 @@ from noa_mlops.records.policy import Policy
 def investigation_scope(lifecycle_id: str, incident: int, report: str) -> dict[str, object]:
     """What an act decides that closes the looking: which incident, by which report."""
     return {"lifecycle_id": lifecycle_id, "incident": incident, "report": {"sha256": report}}
-
-
-def enabling_scope(lifecycle_id: str, version: int, checksum: str) -> dict[str, object]:
-    """What an act decides that makes a held version the champion."""
-    return {"lifecycle_id": lifecycle_id, "version": version, "model": {"sha256": checksum}}
 
 
 def investigated(state: LedgerState, policy: Policy, entry: LedgerEntry) -> LifecycleState | Refusal:
@@ -42,7 +37,7 @@ def investigated(state: LedgerState, policy: Policy, entry: LedgerEntry) -> Life
     if entry.checksum != incident.report:
         return Refusal("is about another report than that of the incident")
     scope = investigation_scope(lifecycle_id, incident.seq, incident.report)
-    problem = _act_problem(state, policy, entry, scope, lifecycle.answerable)
+    problem = act_problem(state, policy, entry, scope, lifecycle.answerable)
     if problem is not None:
         return Refusal(problem)
     return _after(replace(lifecycle, incident=replace(incident, investigated=entry.seq)), entry)
@@ -55,11 +50,11 @@ def enabled(state: LedgerState, policy: Policy, entry: LedgerEntry) -> Lifecycle
     target = lifecycle.versions.get(entry.version or 0)
     if target is None or lifecycle.answerable is None:
         return Refusal("enables a version that there is not")
-    scope = enabling_scope(lifecycle_id, target.version, target.checksum or "")
+    scope = version_scope(lifecycle_id, target.version, target.checksum or "")
     problem = (
         enabling_problem(state, lifecycle, target)
         or ("is about other bytes than those that were decided on" if entry.checksum != target.checksum else None)
-        or _act_problem(state, policy, entry, scope, lifecycle.answerable)
+        or act_problem(state, policy, entry, scope, lifecycle.answerable)
     )
     return _crowned(lifecycle, target, entry) if problem is None else Refusal(problem)
 
@@ -79,17 +74,6 @@ def enabling_problem(state: LedgerState, lifecycle: LifecycleState, target: Vers
     if any(target.last_seq > last for keyid, last in revoked.items() if decides(state, keyid, "PromotionReady")):
         return "enables a version that was decided on by a key that is not trusted any more"
     return None
-
-
-def _act_problem(
-    state: LedgerState, policy: Policy, entry: LedgerEntry, scope: dict[str, object], answers: str
-) -> str | None:
-    if entry.predicate_type != ACT or set(entry.predicate) != {"act"} or entry.status is not None:
-        return f"does not have the form of {entry.type}"
-    signed = read_decision(entry)
-    if isinstance(signed, Refusal):
-        return signed.reason
-    return scope_problem(state, entry, signed, scope, answers=answers) or decision_problem(policy, entry, signed)
 
 
 def _crowned(lifecycle: LifecycleState, target: VersionState, entry: LedgerEntry) -> LifecycleState:

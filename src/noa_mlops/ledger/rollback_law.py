@@ -11,33 +11,21 @@ from dataclasses import replace
 from noa_mlops.evidence import leaf_hash
 from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
-from noa_mlops.ledger.trust_law import ACT, decides, decision_problem, read_decision, scope_problem
+from noa_mlops.ledger.trust_law import act_problem, decides, version_scope
 from noa_mlops.ledger.version_law import Refusal
 from noa_mlops.records.policy import Policy
 
 
-def rollback_scope(lifecycle_id: str, version: int, checksum: str) -> dict[str, object]:
-    """What an act decides that brings a version back."""
-    return {"lifecycle_id": lifecycle_id, "version": version, "model": {"sha256": checksum}}
-
-
 def rolled_back(state: LedgerState, policy: Policy, entry: LedgerEntry) -> LifecycleState | Refusal:
     """The lifecycle after its champion was rolled back, or why it may not be."""
-    if entry.predicate_type != ACT or set(entry.predicate) != {"act"} or entry.status is not None:
-        return Refusal("does not have the form of a RolledBack")
     lifecycle_id = entry.lifecycle_id or ""
     lifecycle = state.lifecycle(lifecycle_id)
     target = lifecycle.versions.find(entry.version or 0)
     if target is None or lifecycle.champion is None or lifecycle.answerable is None:
         return Refusal("goes back to a version that there is not")
-    signed = read_decision(entry)
-    if isinstance(signed, Refusal):
-        return signed
-    scope = rollback_scope(lifecycle_id, target.version, target.checksum or "")
-    problem = (
-        target_problem(state, policy, target, entry.checksum)
-        or scope_problem(state, entry, signed, scope, answers=lifecycle.answerable)
-        or decision_problem(policy, entry, signed)
+    scope = version_scope(lifecycle_id, target.version, target.checksum or "")
+    problem = target_problem(state, policy, target, entry.checksum) or act_problem(
+        state, policy, entry, scope, lifecycle.answerable
     )
     return _brought_back(lifecycle, target, entry) if problem is None else Refusal(problem)
 

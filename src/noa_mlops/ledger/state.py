@@ -6,7 +6,7 @@ States are values. Each entry makes a new one that shares nearly everything with
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from noa_mlops.evidence import Frontier
@@ -153,18 +153,7 @@ class LifecycleState:
 
     def with_version(self, state: VersionState) -> LifecycleState:
         """With ``state`` in the place of its version."""
-        return LifecycleState(
-            champion=self.champion,
-            rollout=self.rollout,
-            deciding=self.deciding,
-            versions=self.versions.put(state),
-            answerable=self.answerable,
-            crowned=self.crowned,
-            looks=self.looks,
-            incident=self.incident,
-            suspicion=self.suspicion,
-            waiting=self.waiting,
-        )
+        return replace(self, versions=self.versions.put(state))
 
 
 class Lifecycles(Mapping[str, LifecycleState]):

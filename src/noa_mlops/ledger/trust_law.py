@@ -106,6 +106,23 @@ def decision_problem(policy: Policy, entry: LedgerEntry, signed: SignedAct) -> s
     return None
 
 
+def act_problem(
+    state: LedgerState, policy: Policy, entry: LedgerEntry, scope: Mapping[str, object], answers: str
+) -> str | None:
+    """Why an entry about a version does not carry an act of this ``scope`` that answers the entry ``answers``."""
+    if entry.predicate_type != ACT or set(entry.predicate) != {"act"} or entry.status is not None:
+        return f"does not have the form of {entry.type}"
+    signed = read_decision(entry)
+    if isinstance(signed, Refusal):
+        return signed.reason
+    return scope_problem(state, entry, signed, scope, answers=answers) or decision_problem(policy, entry, signed)
+
+
+def version_scope(lifecycle_id: str, version: int, checksum: str) -> dict[str, object]:
+    """What an act decides that makes a version the champion: which one, and its bytes."""
+    return {"lifecycle_id": lifecycle_id, "version": version, "model": {"sha256": checksum}}
+
+
 def decides(state: LedgerState, keyid: str, what: str) -> bool:
     """Whether a key could ever sign lines of a type, or do an act."""
     return any(place.policy.allows(keyid, what) for place in state.policies)

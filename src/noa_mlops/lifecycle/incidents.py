@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from noa_mlops.errors import LedgerConflict, NotFound, PlanInvalid
 from noa_mlops.ledger import KeyStore, LedgerEntry, LedgerReader, LifecycleState
-from noa_mlops.ledger.incident_law import enabling_problem, enabling_scope, investigation_scope
+from noa_mlops.ledger.incident_law import enabling_problem, investigation_scope
+from noa_mlops.ledger.trust_law import version_scope
 from noa_mlops.lifecycle.acts import ActRequest, record, request_act
 from noa_mlops.records.layout import Layout, address
 
@@ -42,7 +43,7 @@ def request_enabling(ledger: LedgerReader, lifecycle_id: str, version: int, reas
         )
     if lifecycle.incident is not None:
         _check_data(ledger, lifecycle_id, version, lifecycle.champion)
-    scope = enabling_scope(lifecycle_id, version, target.checksum)
+    scope = version_scope(lifecycle_id, version, target.checksum)
     return request_act(ledger.origin, ENABLE, scope, lifecycle.answerable, reason)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from noa_mlops.errors import NotFound, PlanInvalid
-from noa_mlops.ledger import KeyStore, LedgerEntry, LedgerReader, LifecycleState, rollback_scope
+from noa_mlops.ledger import KeyStore, LedgerEntry, LedgerReader, LifecycleState, version_scope
 from noa_mlops.lifecycle.acts import ActRequest, record, request_act
 from noa_mlops.records.events import DECISION
 from noa_mlops.records.layout import Layout, address
@@ -26,7 +26,7 @@ def request_rollback(ledger: LedgerReader, lifecycle_id: str, to: int | None, re
             f"{address(lifecycle_id, version)} was never champion, or is it now",
             hint=f"Champions of former days: {_former(lifecycle) or 'none'}.",
         )
-    scope = rollback_scope(lifecycle_id, version, target.checksum)
+    scope = version_scope(lifecycle_id, version, target.checksum)
     return request_act(ledger.origin, ROLLBACK, scope, lifecycle.answerable, reason)
 
 
