@@ -14,7 +14,9 @@ CALLS = "openat,write,pwrite64,writev,sendfile,copy_file_range,ftruncate,rename,
 RUN = "from crash.projects import *; import sys; sys.exit(run_plan(Layout.of(Path(sys.argv[1]))))"
 CALL = re.compile(r"(?P<name>\w+)\((?P<arguments>.*)\)\s+= (?P<result>\d+)(?:<(?P<opened>[^>]*)>)?")
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt-get install strace")
+pytestmark = pytest.mark.skipif(
+    shutil.which("strace") is None, reason="strace is not installed: apt-get install strace"
+)
 
 
 @pytest.fixture(scope="module")

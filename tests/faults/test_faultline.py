@@ -13,7 +13,9 @@ from tools.disk import VARIANTS, Disk, File, build
 from tools.traces import read
 
 ROOT = Path(__file__).parents[2]
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt-get install strace")
+needs_strace = pytest.mark.skipif(
+    shutil.which("strace") is None, reason="strace is not installed: apt-get install strace"
+)
 
 
 def sweep(mode, command, *options):
