@@ -110,6 +110,18 @@ def test_whatever_an_entry_can_name_is_durable_before_it(traced):
     assert entries == 4
 
 
+def test_a_model_is_moved_only_into_a_folder_that_a_power_cut_leaves(traced):
+    (layout, trace), disk, moved = traced, Disk(), []
+    for call in trace:
+        if call["name"].startswith("rename"):
+            old, new = re.findall(r'"([^"]*)"', call["arguments"])
+            if old.startswith(str(layout.workspaces)) and new.startswith(str(layout.version("odd", "shell", 1).parent)):
+                assert os.path.dirname(new) not in disk.names, f"{old} could be lost with the folder it went to"
+                moved.append(os.path.basename(new))
+        disk.take(call)
+    assert moved == ["model", "predictions.parquet"]
+
+
 def test_entry_seal_mirror_and_its_head_become_durable_in_this_order(traced):
     (layout, trace), disk = traced, Disk()
     order = [layout.ledger, layout.log_checkpoints, layout.mirror, layout.mirror_checkpoint]

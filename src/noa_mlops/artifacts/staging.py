@@ -11,7 +11,7 @@ from pathlib import Path
 
 from noa_mlops.artifacts.moving import give_back, move, move_unchanged
 from noa_mlops.errors import ArtifactTampered, EvaluationFailed
-from noa_mlops.files import Identity, copy_unsynced, hash_stream, open_beneath, sync_together
+from noa_mlops.files import Identity, copy_unsynced, hash_stream, open_beneath, sync_directory, sync_together
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.manifest import Manifest
 
@@ -68,6 +68,8 @@ def build(folder: Path, staged: Staged, manifest: Manifest, documents: Documents
     Raises `ArtifactTampered` when a byte is not the one that was measured; `unbuild` then gives back what was moved.
     """
     folder.mkdir()
+    if staged.identities is not None:
+        sync_directory(folder.parent)  # a power cut that takes the folder must not take what is moved into it
     moved = _take_model(staged, folder / MODEL, manifest.files)
     if staged.code is not None and manifest.code:
         _copy_tree(staged.code, folder / CODE, manifest.code)

@@ -150,4 +150,5 @@ def _alone(path: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a descriptor that a fork shares holds nobody up
         os.close(descriptor)

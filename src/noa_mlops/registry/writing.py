@@ -71,6 +71,7 @@ def _locked(folder: Path, deadline: float) -> Iterator[None]:
     try:
         yield
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
