@@ -148,7 +148,9 @@ def _alone(path: Path) -> Iterator[None]:
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a descriptor that a fork shares holds nobody up
     finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a descriptor that a fork shares holds nobody up
         os.close(descriptor)
