@@ -57,10 +57,11 @@ $(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/.created
 	$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.created:
+$(VENV)/.created: requirements/pip.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "noa needs Python 3.11 or newer, and '$(PYTHON)' is not. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/pip.txt
 	@touch $@
 
 # Hashes must be those of the published files, whatever local copies this machine knows.
@@ -72,6 +73,7 @@ lock: $(VENV)/.dev
 	$(COMPILE) --extra tabular --extra dev --output-file requirements/dev.txt pyproject.toml requirements/build.in
 	$(COMPILE) --extra tabular -c requirements/dev.txt --output-file requirements/tabular.txt pyproject.toml requirements/build.in
 	$(COMPILE) -c requirements/dev.txt --output-file requirements/core.txt pyproject.toml requirements/build.in
+	$(COMPILE) -c requirements/dev.txt --output-file requirements/pip.txt requirements/pip.in
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -13,6 +13,7 @@ import importlib
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -81,14 +82,15 @@ class Steps:
         self, step: str, environment: Mapping[str, str], options: Sequence[str], streams: tuple[int, int]
     ) -> tuple[int, subprocess.Popen[bytes] | None]:
         function = _function(step)
-        waiting, go = os.pipe()
+        ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            os.close(go)
-            _live(function, environment, streams, waiting)
-        os.close(waiting)
-        tracer = _attach(pid, options) if options else None
-        os.close(go)
+            ours.close()
+            _live(function, environment, streams, theirs)
+        theirs.close()
+        with ours:
+            ours.recv(1)  # a fault put into what comes before would not be one of the step
+            tracer = _attach(pid, options) if options else None
         return self._end_of(pid), tracer
 
     def _end_of(self, pid: int) -> int:
@@ -163,16 +165,17 @@ def _attach(pid: int, options: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def _live(
-    function: Callable[[], int], environment: Mapping[str, str], streams: tuple[int, int], waiting: int
+    function: Callable[[], int], environment: Mapping[str, str], streams: tuple[int, int], caller: socket.socket
 ) -> NoReturn:
-    """The life of a forked step, from the sign to begin."""
+    """The life of a forked step: it says when it is ready, and begins when the caller's end is closed."""
     status = 1
     try:
         os.environ.clear()
         os.environ.update(environment)
         for number, stream in enumerate((os.open(os.devnull, os.O_RDONLY), *streams)):
             os.dup2(stream, number)
-        os.read(waiting, 1)
+        caller.send(b"1")
+        caller.recv(1)
         status = function()
         sys.stdout.flush()
     except SystemExit as end:

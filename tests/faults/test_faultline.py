@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,23 @@ def test_a_writer_that_never_syncs_is_caught_by_power_cuts_alone():
     survived, tried, said = sweep("powercut", "without_sync")
     assert survived < tried
     assert "the record gives the real folder: yes" in said
+
+
+@needs_strace
+def test_nothing_that_comes_before_a_step_is_traced_and_so_meets_its_fault(tmp_path):
+    source = f"""
+        import os, time
+        from tools.steps import Steps
+        os.register_at_fork(after_in_child=lambda: time.sleep(0.2))
+        for number in range(3):
+            options = ("-f", "-o", "{tmp_path}/" + str(number), "-e", "trace=close,openat,dup2")
+            assert Steps(10).traced("python:faults.writers:idly", os.environ, options, os.devnull).status == 0
+    """
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(source)], check=True, env=environment, timeout=60)
+    logs = [log.read_text() for log in tmp_path.iterdir()]
+    assert len(logs) == 3
+    assert not [log for log in logs if "(" in log.replace("write(", "")]
 
 
 @needs_strace
