@@ -91,7 +91,7 @@ PLAN = TrainingPlan(
 class RuntimeInProcess(RuntimeManager):
     """Does what the two programs do without starting a process."""
 
-    def warm(self) -> None:
+    def warm(self, preload: str = "") -> None:
         """Nothing to get ready."""
 
     def run(

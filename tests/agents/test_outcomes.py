@@ -183,6 +183,7 @@ def test_a_job_whose_supervisor_found_no_room_on_the_machine_is_reported_as_not_
     os.close(report)
     line = Line(orders, reports)
     try:
+        assert line.greeted()
         told = dict(line.carry_out([("cwd", "/")], lambda: False, 1))
     finally:
         line.close()

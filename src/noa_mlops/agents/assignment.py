@@ -12,12 +12,13 @@ class Assignment:
     A plain class: the supervisor must start without the modules that dataclasses need.
     """
 
-    __slots__ = ("argv", "cwd", "environment", "grants", "isolation", "limits", "writable")
+    __slots__ = ("argv", "cwd", "environment", "grants", "isolation", "limits", "preloaded", "writable")
 
     def __init__(self) -> None:
         self.argv: list[str] = []
         self.cwd = ""
         self.isolation = BASIC
+        self.preloaded = ""
         self.environment: dict[str, str] = {}
         self.grants: list[tuple[int, str]] = []
         self.writable: list[str] = []
@@ -40,6 +41,8 @@ class Assignment:
                 self.cwd = value
             case "isolation":
                 self.isolation = value
+            case "preloaded":
+                self.preloaded = value
             case "environment":
                 self.environment[rest] = value
             case "grant":

@@ -53,6 +53,9 @@ class Job:
     environment: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     isolation: Rung = "basic"
+    preload: str = ""
+    """A module that imports what the program would, when ``argv`` is ``python -I -m MODULE ...``: the job is then forked
+    from a process that did so, where that could be done. It must start no thread; numeric libraries have one each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,20 @@ class Kernel:
         """Block no signal, whatever the caller's thread had blocked."""
         self._libc.sigprocmask(2, bytes(128), None)
 
+    def address_of(self, variable: str) -> int | None:
+        """Where the value of an environment variable lies in memory; None when there is none."""
+        self._libc.getenv.restype = ctypes.c_void_p
+        found: int | None = self._libc.getenv(variable.encode())
+        return found
+
+    def write_memory(self, address: int, data: bytes) -> None:
+        """Write to the memory of this process."""
+        ctypes.memmove(address, data, len(data))
+
+    def be_readable(self) -> None:
+        """Let processes of the same user see this one in ``/proc``, as a program that was just started."""
+        self.prctl(PR_SET_DUMPABLE, 1)
+
     def drop_capabilities(self) -> None:
         """Give up for ever, across ``exec`` too, every power of root but reading and writing files."""
         capability = 0

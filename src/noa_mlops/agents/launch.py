@@ -1,6 +1,7 @@
 """Start one program: its own session, few descriptors, few variables, limits, and the seal when asked.
 
-What fails between ``fork`` and ``exec`` is reported to the supervisor; the program is never started with less
+A program whose modules this process has imported is not executed but forked, with the same confinement. What fails
+between ``fork`` and ``exec`` is reported to the supervisor; the program is never started with less
 confinement than its assignment names.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import resource
 
-from noa_mlops.agents import sandbox, wire
+from noa_mlops.agents import forked, sandbox, wire
 from noa_mlops.agents.assignment import SEALED, Assignment
 from noa_mlops.agents.capture import Capture
 from noa_mlops.agents.kernel import LAST_SIGNAL, PR_SET_PDEATHSIG, SIGKILL, Kernel
@@ -39,13 +40,14 @@ class Launched:
 def launch(kernel: Kernel, assignment: Assignment) -> Launched:
     """Start the program of ``assignment``. Raises `LaunchFailed`."""
     printed, complained = _logs(assignment)
+    warm = forked.is_possible(assignment)
     stdout, stderr, report = os.pipe(), os.pipe(), os.pipe()
     try:
         pid = fork()
     except OSError as error:
         raise LaunchFailed(f"the machine has no room for its process: {error}") from error
     if pid == 0:
-        _child(kernel, assignment, (stdout[1], stderr[1], report[1]))
+        _child(kernel, assignment, (stdout[1], stderr[1], report[1]), warm=warm)
     take_precedence()
     for _, writing in (stdout, stderr, report):
         os.close(writing)
@@ -78,12 +80,14 @@ def _receive_facts(report: int) -> dict[str, int]:
     return {name: int(value) for name, value in facts}
 
 
-def _child(kernel: Kernel, assignment: Assignment, descriptors: tuple[int, int, int]) -> None:
+def _child(kernel: Kernel, assignment: Assignment, descriptors: tuple[int, int, int], *, warm: bool) -> None:
     stdout, stderr, report = descriptors
     try:
         facts = _prepare(kernel, assignment, stdout, stderr)
-        program = _find(assignment)
+        program = "" if warm else _find(assignment)
         wire.send(report, [(name, str(value)) for name, value in facts.items()])
+        if warm:
+            forked.become(kernel, assignment)
         os.execve(program, assignment.argv, assignment.environment)  # noqa: S606  a shell is what must not be there
     except Exception as error:  # noqa: BLE001  a forked process has no caller: whatever fails is told, then it ends
         wire.send(report, [(_FAILED, f"{assignment.argv[0]!r} cannot be started: {error}")])

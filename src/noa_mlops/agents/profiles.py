@@ -37,7 +37,8 @@ class AgentProfile:
     """A kind of agent.
 
     ``task`` is None when the plan's thresholds decide it. ``train`` and ``predict`` are argument lists. With
-    ``code_bearing`` the model can run code when it is loaded. ``requires`` lists modules that must be installed.
+    ``code_bearing`` the model can run code when it is loaded. ``requires`` lists modules that must be installed. ``preload``
+    names a module that imports what the programs, modules of Python, would import: see `Job.preload`.
     """
 
     name: str
@@ -49,6 +50,11 @@ class AgentProfile:
     data_format: Literal["parquet", "csv"] = "parquet"
     code_bearing: bool = True
     requires: tuple[str, ...] = ()
+    preload: str = ""
+
+    def preload_for(self, cpus: int) -> str:
+        """`Job.preload` for an agent with so many processors; numeric libraries fix their threads when they are loaded."""
+        return self.preload if cpus == 1 else ""
 
     def format_for(self, hyperparameters: Mapping[str, Json]) -> Literal["parquet", "csv"]:
         """The form in which data is handed to the agent; a plan may choose it where the profile says so."""
@@ -90,6 +96,7 @@ def builtin() -> Mapping[str, AgentProfile]:
                 Hyperparameter("trusted", "Types beyond scikit-learn's and your code's that it may hold, as a list"),
             ),
             requires=("sklearn", "skops", "numpy", "pyarrow"),
+            preload=_SKLEARN,
         ),
         AgentProfile(
             name="python",
@@ -127,6 +134,9 @@ def builtin() -> Mapping[str, AgentProfile]:
     return MappingProxyType({profile.name: profile for profile in profiles})
 
 
+_SKLEARN = "noa_mlops.trainers.preload"
+
+
 def _program(module: str, step: str) -> tuple[str, ...]:
     return (sys.executable, "-I", "-m", f"noa_mlops.trainers.{module}", step)
 
@@ -143,6 +153,7 @@ def _sklearn(task: Task, name: str, estimators: tuple[str, ...]) -> AgentProfile
         hyperparameters=(chosen, rest),
         code_bearing=False,
         requires=("sklearn", "skops", "numpy", "pyarrow"),
+        preload=_SKLEARN,
     )
 
 

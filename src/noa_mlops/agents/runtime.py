@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from noa_mlops.agents import landlock, reach
+from noa_mlops.agents import environment, landlock, reach
 from noa_mlops.agents.jobs import Cause, IsolationFacts, Job, Outcome, Rung
 from noa_mlops.agents.kernel import Kernel
 from noa_mlops.agents.processes import end_marked
@@ -22,8 +22,6 @@ from noa_mlops.agents.supervisors import Fields, Line, Supervisors
 from noa_mlops.agents.workspace import JOURNAL, mark_of
 from noa_mlops.errors import NotAuthorised, TrainingFailed
 
-_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 OnProgress = Callable[[dict[str, Any]], None]
 
 
@@ -50,9 +48,9 @@ class RuntimeManager:
     def __init__(self) -> None:
         self._supervisors = Supervisors()
 
-    def warm(self) -> None:
-        """Prepare for the first job without waiting; it then starts sooner."""
-        self._supervisors.warm()
+    def warm(self, preload: str = "") -> None:
+        """Prepare for the first job with this `Job.preload` without waiting; it then starts sooner."""
+        self._supervisors.warm(preload)
 
     def run(self, job: Job, *, on_progress: OnProgress | None = None, cancel: threading.Event | None = None) -> Outcome:
         """Run ``job`` to its end and return when every process it started is dead.
@@ -83,7 +81,7 @@ class RuntimeManager:
         """A line to a supervisor; when it did not report, whatever is left of its tree is found and killed."""
         line = None
         try:
-            with _journal(job.cwd) as journal, self._supervisors.engage(journal) as line:
+            with _journal(job.cwd) as journal, self._supervisors.engage(journal, job.preload) as line:
                 yield line
         finally:
             if line is not None and not line.reported:
@@ -109,8 +107,8 @@ def _order(job: Job) -> Fields:
             hint="Use Linux 5.13 or newer with Landlock enabled, or ask for isolation: basic.",
         )
     fields = [("argv", argument) for argument in job.argv]
-    fields += [("cwd", str(job.cwd)), ("isolation", job.isolation)]
-    fields += [(f"environment.{name}", value) for name, value in _environment(job).items()]
+    fields += [("cwd", str(job.cwd)), ("isolation", job.isolation), ("preloaded", job.preload)]
+    fields += [(f"environment.{name}", value) for name, value in environment.of_job(job).items()]
     fields += [("writable", str(path)) for path in job.writable]
     limits = job.limits
     for name in ("memory", "time", "disk", "cpus", "processes", "log"):
@@ -121,16 +119,6 @@ def _order(job: Job) -> Fields:
     if any("\0" in text for pair in fields for text in pair):
         raise TrainingFailed("a NUL byte cannot be part of an argument, a path or a variable of a job")
     return fields
-
-
-def _environment(job: Job) -> dict[str, str]:
-    """The short allow-list, and what the job adds."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    home = str(job.cwd / "tmp")
-    own = {"HOME": home, "TMPDIR": home, "NOA_PAYLOAD": str(job.cwd / "payload.json")}
-    threads = dict.fromkeys(_THREADS, str(job.limits.cpus))
-    quiet = {"JOBLIB_MULTIPROCESSING": "0"} if job.isolation == "sealed" else {}
-    return {**kept, **threads, **quiet, **own, **job.environment}
 
 
 def _outcome(report: dict[str, str]) -> Outcome:

@@ -1,7 +1,7 @@
-"""The program that stands between the runtime and its agents: ``python -I -S supervisor.py``.
+"""The program that stands between the runtime and its agents: ``python -I -S supervisor.py``, or with a module to import.
 
-One is started for each `noa_mlops.agents.RuntimeManager`; it forks a supervisor for every job. It starts without
-``site`` and without the package's own start-up; its neighbours use the standard library only.
+One is started for each `noa_mlops.agents.RuntimeManager` and kind of job; it forks a supervisor for every job. Without a
+module it starts without ``site`` and without the package's own start-up; its neighbours use the standard library only.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ def _name_the_neighbours() -> None:
 
 
 if __name__ == "__main__":
-    _name_the_neighbours()
+    if not sys.argv[1:]:
+        _name_the_neighbours()
     from noa_mlops.agents.zygote import serve
 
-    serve()
+    serve(sys.argv[1:])
     os._exit(0)  # nothing is left to be tidied up

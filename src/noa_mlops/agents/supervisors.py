@@ -1,4 +1,4 @@
-"""The runtime's side of its supervisors: one zygote for all of them, and two pipes to each."""
+"""The runtime's side of its supervisors: a zygote for each kind of job, and two pipes to each supervisor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from noa_mlops.agents import wire
+from noa_mlops.agents import environment, forked, wire
+from noa_mlops.errors import TrainingFailed
 
 _PROGRAM = Path(__file__).with_name("supervisor.py")
 _LOOK = 0.05
@@ -26,63 +27,81 @@ Fields = list[tuple[str, str]]
 
 
 class Supervisors:
-    """Engages a supervisor for each job. Safe to share between threads; a forked process gets a zygote of its own."""
+    """Engages a supervisor for each job. Safe to share between threads; a forked process gets zygotes of its own.
+
+    There is a zygote for each `Job.preload` that was asked for; the one without is the lightest.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._zygote: _Zygote | None = None
+        self._zygotes: dict[str, _Zygote] = {}
 
-    def warm(self) -> None:
+    def warm(self, preload: str) -> None:
         """Start the zygote, when there is none, without waiting for it."""
         with self._lock:
-            self._living()
+            self._living(preload)
 
     @contextlib.contextmanager
-    def engage(self, journal: int) -> Iterator[Line]:
-        """A line to a new supervisor, which is gone with all it started when the block is left."""
-        control, orders = os.pipe()
-        reports, report = os.pipe()
-        try:
-            self._request([control, report, journal])
-        except BaseException:
-            os.close(orders)
-            os.close(reports)
-            raise
-        finally:
-            os.close(control)
-            os.close(report)
-        line = Line(orders, reports)
+    def engage(self, journal: int, preload: str) -> Iterator[Line]:
+        """A line to a new supervisor, which is gone with all it started when the block is left; see `Job.preload`."""
+        line = self._line(journal, preload) or self._line(journal, preload)  # a zygote that was killed is replaced once
+        if line is None:
+            raise TrainingFailed(
+                "no supervisor could be started for the job: the process that starts them was killed twice",
+                hint="See whether something on this machine kills processes, for example for want of memory; run again.",
+            )
         try:
             yield line
         finally:
             line.close()
 
-    def _request(self, descriptors: list[int]) -> None:
+    def _line(self, journal: int, preload: str) -> Line | None:
+        """A line to a supervisor that has answered; None when its zygote was gone before that."""
+        control, orders = os.pipe()
+        reports, report = os.pipe()
+        line = Line(orders, reports)
+        try:
+            zygote = self._request(preload, [control, report, journal])
+        except BaseException:
+            line.close()
+            raise
+        finally:
+            os.close(control)
+            os.close(report)
+        if line.greeted():
+            return line
+        line.close()
         with self._lock:
-            try:
-                socket.send_fds(self._living().requests, [b"1"], descriptors)
-            except ConnectionError:  # it was killed; its supervisors go on without it
-                self._zygote = None
-                socket.send_fds(self._living().requests, [b"1"], descriptors)
+            if self._zygotes.get(preload) is zygote:
+                del self._zygotes[preload]
+        return None
 
-    def _living(self) -> _Zygote:
-        if self._zygote is None or self._zygote.owner != os.getpid():
-            self._zygote = _Zygote()
-        return self._zygote
+    def _request(self, preload: str, descriptors: list[int]) -> _Zygote:
+        with self._lock:
+            zygote = self._living(preload)
+            with contextlib.suppress(ConnectionError):  # it was killed: nobody will answer
+                socket.send_fds(zygote.requests, [b"1"], descriptors)
+            return zygote
+
+    def _living(self, preload: str) -> _Zygote:
+        zygote = self._zygotes.get(preload)
+        if zygote is None or zygote.owner != os.getpid():
+            zygote = self._zygotes[preload] = _Zygote(preload)
+        return zygote
 
 
 class _Zygote:
     """The process and our end of its socket; both end with this object."""
 
-    def __init__(self) -> None:
+    def __init__(self, preload: str) -> None:
         self.owner = os.getpid()
         self.requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_PROGRAM)],
+                [sys.executable, "-I", *([str(_PROGRAM), preload] if preload else ["-S", str(_PROGRAM)])],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                env={},
+                env={**environment.of_zygote(), **forked.room()} if preload else {},
                 cwd="/",
                 start_new_session=True,
             )
@@ -91,6 +110,7 @@ class _Zygote:
 
 def _end(requests: socket.socket, process: subprocess.Popen[bytes]) -> None:
     requests.close()
+    process.kill()  # it may still be importing; whatever it forked goes on without it
     process.wait()
 
 
@@ -113,7 +133,6 @@ class Line:
         deadline = time.monotonic() + seconds + _PATIENCE
         cancelled = False
         with contextlib.suppress(BrokenPipeError):  # it ended early: what it reported is in the other pipe
-            self._greet()
             wire.send(self._orders, order)
             while not self._reports_within(_LOOK):
                 if time.monotonic() > deadline:
@@ -143,9 +162,11 @@ class Line:
                 return True
         return False
 
-    def _greet(self) -> None:
+    def greeted(self) -> bool:
+        """Wait until the supervisor says who it is; whether there is one."""
         greeting = wire.receive(self._reports)
         self._supervisor = int(dict(greeting)["supervisor"]) if greeting else None
+        return self._supervisor is not None
 
     def _reports_within(self, seconds: float) -> bool:
         return bool(self._poll.poll(max(0.0, seconds) * 1000))

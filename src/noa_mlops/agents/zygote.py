@@ -1,7 +1,9 @@
 """The process from which supervisors are forked: an agent waits for a fork, not for the start of an interpreter.
 
-It holds nothing but code. Each request on its socket brings three descriptors: the control pipe, the report pipe and
-the journal of one job. It ends when the runtime closes the socket or dies.
+It holds nothing but code: that of supervisors, and of one module that imports what the agents of a profile would import
+one by one. No thread runs in it, no user's code, and it knows no secret. Each request on its socket brings three
+descriptors: the control pipe, the report pipe and the journal of one job. It ends when the runtime closes the socket or
+dies.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ _SIGCHLD, _TO_END_IT = 17, (1, 2, 15)
 _DESCRIPTORS = struct.Struct("3i")
 
 
-def serve() -> None:
-    """Fork a supervisor for each request, until the runtime is gone."""
+def serve(modules: list[str]) -> None:
+    """Import, then fork a supervisor for each request, until the runtime is gone."""
     runtime = os.getppid()
     watched = os.pidfd_open(runtime)
     if os.getppid() != runtime:
@@ -32,6 +34,10 @@ def serve() -> None:
     kernel = Kernel()
     kernel.prctl(PR_SET_DUMPABLE, 0)
     kernel.set_signals(_IGNORE, (*_TO_END_IT, _SIGCHLD))
+    for name in modules:
+        from noa_mlops.agents.preloading import preload
+
+        preload(name, watched)
     requests = _socket.socket(fileno=_REQUESTS)
     poll = select.poll()
     poll.register(_REQUESTS, select.POLLIN)

@@ -102,6 +102,7 @@ def _job(
 ) -> Job:
     return Job(
         argv=work.profile.predict,
+        preload=work.profile.preload_for(resources.cpus),
         cwd=workspace.path,
         readable=readable,
         writable=workspace.writable,

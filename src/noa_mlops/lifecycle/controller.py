@@ -161,7 +161,8 @@ class AgentLifecycleController:
 
     def accept(self, plan: TrainingPlan) -> Submission:
         """Check the plan and read what it names; see `intake.accept`. Meanwhile the runtime gets ready."""
-        self._runtime.warm()
+        with contextlib.suppress(NotFound):  # intake says it with the place in the plan
+            self._runtime.warm(self._factory.profile(plan.agent_profile).preload_for(plan.resources.cpus))
         return intake.accept(plan, self._layout.project, self._data_roots, self._factory)
 
     def own(self, submission: Submission, version: int) -> Run:
