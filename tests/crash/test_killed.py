@@ -19,6 +19,8 @@ from crash.projects import (
     start,
     until,
 )
+from noa_mlops.audit.views import project_view
+from noa_mlops.ledger import Ledger
 
 KILLED = -9
 
@@ -126,3 +128,16 @@ def test_what_outlived_a_killed_run_and_its_supervisor_is_ended_by_the_next_run(
     assert not any(map(is_alive, descendants))
     following.kill()
     end_of(following)
+
+
+def test_a_killed_run_shows_as_interrupted_not_as_running(project):
+    running = start(run_plan, project.layout, plan(profile="waits-in-training"))
+    until((project.layout.workspaces / "odd-1" / "tmp" / "here").exists)
+    assert _shown(project) == "running"
+    running.kill()
+    end_of(running)
+    assert _shown(project) == "interrupted"
+
+
+def _shown(project):
+    return project_view(Ledger.read_only(project.layout))["lifecycles"][0]["versions"][0]["state"]

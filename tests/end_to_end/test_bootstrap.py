@@ -211,7 +211,7 @@ async def test_cancelling_stops_the_agent_and_the_same_plan_continues(here, boot
         await task
     assert not alive(mark)
     assert [entry["noa_entry"]["type"] for entry in here.entries()] == ["Genesis", "Submitted"]
-    assert told("show", "little", "--json").document["versions"][0]["state"] == "running"
+    assert told("show", "little", "--json").document["versions"][0]["state"] == "interrupted"
     report = await orchestrator.execute_plan(plan())
     assert (report.version, report.state) == (1, "champion")
     assert [entry["noa_entry"]["type"] for entry in here.entries()].count("Submitted") == 1

@@ -1,6 +1,6 @@
 """The state of a project as plain documents: what `noa status` and `noa show` print, in JSON or in words.
 
-Readers see what is sealed; a run that is on its way shows as running and nothing more.
+Readers see what is sealed; a run that is on its way shows as running, or as interrupted when no process has it any more.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from noa_mlops.agents import is_owned
 from noa_mlops.errors import NotFound
 from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState, VersionState
 from noa_mlops.records.documents import parse_object
@@ -45,13 +46,13 @@ def lifecycle_view(ledger: LedgerReader, lifecycle_id: str) -> dict[str, Any]:
 def _lifecycle_view(ledger: LedgerReader, begun: _Begun, lifecycle_id: str, newest: int | None) -> dict[str, Any]:
     lifecycle = ledger.state.lifecycle(lifecycle_id)
     running = [view for (name, _), view in begun.items() if name == lifecycle_id]
-    versions = [*map(_version, lifecycle.versions.values()), *running]
+    versions = [*(_version(ledger, version) for version in lifecycle.versions.values()), *running]
     if not versions:
         raise NotFound(f"there is no lifecycle {lifecycle_id!r} here")
     champion = lifecycle.versions[lifecycle.champion] if lifecycle.champion is not None else None
     return {
         "lifecycle_id": lifecycle_id,
-        "champion": _version(champion) if champion is not None else None,
+        "champion": _version(ledger, champion) if champion is not None else None,
         "rollout": _rollout(lifecycle),
         "versions": versions[::-1][:newest],
     }
@@ -128,11 +129,11 @@ def _failure(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _begun(ledger: LedgerReader) -> _Begun:
-    """The versions that began after the newest checkpoint; all that is told of them is that they are running."""
+    """The versions that began after the newest checkpoint; all that is told of them is whether they are running."""
     return {
         (entry.lifecycle_id, entry.version): {
             "version": entry.version,
-            "state": "running",
+            "state": _liveness(ledger, entry.predicate["agent_id"]),
             "profile": entry.predicate["profile"],
             "agent_id": entry.predicate["agent_id"],
             "plan_digest": entry.predicate["plan"]["digest"]["sha256"],
@@ -143,12 +144,17 @@ def _begun(ledger: LedgerReader) -> _Begun:
     }
 
 
-def _version(version: VersionState) -> dict[str, Any]:
+def _version(ledger: LedgerReader, version: VersionState) -> dict[str, Any]:
     return {
         "version": version.version,
-        "state": "running" if version.on_its_way else version.status,
+        "state": _liveness(ledger, version.agent_id) if version.on_its_way else version.status,
         "profile": version.profile,
         "agent_id": version.agent_id,
         "plan_digest": version.plan_digest,
         "checksum": version.checksum,
     }
+
+
+def _liveness(ledger: LedgerReader, agent: str) -> str:
+    """What a version without an end is: the kernel knows whether a process owns its workspace."""
+    return "running" if is_owned(ledger.layout.workspace(agent)) else "interrupted"

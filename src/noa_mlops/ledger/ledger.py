@@ -193,7 +193,7 @@ class Ledger(LedgerReader):
 
     def put_object(self, data: bytes) -> str:
         """Store bytes that a line will name; durable when this returns their SHA-256. Raises `LedgerConflict`."""
-        digest = put_object(self._layout.objects, data, self._durable)
+        digest = put_object(self.layout.objects, data, self._durable)
         self._durable.add(digest)
         return digest
 
@@ -205,7 +205,7 @@ class Ledger(LedgerReader):
         try:
             if self._sealed < self._state.size and not (files.lines.stopped or files.heads.stopped):
                 self.seal()
-            self._pins.raise_to(self._layout.ledger, self._sealed_pin())
+            self._pins.raise_to(self.layout.ledger, self._sealed_pin())
         finally:
             self._release()
 
@@ -242,8 +242,8 @@ class Ledger(LedgerReader):
 
     def _load(self) -> None:
         """Fold the whole ledger; nothing is written."""
-        refuse_network_file_system(self._layout.evidence)
-        seen = self._pins.pin(self._layout.ledger)
+        refuse_network_file_system(self.layout.evidence)
+        seen = self._pins.pin(self.layout.ledger)
         super().refresh()
         if self._state.size:
             if self._sealed:
@@ -253,9 +253,9 @@ class Ledger(LedgerReader):
     def _start(self, keys: KeyRing, successor: Policy | None = None) -> None:
         """Become its writer: the key, the files, and what a crash left."""
         key = _runtime_key(keys, successor)
-        lines = GrowingFile(self._layout.ledger)
+        lines = GrowingFile(self.layout.ledger)
         try:
-            heads = GrowingFile(self._layout.log_checkpoints)
+            heads = GrowingFile(self.layout.log_checkpoints)
         except BaseException:
             lines.close()
             raise
@@ -264,9 +264,9 @@ class Ledger(LedgerReader):
 
     def _begin(self, policy: Policy) -> None:
         """Write genesis, every folder on the way to it durable."""
-        folder = self._layout.evidence
+        folder = self.layout.evidence
         for parent in (folder, *folder.parents):
-            if not parent.is_relative_to(self._layout.project):
+            if not parent.is_relative_to(self.layout.project):
                 break
             sync_directory(parent)
         request = Request((lambda _: self._genesis(policy),))
@@ -280,14 +280,14 @@ class Ledger(LedgerReader):
             return
         size, start = self._state.size, self._ends[-2]
         if sha256(lines.read(lines.size - start, start)[:-1]) != self._state.head:
-            raise LedgerTampered(f"{self._layout.ledger}: entry {size - 1} is no longer what it was")
+            raise LedgerTampered(f"{self.layout.ledger}: entry {size - 1} is no longer what it was")
         super().refresh()
         self._fold_tail()
         self._recover()
 
     def _fold_tail(self) -> None:
         """Admit the lines that no checkpoint vouches for yet, up to the first that is not admitted."""
-        lines = read_lines(self._layout.ledger, self._ends[-1])
+        lines = read_lines(self.layout.ledger, self._ends[-1])
         while some := list(islice(lines, SEAL_EVERY)):
             whole = some[-1].endswith(b"\n")
             states = admit_together(self._state, [line[:-1] for line in some]) if whole else None
@@ -304,7 +304,7 @@ class Ledger(LedgerReader):
             if isinstance(after, Refusal):
                 if after.authentic:
                     raise LedgerTampered(
-                        f"{self._layout.ledger}: entry {self._state.size} {after.reason}, yet it is signed",
+                        f"{self.layout.ledger}: entry {self._state.size} {after.reason}, yet it is signed",
                         hint="A newer version may have written it: use that one. Else run 'noa verify'.",
                     )
                 return False
@@ -397,7 +397,7 @@ class Ledger(LedgerReader):
 
     def _policy(self) -> Policy:
         if self._state.policy is None:
-            raise NotFound(f"there is no ledger in {self._layout.evidence}", hint="'noa init' begins a project.")
+            raise NotFound(f"there is no ledger in {self.layout.evidence}", hint="'noa init' begins a project.")
         return self._state.policy
 
     def _opened(self) -> _Files:

@@ -37,7 +37,8 @@ class LedgerReader:
     """A ledger, as far as its newest checkpoint vouches for it."""
 
     def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+        self.layout = layout
+        """Where the files of the project lie."""
         self._state = LedgerState()
         self._states = deque([self._state], maxlen=_REMEMBERED)
         self._ends = array("Q", [0])
@@ -53,7 +54,7 @@ class LedgerReader:
     def origin(self) -> str:
         """The one string where trust starts: ``<name>/<sha256 of the genesis line>``."""
         if self._state.origin is None:
-            raise NotFound(f"there is no ledger in {self._layout.evidence}")
+            raise NotFound(f"there is no ledger in {self.layout.evidence}")
         return self._state.origin
 
     @property
@@ -76,7 +77,7 @@ class LedgerReader:
     def pending(self) -> tuple[LedgerEntry, ...]:
         """Entries beyond the state, each admitted; another process may be writing more."""
         state, entries = self._state, []
-        for line in read_lines(self._layout.ledger, self._ends[-1]):
+        for line in read_lines(self.layout.ledger, self._ends[-1]):
             result = examine(state, line[:-1]) if line.endswith(b"\n") else Refusal("is torn")
             if isinstance(result, Refusal):
                 break
@@ -110,16 +111,16 @@ class LedgerReader:
     ) -> Iterator[tuple[LedgerEntry, LedgerState]]:
         last = self._state
         state = self._remembered(start)
-        for line in read_lines(self._layout.ledger, self._ends[state.size]):
+        for line in read_lines(self.layout.ledger, self._ends[state.size]):
             if state.size == last.size:
                 break
             entry, state = self._demand(examined(state, line.removesuffix(b"\n")), state)
             if entry.seq >= start:
                 yield entry, state
         if state.size == last.size and state.head != last.head:
-            raise LedgerTampered(f"{self._layout.ledger}: entry {state.size - 1} is no longer what it was")
+            raise LedgerTampered(f"{self.layout.ledger}: entry {state.size - 1} is no longer what it was")
         if state.size < last.size:
-            raise LedgerTampered(f"{self._layout.ledger} holds {state.size} entries; {last.size} were known")
+            raise LedgerTampered(f"{self.layout.ledger} holds {state.size} entries; {last.size} were known")
 
     def entry(self, seq: int) -> LedgerEntry:
         """The entry at an index. Raises `IndexError`, or `LedgerTampered` when its line is not what it was."""
@@ -127,12 +128,12 @@ class LedgerReader:
         if policy is None or not 0 <= seq < self._state.size:
             raise IndexError(f"the ledger has no entry {seq}")
         start, end = self._ends[seq], self._ends[seq + 1]
-        with open_beneath(self._layout.evidence, self._layout.ledger.name) as stream:
+        with open_beneath(self.layout.evidence, self.layout.ledger.name) as stream:
             stream.seek(start)
             line = stream.read(end - start)
         entry = read_authentic(policy, line[:-1])
         if isinstance(entry, Refusal) or entry.seq != seq or not line.endswith(b"\n") or self._is_foreign(entry):
-            raise LedgerTampered(f"{self._layout.ledger}: entry {seq} is no longer what it was")
+            raise LedgerTampered(f"{self.layout.ledger}: entry {seq} is no longer what it was")
         return entry
 
     def _is_foreign(self, entry: LedgerEntry) -> bool:
@@ -151,18 +152,18 @@ class LedgerReader:
         state = self._remembered(size)
         if state.size == size:
             return state.frontier.root()
-        lines = itertools.islice(read_lines(self._layout.ledger), size)
+        lines = itertools.islice(read_lines(self.layout.ledger), size)
         return root_of(leaf_hash(line.removesuffix(b"\n")) for line in lines)
 
     def hold(self, pins: KnownLogs, seen: Pin | None) -> None:
         """Hold what was read against the pin ``seen`` before it was read, and raise the pin. Raises `LedgerTampered`."""
         if seen is not None:
-            pins.check(self._layout.ledger, seen, self.origin, self._sealed, self.root_at)
-        pins.raise_to(self._layout.ledger, Pin(self.origin, self._sealed, self.root_at(self._sealed)))
+            pins.check(self.layout.ledger, seen, self.origin, self._sealed, self.root_at)
+        pins.raise_to(self.layout.ledger, Pin(self.origin, self._sealed, self.root_at(self._sealed)))
 
     def get_object(self, digest: str) -> bytes:
         """The object that a line names by ``digest``, its content checked. Raises `LedgerTampered`."""
-        return get_object(self._layout.objects, digest)
+        return get_object(self.layout.objects, digest)
 
     def _remembered(self, size: int) -> LedgerState:
         """The state after ``size`` entries when it is remembered, else the empty one."""
@@ -172,7 +173,7 @@ class LedgerReader:
         return state if state.size == size else LedgerState()
 
     def _newest_record(self) -> NewestRecord:
-        stream = _opened(self._layout.log_checkpoints)
+        stream = _opened(self.layout.log_checkpoints)
         if stream is None:
             return NewestRecord(None, 0)
         with stream:
@@ -181,22 +182,22 @@ class LedgerReader:
 
     def _read_genesis(self, newest: NewestRecord) -> bool:
         """Read the first line, from which origin and policy follow; whether there is one."""
-        lines = read_lines(self._layout.ledger)
+        lines = read_lines(self.layout.ledger)
         first, more = next(lines, b""), next(lines, None) is not None
         after = admit(self._state, first.removesuffix(b"\n"))
         if isinstance(after, LedgerState) and first.endswith(b"\n"):
             # Genesis is sealed before anything else is written.
             if more and newest.note is None and self._newest_record().note is None:
-                raise LedgerTampered(f"{self._layout.log_checkpoints} has lost its checkpoints")
+                raise LedgerTampered(f"{self.layout.log_checkpoints} has lost its checkpoints")
             self._advance(after, first)
             return True
         if not first and newest.note is not None:
             raise LedgerTampered(
-                f"{self._layout.ledger} is gone or empty, but {self._layout.log_checkpoints.name} vouches for what it held"
+                f"{self.layout.ledger} is gone or empty, but {self.layout.log_checkpoints.name} vouches for what it held"
             )
         if more or newest.note is not None or (isinstance(after, Refusal) and after.authentic):
             reason = after.reason if isinstance(after, Refusal) else "is cut off"
-            raise LedgerTampered(f"{self._layout.ledger}: entry 0 {reason}")
+            raise LedgerTampered(f"{self.layout.ledger}: entry 0 {reason}")
         return False
 
     def _fold_to(self, newest: NewestRecord) -> None:
@@ -220,9 +221,9 @@ class LedgerReader:
         self._sealed, self._note = head.size, newest.note
 
     def _fold_sealed(self, size: int) -> None:
-        path = self._layout.ledger
+        path = self.layout.ledger
         if size < self._sealed:
-            raise LedgerTampered(f"{self._layout.log_checkpoints} has lost a checkpoint over {self._sealed} entries")
+            raise LedgerTampered(f"{self.layout.log_checkpoints} has lost a checkpoint over {self._sealed} entries")
         for line in read_lines(path, self._ends[-1]):
             if self._state.size >= size or not line.endswith(b"\n"):
                 break
@@ -232,10 +233,10 @@ class LedgerReader:
 
     def _check_root(self, head: LogCheckpoint) -> None:
         if self._state.size == head.size and self._state.frontier.root() != head.root:
-            path = self._layout.ledger
+            path = self.layout.ledger
             raise LedgerTampered(f"{path}: the first {head.size} entries are not those that were sealed")
         if problem := policy_problem(self._state, head):
-            raise LedgerTampered(f"{self._layout.log_checkpoints}: the newest checkpoint {problem}")
+            raise LedgerTampered(f"{self.layout.log_checkpoints}: the newest checkpoint {problem}")
 
     def _return_to(self, state: LedgerState) -> None:
         """Forget what was folded after ``state``."""
@@ -250,7 +251,7 @@ class LedgerReader:
 
     def _demand(self, result: _Admitted | Refusal, before: LedgerState) -> _Admitted:
         if isinstance(result, Refusal):
-            raise LedgerTampered(f"{self._layout.ledger}: entry {before.size} {result.reason}")
+            raise LedgerTampered(f"{self.layout.ledger}: entry {before.size} {result.reason}")
         return result
 
 
