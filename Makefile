@@ -2,7 +2,7 @@
 # make test    every check of this project
 # make soak    every crash, disk fault and power cut, and the long forms of the random tests: about an hour
 # make bench   our times against the floors of this machine, in one run (BENCH=--full: a million entries)
-# make bench-peers   the same steps by DBOS, Dagster and MLflow, from environments that it makes
+# make bench-peers   the same steps by DBOS, Dagster, Metaflow and MLflow, from environments that it makes
 # make lock    resolve the requirements again (UPGRADE=--upgrade takes newer versions)
 # make clean   back to a fresh clone
 #

@@ -15,8 +15,16 @@ from benchmarks.lifecycle import RuntimeInProcess, orchestrator, plain_lifecycle
 from benchmarks.measure import medians
 from noa_mlops.agents import RuntimeManager
 
-PEERS: Mapping[str, str] = {"dbos": "dbos==3.4.0", "dagster": "dagster==1.13.29", "mlflow": "mlflow==3.17.2"}
+PEERS: Mapping[str, str] = {
+    "dbos": "dbos==3.4.0",
+    "dagster": "dagster==1.13.29",
+    "metaflow": "metaflow==2.19.39",
+    "mlflow": "mlflow==3.17.2",
+}
 """What is installed for each peer; the script is ``run_NAME.py``."""
+
+_MOST = {"metaflow": 5}
+"""Fewer rounds for those that take seconds."""
 
 ENVIRONMENTS = Path(".bench-peers")
 HERE = Path(__file__).parent
@@ -30,7 +38,7 @@ def main() -> int:
         times = medians(candidates, rounds=rounds)
     with project() as folder, orchestrator(folder, RuntimeManager()) as isolated:
         times |= medians({"ours, isolated": partial(run_once, isolated)}, rounds=rounds)
-    times |= {name: peer(name, rounds) for name in PEERS}
+    times |= {name: peer(name, min(rounds, _MOST.get(name, rounds))) for name in PEERS}
     for name, taken in times.items():
         print(f"  {name:<16}{taken:10.1f} ms  {taken / times['ours']:8.2f} of ours in process")
     return 0
