@@ -9,15 +9,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple, Self, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self, TypeVar
 
 from noa_mlops.errors import LifecycleError
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 BLOCK = 1 << 20
 """Bytes read or written at a time."""
@@ -107,12 +112,15 @@ def _open_folder(root: Path, parts: tuple[str, ...], shown: str) -> int:
 
 
 def _parts(relative: str) -> tuple[str, ...]:
-    if "\0" in relative or not relative or any("\ud800" <= character <= "\udfff" for character in relative):
+    if not relative or _NO_NAME.search(relative):
         raise UnsafePath(f"{relative!r} is not a file name")
-    path = PurePosixPath(relative)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
+    parts = tuple([part for part in relative.split("/") if part not in ("", ".")])
+    if relative.startswith("/") or ".." in parts or not parts:
         raise UnsafePath(f"{relative!r} leaves the folder it must stay in")
-    return path.parts
+    return parts
+
+
+_NO_NAME = re.compile("[\0\ud800-\udfff]")
 
 
 def _open_at(directory: int, name: str, flags: int, shown: str) -> int:
@@ -181,12 +189,34 @@ def _sync(path: Path) -> None:
 
 
 def abreast(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """The result of ``work`` for each item, in the order of the items, by a few threads; the first error is raised."""
-    from concurrent.futures import ThreadPoolExecutor
+    """The result of ``work`` for each item, in the order of the items, by this thread and a few others.
+
+    An error is raised when nothing that was begun goes on any more. ``work`` must not call this function.
+    """
+    from concurrent.futures import wait
 
     listed = list(items)
-    with ThreadPoolExecutor(max(1, min(len(listed), _ABREAST))) as threads:
-        yield from threads.map(work, listed)
+    if not listed:
+        return
+    *others, last = listed
+    begun = [_threads(os.getpid()).submit(work, item) for item in others]
+    try:
+        mine = work(last)
+        for one in begun:
+            yield one.result()
+        yield mine
+    finally:
+        for one in begun:
+            one.cancel()
+        wait(begun)
+
+
+@functools.cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """The threads of a process, which wait for the next work; one that is forked starts its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(_ABREAST, thread_name_prefix=f"abreast-{process}")
 
 
 def make_directories(path: Path) -> None:
@@ -204,6 +234,19 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Put ``data`` at ``path``, replacing what was there; a reader sees the old bytes or the new, whole."""
     with replacing(path, data, mode=mode):
         pass
+
+
+def write_unnamed(path: Path, data: bytes) -> None:
+    """Put ``data`` durably at ``path``, where nobody looks before something names it; what was there goes first.
+
+    Bytes and name are synced together, so a crash may leave a part of them.
+    """
+    path.unlink(missing_ok=True)
+    with os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644), "wb"
+    ) as new:
+        new.write(data)
+    sync_together((path, path.parent))
 
 
 @contextlib.contextmanager
