@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -29,16 +29,16 @@ class Kept:
     identities: Mapping[str, Identity]
 
 
-def keep_output(folder: Path, limit: int) -> Kept:
-    """Hash the files below ``folder`` and make them durable with the folders they lie in.
+def keep_output(folder: Path, limit: int, leading: Iterable[Path] = ()) -> Kept:
+    """Hash the files below ``folder`` and make them durable with the folders they lie in, and with those ``leading`` there.
 
     Every process that could write them must be dead. Raises what `scan_output` raises, and `OSError`.
     """
     listing = list_output(folder, limit)
-    return Kept(_hash_and_sync(folder, listing), listing.files)
+    return Kept(_hash_and_sync(folder, listing, leading), listing.files)
 
 
-def freeze_output(folder: Path, limit: int) -> Kept:
+def freeze_output(folder: Path, limit: int, leading: Iterable[Path] = ()) -> Kept:
     """Like `keep_output`, for what a sealed job left: its files become read-only first, and its empty folders go.
 
     A folder without files is in no manifest, so the model is used without it from the start.
@@ -52,14 +52,14 @@ def freeze_output(folder: Path, limit: int) -> Kept:
     needed = {str(parent) for path in listing.files for parent in PurePosixPath(path).parents}
     for path in sorted(set(listing.folders) - needed, reverse=True):
         os.rmdir(folder / path)
-    return keep_output(folder, limit)
+    return keep_output(folder, limit, leading)
 
 
-def _hash_and_sync(folder: Path, listing: Listing) -> tuple[FileDigest, ...]:
+def _hash_and_sync(folder: Path, listing: Listing, leading: Iterable[Path]) -> tuple[FileDigest, ...]:
     """The digests of all files, while they and their folders are synced."""
     of_files: tuple[_OfFile, ...] = (_sync, hash_listed)
     work: list[_Work] = [partial(one, folder, path, seen) for path, seen in listing.files.items() for one in of_files]
-    work += [partial(sync_directory, folder / path) for path in ("", *listing.folders)]
+    work += [partial(sync_directory, synced) for synced in (*leading, folder, *map(folder.joinpath, listing.folders))]
     return tuple(digest for digest in abreast(_do, work) if digest is not None)
 
 

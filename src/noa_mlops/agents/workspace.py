@@ -18,7 +18,7 @@ from typing import Any, Self
 from noa_mlops.agents.processes import end_marked
 from noa_mlops.agents.removal import remove
 from noa_mlops.errors import LedgerConflict, TrainingFailed
-from noa_mlops.files import make_directories, open_beneath, sync_together
+from noa_mlops.files import make_directories, open_beneath
 from noa_mlops.records.documents import compact
 from noa_mlops.records.layout import Layout
 
@@ -129,9 +129,10 @@ class Workspace:
         for name in os.listdir(self._folder):
             remove(self._folder, name)
 
-    def sync(self) -> None:
-        """Make the names in it durable, and its own. Raises `OSError`."""
-        sync_together((self.path, self.path.parent.resolve()))  # an operator may have linked it to another disk
+    @property
+    def leading(self) -> tuple[Path, Path]:
+        """The folders with the names that lead to what is in it: itself, and the one that it lies in."""
+        return self.path, self.path.parent.resolve()  # an operator may have linked it to another disk
 
     def write_payload(self, document: Mapping[str, Any]) -> None:
         """Write what the agent is asked to do, a JSON object; not synced, as it is written again for each attempt."""

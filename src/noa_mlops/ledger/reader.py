@@ -10,7 +10,7 @@ import itertools
 import os
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -24,6 +24,7 @@ from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.pins import KnownLogs, Pin
 from noa_mlops.ledger.state import LedgerState
 from noa_mlops.ledger.version_law import Refusal
+from noa_mlops.records.documents import sha256
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.policy import SIGN_HEAD
 
@@ -127,14 +128,16 @@ class LedgerReader:
         policy = self._state.policy_at(seq)
         if policy is None or not 0 <= seq < self._state.size:
             raise IndexError(f"the ledger has no entry {seq}")
-        start, end = self._ends[seq], self._ends[seq + 1]
-        with open_beneath(self.layout.evidence, self.layout.ledger.name) as stream:
-            stream.seek(start)
-            line = stream.read(end - start)
+        line = self._line(seq)
         entry = read_authentic(policy, line[:-1])
         if isinstance(entry, Refusal) or entry.seq != seq or not line.endswith(b"\n") or self._is_foreign(entry):
             raise LedgerTampered(f"{self.layout.ledger}: entry {seq} is no longer what it was")
         return entry
+
+    def _line(self, seq: int) -> bytes:
+        with open_beneath(self.layout.evidence, self.layout.ledger.name) as stream:
+            stream.seek(self._ends[seq])
+            return stream.read(self._ends[seq + 1] - self._ends[seq])
 
     def _is_foreign(self, entry: LedgerEntry) -> bool:
         """Whether this is a change of policy, which its own key may have signed, but not the one that was admitted."""
@@ -146,6 +149,23 @@ class LedgerReader:
         """The entries of one version, in order; none when there is no such version."""
         state = self._state.version(lifecycle_id, version)
         return () if state is None else tuple(self.entry(seq) for seq in state.seqs)
+
+    def digests(self, lifecycle_id: str, version: int) -> Mapping[int, str]:
+        """The digests of the lines of one version by their index, in order, read again and the same as when they were admitted.
+
+        Raises `LedgerTampered` for a line that is not what it was.
+        """
+        state = self._state.version(lifecycle_id, version)
+        return {} if state is None else {seq: self._digest(seq) for seq in state.seqs}
+
+    def _digest(self, seq: int) -> str:
+        after = self._remembered(seq + 1)
+        if after.size != seq + 1:
+            return self.entry(seq).digest
+        line = self._line(seq)
+        if sha256(line[:-1]) != after.head or not line.endswith(b"\n"):
+            raise LedgerTampered(f"{self.layout.ledger}: entry {seq} is no longer what it was")
+        return after.head
 
     def root_at(self, size: int) -> bytes:
         """The root over the first ``size`` entries, which must have been read."""

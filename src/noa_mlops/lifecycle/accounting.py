@@ -71,7 +71,7 @@ def manifest_of(
         artifact=_relative(folder, layout),
         files=held.files,
         created_at=held.when,
-        plan_digest=given.plan.digest,
+        plan_digest=given.plan_digest,
         dataset={"path": train.path, "fingerprint": train.fingerprint, "rows": train.rows},
         evaluation=_evaluation(given, measured),
         agents=_agents(trained, measured),

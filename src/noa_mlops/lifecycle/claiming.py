@@ -45,7 +45,7 @@ def claim_run(
 
 def _cut_off_untold(controller: AgentLifecycleController, submission: Submission, version: VersionState) -> bool:
     """Whether a decided version may be one that nobody was told of."""
-    decided = version.status != "failed" and version.plan_digest == submission.plan.digest
+    decided = version.status != "failed" and version.plan_digest == submission.plan_digest
     return decided and controller.left_untold(version.agent_id)
 
 
@@ -73,7 +73,7 @@ def _difference(submitted: Recorded, submission: Submission) -> str:
     """What is not as it was when a run was submitted, in words; empty when nothing is."""
     if not isinstance(submitted, Submitted):
         return "its first entry is not its submission"
-    if submitted.plan_digest != submission.plan.digest:
+    if submitted.plan_digest != submission.plan_digest:
         return "its plan is another one"
     for part in sorted({*submitted.datasets, *submission.datasets}):
         if submitted.datasets.get(part) != submission.datasets.get(part):

@@ -207,8 +207,7 @@ class AgentLifecycleController:
         _raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
         with _with_facts(TrainingFailed, facts, workspace):
             workspace.check()
-            run.model = _kept(run, facts)
-            workspace.sync()
+            run.model = _kept(run, facts, workspace.leading)
         return Trained(run.model.files, facts)
 
     def evaluate(
@@ -385,10 +384,10 @@ def _with_facts(kind: type[StepFailed], facts: Mapping[str, Any], workspace: Wor
         raise kind(str(error), cause=error.cause, facts=facts, log=workspace.tail(), hint=error.hint) from error
 
 
-def _kept(run: Run, facts: Mapping[str, Any]) -> Kept:
+def _kept(run: Run, facts: Mapping[str, Any], leading: tuple[Path, ...] = ()) -> Kept:
     """The dead trainer's files, hashed and durable; by what the runtime saw of it, read-only from then on too."""
     keep = freeze_output if left_no_writer(facts) else keep_output
-    return keep(run.workspace.out, run.submission.plan.resources.disk)
+    return keep(run.workspace.out, run.submission.plan.resources.disk, leading)
 
 
 def _provisioned(run: Run, agent: str) -> AgentProvisioned:

@@ -52,7 +52,7 @@ def work(given: Submission, version: int) -> Work:
         lifecycle_id=plan.lifecycle_id,
         version=version,
         profile=given.profile,
-        plan_digest=plan.digest,
+        plan_digest=given.plan_digest,
         task=given.task,
         target=given.target,
         classes=given.classes,

@@ -75,9 +75,16 @@ class Submission:
     code: tuple[CodeFile, ...]
     isolation: Rung
     environment: Environment
+    plan_bytes: bytes
+    """The plan's normal form in canonical JSON, as it was accepted."""
     foreign: ForeignModel | None = None
     trials: Trials | None = None
     evaluation_keys: pa.ChunkedArray | None = None
+
+    @property
+    def plan_digest(self) -> str:
+        """What the plan is known by: see `TrainingPlan.digest`."""
+        return sha256(self.plan_bytes)
 
     @property
     def datasets(self) -> Mapping[str, Mapping[str, Any]]:
@@ -136,6 +143,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
         code=code,
         isolation=isolation,
         environment=environment,
+        plan_bytes=canonical(plan.to_document()),
         foreign=_foreign(plan, project),
         trials=trials_of(plan, profile, train, target, aim),
         evaluation_keys=keys,

@@ -20,7 +20,7 @@ import pyarrow.parquet
 from noa_mlops.datasets import Dataset, inverse, overlap, permutation, reordered
 from noa_mlops.errors import EvaluationFailed
 from noa_mlops.evaluation import check_rows, evaluate
-from noa_mlops.files import write_durably
+from noa_mlops.files import write_unnamed
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.verdict import EvaluationReport
@@ -86,5 +86,5 @@ def keep_predictions(predictions: pa.Table, path: Path) -> str:
     sink = io.BytesIO()
     pa.parquet.write_table(predictions, sink, compression="zstd")
     data = sink.getvalue()
-    write_durably(path, data)
+    write_unnamed(path, data)
     return hashlib.sha256(data).hexdigest()

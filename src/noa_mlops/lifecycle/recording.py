@@ -24,7 +24,7 @@ from noa_mlops.records.verdict import Decision
 def submission(ledger: Ledger, given: Submission) -> Mapping[str, Any]:
     """Make what a Submitted entry names durable: plan, identities of the data, code. Its constant members."""
     plan = given.plan
-    ledger.put_object(canonical(plan.to_document()))
+    ledger.put_object(given.plan_bytes)
     for dataset in filter(None, (given.train, given.evaluation)):
         ledger.put_object(canonical(dataset.identity.to_document()))
     for file in given.code:
@@ -34,7 +34,7 @@ def submission(ledger: Ledger, given: Submission) -> Mapping[str, Any]:
     return {
         "lifecycle_id": plan.lifecycle_id,
         "profile": given.profile.name,
-        "plan_digest": plan.digest,
+        "plan_digest": given.plan_digest,
         "datasets": given.datasets,
         "code": given.code_digests,
     }
@@ -57,7 +57,7 @@ def trained(ledger: Ledger, run: Run, result: Trained) -> Draft:
 def training_failed(ledger: Ledger, run: Run, error: TrainingFailed) -> Draft:
     """The entry of a training that made nothing."""
     predicate = _provenance(ledger, run, error.facts, _failure(ledger, error))
-    return statements.training_failed(run.lifecycle_id, run.version, run.submission.plan.digest, predicate)
+    return statements.training_failed(run.lifecycle_id, run.version, run.submission.plan_digest, predicate)
 
 
 def evaluated(given: Submission, entry: TrainingCompleted, result: Measured, state: LedgerState) -> Draft:
@@ -111,7 +111,7 @@ def _provenance(ledger: Ledger, run: Run, facts: Mapping[str, Any], more: Mappin
     described = canonical(given.environment.describe())
     making = statements.Making(
         origin=ledger.origin,
-        plan_digest=plan.digest,
+        plan_digest=given.plan_digest,
         profile=given.profile.name,
         seed=plan.seed,
         dependencies=_dependencies(given),
@@ -146,6 +146,6 @@ def _failure(ledger: Ledger, error: TrainingFailed | EvaluationFailed) -> dict[s
 def _attestations(ledger: Ledger, run: Run) -> list[Mapping[str, Any]]:
     """The entries of this version that the decision rests on, each by the digest of its line."""
     return [
-        {"uri": f"noa:{ledger.origin}/entries/{entry.seq}", "digest": {"sha256": entry.digest}}
-        for entry in ledger.history(run.lifecycle_id, run.version)
+        {"uri": f"noa:{ledger.origin}/entries/{seq}", "digest": {"sha256": digest}}
+        for seq, digest in ledger.digests(run.lifecycle_id, run.version).items()
     ]

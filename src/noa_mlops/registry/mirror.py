@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +25,7 @@ from noa_mlops.evidence import (
     parse_checkpoint,
     sign_checkpoint,
 )
-from noa_mlops.files import sync_directory, write_durably
+from noa_mlops.files import abreast, replacing, sync_directory, write_durably
 from noa_mlops.records.events import LedgerLine
 from noa_mlops.registry.comparison import Comparison
 from noa_mlops.registry.lines import MAX_LINE, MIRRORED, position, project
@@ -88,7 +89,7 @@ class Mirror:
             before = self._known.frontier.size
             known = self._append(log, entries)
             if known.signed != known.frontier.size or not self._checkpoint.exists():
-                self._sign(known.frontier, key)
+                self._sign(known.frontier, key, log)
             self._known = _Known(known.seq, known.size, known.frontier, known.frontier.size)
         return known.frontier.size - before
 
@@ -109,7 +110,7 @@ class Mirror:
         return Comparison(self.path, self._checkpoint, self._origin)
 
     def _append(self, log: int, entries: EntrySource) -> _Known:
-        """Add the lines that are missing, in one write, durably."""
+        """Add the lines that are missing, in one write; they become durable with the head that covers them."""
         known, batch = self._known, bytearray()
         for entry in entries(known.seq):
             if entry.type in MIRRORED:
@@ -118,7 +119,6 @@ class Mirror:
                 known = known.with_line(entry, line)
         if batch:
             _write_all(log, bytes(batch))
-            os.fdatasync(log)
         return known
 
     def _look(self, log: int, entries: EntrySource, key: PublicKey) -> _Known:
@@ -189,9 +189,14 @@ class Mirror:
         path, reason = next(comparison.findings([key]), (self.path, "is not what its signed head covers"))
         return MirrorTampered(f"{path} {reason}")
 
-    def _sign(self, frontier: Frontier, key: SigningKey) -> None:
+    def _sign(self, frontier: Frontier, key: SigningKey, log: int | None = None) -> None:
+        """Sign a new head. Its bytes and those of the ``log`` become durable side by side, and only then it takes its place."""
         head = LogCheckpoint(origin=self._origin, size=frontier.size, root=frontier.root())
-        write_durably(self._checkpoint, sign_checkpoint(head, key))
+        with contextlib.ExitStack() as stack:
+            write = partial(stack.enter_context, replacing(self._checkpoint, sign_checkpoint(head, key)))
+            waiting: list[Callable[[], object]] = [write] if log is None else [partial(os.fdatasync, log), write]
+            for _ in abreast(lambda one: one(), waiting):
+                pass
 
 
 @contextlib.contextmanager
