@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -391,3 +393,13 @@ def test_the_project_folder_may_be_named_before_the_command(promoted, arguments)
     result = told("-C", str(promoted.path), *arguments, "--json")
     assert result.status == 0
     assert result.out == promoted.tell(*arguments, "--json").out
+
+
+def test_reads_data_without_loading_pandas_which_others_still_can():
+    program = (
+        "import sys; from noa_mlops.cli.arrow import load_arrow; load_arrow(); load_arrow();"
+        "import pyarrow as pa; assert pa.array(['a']).to_pylist() == ['a'];"
+        "assert 'pandas' not in sys.modules;"
+        "import pandas; assert pandas.DataFrame({'a': [1]}).shape == (1, 1); load_arrow()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

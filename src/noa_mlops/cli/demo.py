@@ -17,6 +17,7 @@ from noa_mlops.records.plan import TrainingPlan
 @options.common
 def demo(folder: Path, *, dry_run: bool, as_json: bool) -> int:
     """Train, verify and promote a model on weather data in the folder ./demo, then see a worse one rejected."""
+    from noa_mlops.agents import RuntimeManager
     from noa_mlops.audit import verify
     from noa_mlops.demo import lay_out
 
@@ -29,11 +30,11 @@ def demo(folder: Path, *, dry_run: bool, as_json: bool) -> int:
         return 0
     layout = Layout.of(target)
     good, worse = lay_out(layout)
-    reports = []
+    reports, runtime = [], RuntimeManager()
     for title, plan in (("A first model", good), ("A worse challenger", worse)):
         if not as_json:
             output.say(f"--- {title}: noa run {plan.relative_to(target)}")
-        report = execute(layout, TrainingPlan.load(plan), quiet=as_json)
+        report = execute(layout, TrainingPlan.load(plan), quiet=as_json, runtime=runtime)
         reports.append(report)
         if not as_json:
             show_report(report)

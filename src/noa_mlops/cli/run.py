@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from noa_mlops.cli import options, output
-from noa_mlops.cli.progress import Progress
+from noa_mlops.cli.arrow import load_arrow
 from noa_mlops.errors import NotFound
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.report import PipelineReport
+
+if TYPE_CHECKING:
+    from noa_mlops.agents import RuntimeManager
 
 
 @click.command(epilog="Example: noa run plans/rainfall.yaml")
@@ -49,15 +54,26 @@ def _file(plan: Path, layout: Layout) -> Path:
     )
 
 
-def execute(layout: Layout, plan: TrainingPlan, *, quiet: bool) -> PipelineReport:
-    """Run a plan with live progress on standard error."""
+def execute(
+    layout: Layout, plan: TrainingPlan, *, quiet: bool, runtime: RuntimeManager | None = None
+) -> PipelineReport:
+    """Run a plan with live progress on standard error.
+
+    What its agents need is imported by a process of its own while this one imports what it needs itself.
+    """
     from noa_mlops.agents import AgentFactory, RuntimeManager
+
+    factory, runtime = AgentFactory(), runtime or RuntimeManager()
+    with contextlib.suppress(NotFound):  # the run says it
+        runtime.warm(factory.profile(plan.agent_profile).preload_for(plan.resources.cpus))
+    load_arrow()
     from noa_mlops.cli.interrupts import interruptible
+    from noa_mlops.cli.progress import Progress
     from noa_mlops.lifecycle import open_orchestrator
 
     with (
         interruptible() as cancel,
-        open_orchestrator(layout, AgentFactory(), RuntimeManager()) as orchestrator,
+        open_orchestrator(layout, factory, runtime) as orchestrator,
         Progress(orchestrator.subscribe(), quiet=quiet),
     ):
         return orchestrator.run_plan(plan, cancel)
@@ -67,6 +83,7 @@ def _check(layout: Layout, plan: TrainingPlan, *, as_json: bool) -> int:
     from noa_mlops.agents import AgentFactory, RuntimeManager
     from noa_mlops.lifecycle import open_orchestrator
 
+    load_arrow()
     with open_orchestrator(layout, AgentFactory(), RuntimeManager()) as orchestrator:
         submission = orchestrator.check_plan(plan)
     document = {
