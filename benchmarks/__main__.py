@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
-from benchmarks import appending, drift, gate, lifecycle, promotion, reading, startup, transition
+from benchmarks import agents, appending, drift, gate, lifecycle, promotion, reading, resuming, startup, transition
 
 ROOMS: Mapping[str, Callable[[], Iterable[object]]] = {
     "Start-up": startup.lines,
@@ -14,6 +14,8 @@ ROOMS: Mapping[str, Callable[[], Iterable[object]]] = {
     "Appending": appending.lines,
     "Reading": reading.lines,
     "Lifecycle": lifecycle.lines,
+    "Agents": agents.lines,
+    "Resuming": resuming.lines,
     "Promotion": promotion.lines,
     "Gate": gate.lines,
     "Drift": drift.lines,

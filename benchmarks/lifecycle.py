@@ -58,9 +58,11 @@ def project() -> Iterator[Path]:
 
 
 @contextmanager
-def orchestrator(folder: Path, runtime: RuntimeManager) -> Iterator[TrainingOrchestrator]:
+def orchestrator(
+    folder: Path, runtime: RuntimeManager, profile: AgentProfile | None = None
+) -> Iterator[TrainingOrchestrator]:
     """The usual orchestrator with one profile, whose steps do nothing."""
-    profile = AgentProfile(
+    profile = profile or AgentProfile(
         name="noop",
         summary="does nothing",
         train=(*BARE, TRAIN),
@@ -103,7 +105,7 @@ class RuntimeInProcess(RuntimeManager):
     ) -> Outcome:
         """Write the model or the predictions."""
         del on_progress, cancel
-        if job.argv[-1] == TRAIN:
+        if TRAIN in job.argv:
             (job.cwd / "out" / "model.bin").write_bytes(MODEL)
         else:
             (job.cwd / "out" / "predictions.csv").write_text("p_0,p_1\n" + "0.5,0.5\n" * ROWS)
