@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmarks.lifecycle import PLAN, RuntimeInProcess, orchestrator, project
+from benchmarks.lifecycle import PLAN, RuntimeInProcess, orchestrator, project, run_once
 from benchmarks.measure import Candidate, Line, medians
 from benchmarks.transition import step
 from noa_mlops.agents import Job, Outcome, RuntimeManager
@@ -40,6 +40,8 @@ def lines(rounds: int = 7) -> Iterator[Line]:
         short = medians({"noa": partial(command_again, folder)}, rounds=3, warm_up=1)["noa"]
         with Ledger.open(layout, KeyStore()) as ledger:
             ledger.append_many([step] * ENTRIES)
+        with orchestrator(folder, RuntimeInProcess()) as whole:
+            run_once(whole)
         for _ in range(2):
             training_again(folder)
         candidates: dict[str, Candidate] = {"open": partial(opened, layout), "again": partial(training_again, folder)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -117,6 +117,8 @@ class Mirror:
                 line = project(entry)
                 batch += line + b"\n"
                 known = known.with_line(entry, line)
+            else:
+                known = replace(known, seq=entry.seq + 1)
         if batch:
             _write_all(log, bytes(batch))
         return known
