@@ -213,10 +213,22 @@ def abreast(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterato
 
 @functools.cache
 def _threads(process: int) -> ThreadPoolExecutor:
-    """The threads of a process, which wait for the next work; one that is forked starts its own."""
+    """The threads of a process, which wait for the next work; one that is forked starts its own.
+
+    All are there from the start, as none can end its first work before: a run leaves as many threads as it found.
+    """
+    import threading
     from concurrent.futures import ThreadPoolExecutor
 
-    return ThreadPoolExecutor(_ABREAST, thread_name_prefix=f"abreast-{process}")
+    together = threading.Barrier(_ABREAST)
+    threads = ThreadPoolExecutor(_ABREAST, f"abreast-{process}", together.wait)
+    try:
+        for _ in range(_ABREAST):
+            threads.submit(int)
+    except RuntimeError:  # there is no room for another one
+        together.abort()
+        raise
+    return threads
 
 
 def make_directories(path: Path) -> None:

@@ -7,6 +7,10 @@ import hashlib
 import os
 import socket
 import stat
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 
@@ -255,3 +259,28 @@ def _fail_late(path):
         assert temporary.read_bytes() == b"new"
         assert path.read_bytes() == b"old"
         raise ZeroDivisionError
+
+
+def test_keeps_the_threads_it_works_with_and_a_forked_process_has_its_own():
+    list(abreast(str, range(3)))
+    before = threading.active_count()
+    list(abreast(str, range(50)))
+    assert threading.active_count() == before
+    program = (
+        "import os; from noa_mlops.files import abreast; list(abreast(str, range(9))); child = os.fork();"
+        "assert list(abreast(str, range(3))) == ['0', '1', '2']; child and os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)
+
+
+def test_waits_for_what_was_begun_when_something_fails():
+    ended = []
+
+    def work(seconds):
+        time.sleep(seconds)
+        ended.append(seconds)
+        return 1 / seconds
+
+    with pytest.raises(ZeroDivisionError):
+        list(abreast(work, [0.2, 0.1, 0]))
+    assert sorted(ended) == [0, 0.1, 0.2]
