@@ -89,7 +89,7 @@ class Mirror:
             before = self._known.frontier.size
             known = self._append(log, entries)
             if known.signed != known.frontier.size or not self._checkpoint.exists():
-                self._sign(known.frontier, key, log)
+                self._publish(log, self._head_over(known.frontier, key))
             self._known = _Known(known.seq, known.size, known.frontier, known.frontier.size)
         return known.frontier.size - before
 
@@ -101,7 +101,7 @@ class Mirror:
             frontier = Frontier()
             for line in lines:
                 frontier = frontier.push(leaf_hash(line))
-            self._sign(frontier, key)
+            write_durably(self._checkpoint, self._head_over(frontier, key))
             self._known = _Known()
         return len(lines)
 
@@ -191,13 +191,15 @@ class Mirror:
         path, reason = next(comparison.findings([key]), (self.path, "is not what its signed head covers"))
         return MirrorTampered(f"{path} {reason}")
 
-    def _sign(self, frontier: Frontier, key: SigningKey, log: int | None = None) -> None:
-        """Sign a new head. Its bytes and those of the ``log`` become durable side by side, and only then it takes its place."""
-        head = LogCheckpoint(origin=self._origin, size=frontier.size, root=frontier.root())
+    def _head_over(self, frontier: Frontier, key: SigningKey) -> bytes:
+        return sign_checkpoint(LogCheckpoint(origin=self._origin, size=frontier.size, root=frontier.root()), key)
+
+    def _publish(self, log: int, head: bytes) -> None:
+        """Make the lines and their new head durable side by side; only then the head takes its place."""
         with contextlib.ExitStack() as stack:
-            write = partial(stack.enter_context, replacing(self._checkpoint, sign_checkpoint(head, key)))
-            waiting: list[Callable[[], object]] = [write] if log is None else [partial(os.fdatasync, log), write]
-            for _ in abreast(lambda one: one(), waiting):
+            head_beside = partial(stack.enter_context, replacing(self._checkpoint, head))
+            work: tuple[Callable[[], object], ...] = (head_beside, lambda: os.fdatasync(log))
+            for _ in abreast(lambda one: one(), work):
                 pass
 
 
