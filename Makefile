@@ -1,6 +1,7 @@
 # make demo    a first model, from nothing but Python and make
 # make test    every check of this project
 # make soak    every crash, disk fault and power cut, and the long forms of the random tests: about an hour
+# make fuzz    coverage-guided fuzzing of every parser, a minute each (FUZZ=600: seconds for each)
 # make bench   our times against the floors of this machine, in one run (BENCH=--full: a million entries)
 # make bench-peers   the same steps by DBOS, Dagster, Metaflow and MLflow, from environments that it makes
 # make lock    resolve the requirements again (UPGRADE=--upgrade takes newer versions)
@@ -18,7 +19,7 @@ unexport PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_HASHES PIP_TARGET PIP_USER PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types floors tests soak bench bench-peers lock clean
+.PHONY: help demo test lint types floors tests soak fuzz bench bench-peers lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +45,9 @@ tests: $(VENV)/.dev
 soak: $(VENV)/.dev
 	PYTHONPATH=tests:. $(BIN)/python -m faults.sweeps
 	NOA_SOAK=1 $(BIN)/pytest tests/faults -n auto
+
+fuzz: $(VENV)/.dev $(VENV)/.fuzz
+	PYTHONPATH=tests:. $(BIN)/python -m tools.fuzz faults.parsers --seconds $(or $(FUZZ),60)
 
 bench: $(VENV)/.tabular
 	$(BIN)/python -m benchmarks $(BENCH)
@@ -74,7 +78,8 @@ lock: $(VENV)/.dev
 	$(COMPILE) --extra tabular -c requirements/dev.txt --output-file requirements/tabular.txt pyproject.toml requirements/build.in
 	$(COMPILE) -c requirements/dev.txt --output-file requirements/core.txt pyproject.toml requirements/build.in
 	$(COMPILE) -c requirements/dev.txt --output-file requirements/pip.txt requirements/pip.in
+	$(COMPILE) -c requirements/dev.txt --output-file requirements/fuzz.txt requirements/fuzz.in
 
 clean:
-	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .fuzz .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +

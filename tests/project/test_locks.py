@@ -10,6 +10,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ["core", "tabular", "dev"]
+APART = ["pip", "fuzz"]
+"""Locks of what is no part of the package: the installer, and what only fuzzing needs."""
 PROJECT = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text())["project"]
 PIN = re.compile(
     r"^([A-Za-z0-9._-]+)==([^\s;]+)[^\n]*\\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE
@@ -25,7 +27,7 @@ def pins(lock: str) -> dict[str, str]:
     return {canonicalize_name(name): version for name, version, _ in PIN.findall(text_of(lock))}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, *APART])
 def test_pins_and_hashes_every_line(lock):
     statements = [
         line for line in PIN.sub("", text_of(lock)).splitlines() if line and not line.lstrip().startswith("#")
@@ -36,7 +38,14 @@ def test_pins_and_hashes_every_line(lock):
 
 @pytest.mark.parametrize(
     "path",
-    [*(f"requirements/{lock}.txt" for lock in LOCKS), "requirements/build.in", "pyproject.toml", "Makefile", ".ci/run"],
+    [
+        *(f"requirements/{lock}.txt" for lock in [*LOCKS, *APART]),
+        "requirements/build.in",
+        "requirements/fuzz.in",
+        "pyproject.toml",
+        "Makefile",
+        ".ci/run",
+    ],
 )
 def test_names_no_place_that_packages_come_from(path):
     text = ROOT.joinpath(path).read_text()

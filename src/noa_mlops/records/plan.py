@@ -217,6 +217,8 @@ class TrainingPlan:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.evaluation == EvaluationPlan():  # says as little as none at all
+            object.__setattr__(self, "evaluation", None)
         object.__setattr__(self, "hyperparameters", plain(self.hyperparameters))
         object.__setattr__(self, "decision_threshold", float(self.decision_threshold) + 0.0)
         object.__setattr__(self, "code", tuple(self.code))
