@@ -140,10 +140,17 @@ class Project:
         """The workspace of an agent."""
         return self.path / "storage/artifacts/workspaces" / agent
 
-    def state(self) -> str:
-        """A digest over every name and byte below storage/ and registry/, but for who held the ledger's lock last."""
+    def store(self) -> str:
+        """A digest over every name and byte of the promoted models."""
+        return self.state("storage/artifacts/little")
+
+    def state(self, *tops: str) -> str:
+        """A digest over every name and byte below storage/ and registry/, or below these folders.
+
+        Who held the ledger's lock last does not count.
+        """
         seen = hashlib.sha256()
-        for top in ("storage", "registry"):
+        for top in tops or ("storage", "registry"):
             for folder, names, files in sorted(os.walk(self.path / top)):
                 names.sort()
                 for name in sorted([*names, *files]):

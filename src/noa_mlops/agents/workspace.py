@@ -134,6 +134,11 @@ class Workspace:
         """The folders with the names that lead to what is in it: itself, and the one that it lies in."""
         return self.path, self.path.parent.resolve()  # an operator may have linked it to another disk
 
+    def mark(self, name: str) -> None:
+        """Make an empty file in it, wherever its path leads by now. Raises `OSError`."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(name, flags, 0o600, dir_fd=self._folder))
+
     def write_payload(self, document: Mapping[str, Any]) -> None:
         """Write what the agent is asked to do, a JSON object; not synced, as it is written again for each attempt."""
         remove(self._folder, PAYLOAD)

@@ -104,9 +104,7 @@ class Run:
     def tell(self) -> None:
         """Note that somebody was told how the run ended; when that fails, it is told once more."""
         with contextlib.suppress(OSError):
-            os.close(
-                os.open(self.workspace.path / _TOLD, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            )
+            self.workspace.mark(_TOLD)
 
     def release(self) -> None:
         """Give the workspace up; another process may continue the run."""
