@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from noa_mlops.agents.output import Listing, hash_listed, list_output, open_listed
+from noa_mlops.agents import safetensors
+from noa_mlops.agents.output import Listing, hash_listed, list_output, open_listed, refused
 from noa_mlops.files import Identity, abreast, sync_directory
 from noa_mlops.records.dataset import FileDigest
 
@@ -32,9 +33,11 @@ class Kept:
 def keep_output(folder: Path, limit: int, leading: Iterable[Path] = ()) -> Kept:
     """Hash the files below ``folder`` and make them durable with the folders they lie in, and with those ``leading`` there.
 
-    Every process that could write them must be dead. Raises what `scan_output` raises, and `OSError`.
+    Every process that could write them must be dead. Raises what `scan_output` raises, the same for a safetensors file
+    whose header lies, and `OSError`.
     """
     listing = list_output(folder, limit)
+    _check_headers(folder, listing)
     return Kept(_hash_and_sync(folder, listing, leading), listing.files)
 
 
@@ -61,6 +64,15 @@ def _hash_and_sync(folder: Path, listing: Listing, leading: Iterable[Path]) -> t
     work: list[_Work] = [partial(one, folder, path, seen) for path, seen in listing.files.items() for one in of_files]
     work += [partial(sync_directory, synced) for synced in (*leading, folder, *map(folder.joinpath, listing.folders))]
     return tuple(digest for digest in abreast(_do, work) if digest is not None)
+
+
+def _check_headers(folder: Path, listing: Listing) -> None:
+    for path, seen in listing.files.items():
+        if path.endswith(safetensors.SUFFIX):
+            with open_listed(folder, path, seen) as stream:
+                problem = safetensors.header_problem(stream, seen.size)
+            if problem is not None:
+                raise refused(f"{path!r} is no safetensors file: it {problem}")
 
 
 def _do(work: _Work) -> FileDigest | None:

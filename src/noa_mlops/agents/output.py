@@ -60,14 +60,14 @@ def list_output(folder: Path, limit: int) -> Listing:
     try:
         top = os.open(folder, _FOLDER)
     except OSError as error:
-        raise _refused(f"the output is no folder ({error.strerror})") from error
+        raise refused(f"the output is no folder ({error.strerror})") from error
     scan = _Scan(limit)
     try:
         found = dict(sorted(scan.folder(top, "", 0)))
     finally:
         os.close(top)
     if not found:
-        raise _refused("the output holds no file", cause="no_output")
+        raise refused("the output holds no file", cause="no_output")
     return Listing(found, tuple(scan.folders))
 
 
@@ -76,7 +76,7 @@ def open_listed(folder: Path, path: str, seen: Identity) -> BinaryIO:
     try:
         stream = open_beneath(folder, path)
     except UnsafePath as error:
-        raise _refused(f"{path!r} changed while it was read") from error
+        raise refused(f"{path!r} changed while it was read") from error
     try:
         _check_unchanged(stream, path, seen)
     except BaseException:
@@ -95,7 +95,7 @@ def hash_listed(folder: Path, path: str, seen: Identity) -> FileDigest:
 
 def _check_unchanged(stream: BinaryIO, path: str, seen: Identity) -> None:
     if Identity.of(os.fstat(stream.fileno())) != seen:
-        raise _refused(f"{path!r} changed while it was read")
+        raise refused(f"{path!r} changed while it was read")
 
 
 @dataclass(slots=True)
@@ -110,20 +110,20 @@ class _Scan:
     def folder(self, descriptor: int, path: str, depth: int) -> Iterator[tuple[str, Identity]]:
         """The files below an open folder."""
         if depth > DEEPEST:
-            raise _refused(f"folders are nested more than {DEEPEST} levels deep")
+            raise refused(f"folders are nested more than {DEEPEST} levels deep")
         seen: dict[str, str] = {}
         with os.scandir(descriptor) as entries:
             names = [self._counted(entry.name) for entry in entries]
         for name in names:
             _check_name(name)
             if (twin := seen.setdefault(_folded(name), name)) != name:
-                raise _refused(f"the names {twin!r} and {name!r} are one name on other systems")
+                raise refused(f"the names {twin!r} and {name!r} are one name on other systems")
             yield from self._entry(descriptor, name, f"{path}{name}", depth)
 
     def _counted(self, name: str) -> str:
         self.entries += 1
         if self.entries > MOST_FILES:
-            raise _refused(f"there are more than {MOST_FILES} files")
+            raise refused(f"there are more than {MOST_FILES} files")
         return name
 
     def _entry(self, parent: int, name: str, path: str, depth: int) -> Iterator[tuple[str, Identity]]:
@@ -141,17 +141,18 @@ class _Scan:
 
     def _check_file(self, status: os.stat_result, path: str) -> None:
         if not stat.S_ISREG(status.st_mode):
-            raise _refused(f"{path!r} is a {_kind(status.st_mode)}")
+            raise refused(f"{path!r} is a {_kind(status.st_mode)}")
         if status.st_nlink != 1:
-            raise _refused(f"{path!r} is a hard link: it has {status.st_nlink} names")
+            raise refused(f"{path!r} is a hard link: it has {status.st_nlink} names")
         if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
-            raise _refused(f"{path!r} would run with the rights of its owner or group")
+            raise refused(f"{path!r} would run with the rights of its owner or group")
         self.size += status.st_size
         if self.size > self.limit:
-            raise _refused(f"the files are larger than {self.limit} bytes", cause="disk_limit")
+            raise refused(f"the files are larger than {self.limit} bytes", cause="disk_limit")
 
 
-def _refused(reason: str, cause: str = "unusable") -> TrainingFailed:
+def refused(reason: str, cause: str = "unusable") -> TrainingFailed:
+    """The error that says why an output cannot be used."""
     return TrainingFailed(f"what the agent left cannot be used: {reason}", cause=cause)
 
 
@@ -159,13 +160,13 @@ def _check_name(name: str) -> None:
     try:
         size = len(name.encode("utf-8"))
     except UnicodeEncodeError as error:
-        raise _refused(f"the name {name!r} is not UTF-8") from error
+        raise refused(f"the name {name!r} is not UTF-8") from error
     if size > LONGEST_NAME:
-        raise _refused(f"the name {name[:40]!r}... is longer than {LONGEST_NAME} bytes")
+        raise refused(f"the name {name[:40]!r}... is longer than {LONGEST_NAME} bytes")
     if unicodedata.normalize("NFC", name) != name or name != name.strip():
-        raise _refused(f"the name {name!r} has another spelling: trim it and use Unicode normal form C")
+        raise refused(f"the name {name!r} has another spelling: trim it and use Unicode normal form C")
     if "\\" in name or not name.replace(" ", "").isprintable():
-        raise _refused(f"the name {name!r} holds a character that is not printable, or a backslash")
+        raise refused(f"the name {name!r} holds a character that is not printable, or a backslash")
 
 
 def _folded(name: str) -> str:
