@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from noa_mlops.agents.jobs import Outcome
+from noa_mlops.records.masking import masked
 
 _WORDS = {
     "time_limit": "was killed at its time limit",
@@ -15,7 +16,10 @@ _WORDS = {
 
 
 def ending(outcome: Outcome, log: str) -> str:
-    """What became of a job that did not complete, to follow a name; ``log`` is the end of what it printed."""
+    """What became of a job that did not complete, to follow a name; ``log`` is the end of what it printed.
+
+    It is recorded, so secrets in it are masked.
+    """
     if outcome.cause == "exit_status":
         text = f"exited with status {outcome.exit_status}"
         if outcome.detail != f"exit status {outcome.exit_status}":
@@ -31,4 +35,4 @@ def ending(outcome: Outcome, log: str) -> str:
 
 def _last_words(log: str) -> str:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else ""
+    return masked(lines[-1])[:300] if lines else ""

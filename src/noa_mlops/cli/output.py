@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from noa_mlops.errors import Problem
+from noa_mlops.records.masking import masked
 from noa_mlops.records.threshold_text import threshold_text
 
 LABEL = 11
@@ -90,19 +91,24 @@ def foreign(text: str) -> str:
 def error(
     message: str, hint: str | None, code: int, *, as_json: bool = False, problems: Iterable[Problem] = ()
 ) -> None:
-    """An error: what, where, what to do next."""
+    """An error: what, where, what to do next; secrets in what it quotes are masked."""
     listed = tuple(problems)
     if as_json:
-        emit({"error": message, "hint": hint, "exit": code, "problems": [asdict(problem) for problem in listed]})
+        said = [{name: _masked(value) for name, value in asdict(problem).items()} for problem in listed]
+        emit({"error": masked(message), "hint": hint, "exit": code, "problems": said})
         return
     if listed:
         for problem in listed:
-            note(foreign(str(problem)))
+            note(foreign(masked(str(problem))))
         note(f"{len(listed)} error{'s' if len(listed) != 1 else ''}, nothing was run")
         return
-    note(foreign(f"noa: {message}"))
+    note(foreign(masked(f"noa: {message}")))
     if hint:
         note(foreign(f"     {hint}"))
+
+
+def _masked(value: object) -> object:
+    return masked(value) if isinstance(value, str) else value
 
 
 def system_error(problem: OSError) -> tuple[str, str, int]:
