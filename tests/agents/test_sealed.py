@@ -81,13 +81,25 @@ def secrets(tmp_path, layout):
     keys = tmp_path / "keys" / "verifier.pem"
     labels = layout.project / "data" / "holdout.csv"
     other = layout.workspace("other-1") / "out" / "model"
-    for path in (keys, labels, other):
+    ledger, store = layout.ledger, layout.version("rainfall", "python", 1) / "model" / "weights"
+    for path in (keys, labels, other, ledger, store):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("secret")
-    return {"keys": keys, "labels": labels, "other": other, "ledger": layout.project}
+    return {"keys": keys, "labels": labels, "other": other, "ledger": ledger, "store": store}
 
 
-@pytest.mark.parametrize("name", ["keys", "labels", "other"])
+SECRETS = ["keys", "labels", "other", "ledger", "store"]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("action", ["open({0!r}, 'a')", "open({0!r} + '-2', 'w')", "os.mkdir({0!r} + '-3')"])
+def test_cannot_write_where_a_secret_lies(bench, secrets, name, action):
+    assert attempt(bench, action.format(str(secrets[name]))) == "PermissionError"
+    assert secrets[name].read_text() == "secret"
+    assert len(list(secrets[name].parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", SECRETS)
 def test_cannot_read_a_secret(bench, secrets, name):
     assert attempt(bench, f"open({str(secrets[name])!r}).read()") == "PermissionError"
 
@@ -172,8 +184,8 @@ def test_cannot_change_the_kernel(bench):
     assert attempt(bench, "open('/proc/self/oom_score_adj', 'w')") == "PermissionError"
 
 
-@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK", "AF_VSOCK"])
-@pytest.mark.parametrize("kind", ["SOCK_STREAM", "SOCK_DGRAM"])
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK", "AF_VSOCK", "AF_PACKET", "AF_ALG"])
+@pytest.mark.parametrize("kind", ["SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW", "SOCK_SEQPACKET"])
 def test_cannot_make_a_socket(bench, family, kind):
     assert attempt(bench, f"socket.socket(socket.{family}, socket.{kind})") in ("PermissionError", "OSError")
 
@@ -245,6 +257,9 @@ def test_cannot_limit_a_process_outside(bench):
         "libc.syscall({'x86_64': 425, 'aarch64': 425}[os.uname().machine], 8, ctypes.create_string_buffer(256))",
         "libc.syscall({'x86_64': 321, 'aarch64': 280}[os.uname().machine], 0, 0, 0)",
         "libc.syscall({'x86_64': 298, 'aarch64': 241}[os.uname().machine], 0, 0, 0, 0, 0)",
+        "libc.syscall({'x86_64': 310, 'aarch64': 270}[os.uname().machine], os.getppid(), 0, 0, 0, 0, 0)",
+        "libc.syscall({'x86_64': 311, 'aarch64': 271}[os.uname().machine], os.getppid(), 0, 0, 0, 0, 0)",
+        "libc.syscall(438, os.pidfd_open(os.getppid()), 0, 0)",
         "libc.mount(b'none', b'tmp', b'tmpfs', 0, None)",
         "libc.shmget(0, 4096, 0o1777)",
         "libc.add_key(b'user', b'x', b'y', 1, -2)",

@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from crash.projects import (
+    MOMENTS,
     PROFILES,
     AgentFactory,
     Calls,
     RuntimeManager,
+    die_at,
     end_of,
     is_stopped,
     open_orchestrator,
@@ -169,6 +171,19 @@ def test_a_decision_taken_on_a_champion_that_has_passed_is_taken_again(project):
     assert end_of(slow) == 0
     assert project.statuses() == ["champion", "former"]
     check_that_all_is_in_order(project, 2)
+
+
+def test_two_processes_that_finish_one_run_at_once_promote_it_once(project):
+    """One of them goes on where it was cut off, the other makes a version of its own."""
+    moments = ("before the decision is recorded", "before the decision is sealed", "before the mirror")
+    for moment in moments if os.environ.get("NOA_SOAK") else moments[:1]:
+        first = len(project.state.lifecycle("odd").versions) + 1
+        assert end_of(start(die_at, project.layout, *MOMENTS[moment])) == -9
+        both = [start(run_plan, project.layout) for _ in range(2)]
+        assert [end_of(process) for process in both] == [0, 0]
+        decided = [entry.version for entry in project.entries() if entry.type == "PromotionReady"]
+        assert sorted(decided) == list(range(1, first + 2)), moment
+    check_that_all_is_in_order(project, len(decided))
 
 
 def test_readers_see_promotions_in_order_while_writers_are_at_work(project):

@@ -1,6 +1,7 @@
 """Killed with signal 9 anywhere: the next run of the plan goes on, promotes once, and everything verifies."""
 
 import os
+import sys
 import time
 
 import pytest
@@ -23,6 +24,7 @@ from noa_mlops.audit.views import project_view
 from noa_mlops.ledger import Ledger
 
 KILLED = -9
+SOAK = bool(os.environ.get("NOA_SOAK"))
 
 
 def leftovers(project):
@@ -141,3 +143,52 @@ def test_a_killed_run_shows_as_interrupted_not_as_running(project):
 
 def _shown(project):
     return project_view(Ledger.read_only(project.layout))["lifecycles"][0]["versions"][0]["state"]
+
+
+PHASES = {
+    "training": ("waits-for-a-sign", "odd-{}"),
+    "evaluation": ("predicts-after-a-sign", "odd-{}.predict"),
+    "promotion": ("shell", None),
+}
+"""Where a run is killed: its profile, and the workspace of the agent that works meanwhile."""
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_killed_run_leaves_no_orphan_and_is_resumed_and_promoted_once(project, capsys, phase):
+    orphaned, resumed = [], []
+    for version in range(1, (50 if SOAK else 1) + 1):
+        orphaned.append(kill_in(project, phase, version))
+        assert processes_of(project.layout) == []
+        began = time.monotonic()
+        assert end_of(start(run_plan, project.layout, plan(profile=PHASES[phase][0]))) == 0
+        resumed.append(time.monotonic() - began)
+        decided = [entry.version for entry in project.entries() if entry.type == "PromotionReady"]
+        assert decided == list(range(1, version + 1))
+        assert project.findings() == []
+    if SOAK:
+        with capsys.disabled():
+            for what, times in (("last process gone after", orphaned), ("resumed and promoted in", resumed)):
+                middle, worst = sorted(times)[len(times) // 2], max(times)
+                said = f"{what} {middle:.3f} s (median), {worst:.3f} s (worst)"
+                sys.stdout.write(f"\nkilled in {phase}, {len(times)} times: {said}\n")
+
+
+def kill_in(project, phase, version):
+    """Kill a run in a phase, and give the seconds until all that it started is dead; what it waited for is there then."""
+    profile, agent = PHASES[phase]
+    if agent is None:
+        assert end_of(start(die_at, project.layout, *MOMENTS["before the decision is recorded"])) == KILLED
+        return 0.0
+    workspace = project.layout.workspaces / agent.format(version)
+    running = start(run_plan, project.layout, plan(profile=profile))
+    until((workspace / "stdout.log").exists)
+    until(lambda: processes_of(project.layout))
+    descendants = processes_below(running.pid)
+    running.kill()
+    killed = time.monotonic()
+    until(lambda: not any(map(is_alive, descendants)))
+    lasted = time.monotonic() - killed
+    assert end_of(running) == KILLED
+    (workspace / "checkpoint" / "sign").touch()
+    return lasted

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import array
 import hashlib
+import json
 import os
+import random
 import socket
 import sys
 
 import pytest
 
-from crash.projects import PREDICT, plan
+from crash.projects import PREDICT, plan, processes_of
 from noa_mlops.agents import AgentFactory, AgentProfile, RuntimeManager, best_isolation
 from noa_mlops.lifecycle import open_orchestrator
 
 sealable = pytest.mark.skipif(best_isolation() != "sealed", reason="this kernel offers no Landlock")
+SOAK = bool(os.environ.get("NOA_SOAK"))
 BOTH = ["basic", pytest.param("sealed", marks=sealable)]
 
 WRITE = "import os, time; model = os.open('out/model.txt', os.O_RDWR | os.O_CREAT); os.write(model, b'first....')"
@@ -22,6 +25,10 @@ REWRITE_LATER = f"""{WRITE}
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
+        for number in range(100):
+            if number != model:
+                try: os.close(number)
+                except OSError: pass
         end = time.monotonic() + {{seconds}}
         while time.monotonic() < end:
             os.pwrite(model, b'%09d' % (time.monotonic_ns() % 10**9), 0)
@@ -51,20 +58,28 @@ def stored(project, version):
     return project.layout.version("odd", "late", version) / "model" / "model.txt"
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("isolation", BOTH)
 def test_promotes_the_bytes_that_were_measured_however_long_a_daemon_of_the_trainer_rewrote_them(project, isolation):
-    for version, seconds in enumerate((0.0, 0.1, 0.3), start=1):
-        assert run(project, REWRITE_LATER.format(seconds=seconds), isolation).promoted
+    drawn = [random.Random(28).uniform(0, 0.5) for _ in range(47)] if SOAK else []
+    for version, seconds in enumerate((0.0, 0.1, 0.3, *drawn), start=1):
+        report = run(project, REWRITE_LATER.format(seconds=seconds), isolation)
+        assert report.promoted
         content = stored(project, version).read_bytes()
         assert (content == b"first....") == (seconds == 0.0)
-        assert project.findings() == []
+        manifest = json.loads(stored(project, version).parent.parent.joinpath("manifest.json").read_bytes())
+        assert [file["sha256"] for file in manifest["files"]] == [hashlib.sha256(content).hexdigest()]
+    assert project.findings() == []
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("isolation", BOTH)
 def test_promotes_nothing_of_a_trainer_whose_daemon_goes_on_writing(project, isolation):
-    report = run(project, REWRITE_LATER.format(seconds=60), isolation)
-    assert report.state == "failed"
-    assert not stored(project, 1).exists()
+    for version in range(1, (50 if SOAK else 1) + 1):
+        report = run(project, REWRITE_LATER.format(seconds=30), isolation)
+        assert report.state == "failed"
+        assert not stored(project, version).exists()
+    assert processes_of(project.layout) == []
     assert project.findings() == []
 
 

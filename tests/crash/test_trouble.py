@@ -238,6 +238,19 @@ def test_a_full_disk_is_named_and_nothing_is_lost_when_there_is_room_again(disk)
     assert project.findings() == []
 
 
+def test_a_full_disk_that_is_made_larger_lets_the_same_run_go_on(disk):
+    project = Project.at(disk / "project")
+    (disk / "filler").write_bytes(b"x" * (os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
+    for _ in range(2):
+        with pytest.raises((LifecycleError, OSError), match="No space left") as caught:
+            project.run()
+        assert len(str(caught.value).splitlines()) == 1
+    subprocess.run(["mount", "-o", "remount,size=4m", disk], check=True)
+    assert project.run().address == "odd@1"
+    assert [entry.version for entry in project.entries() if entry.type == "PromotionReady"] == [1]
+    assert project.findings() == []
+
+
 def test_storage_that_is_read_only_is_refused_before_anything_runs(disk):
     project = Project.at(disk / "project")
     before = project.layout.ledger.read_bytes()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 
 import pytest
@@ -22,14 +23,25 @@ FATES = {
     ),
     "exit_status": ("sleep {mark} & echo out of luck >&2; exit 9\n", {}, "exited with status 9: out of luck"),
     "signal": ("sleep {mark} & kill -SEGV $$\n", {}, "killed by signal 11"),
+    "signal of its own": ("sleep {mark} & kill -KILL $$\n", {}, "killed by signal 9"),
+    "memory_limit of its own": (
+        "ulimit -v 100000; exec {python} -I -S -c 'b = bytearray(1 << 34) # {mark}'\n",
+        {},
+        "ran out of memory",
+    ),
+    "time_limit of fifty that fork again": (
+        "for n in 1 2 3 4 5; do for m in 1 2 3 4 5 6 7 8 9 10; do (while :; do sleep {mark} & wait; done) & done; done; wait\n",
+        {"time": "2s"},
+        "killed at its time limit",
+    ),
 }
-"""What ends a trainer: its program, its limits, and what is said of it."""
+"""What ends a trainer, its first word the cause: its program, its limits, and what is said of it."""
 
 
-@pytest.mark.parametrize("cause", FATES)
-def test_a_trainer_that_is_ended_leaves_a_named_cause_and_no_process(promoted, mark, cause):
-    program, resources, words = FATES[cause]
-    promoted.programs(train=program.format(mark=mark))
+@pytest.mark.parametrize("fate", FATES)
+def test_a_trainer_that_is_ended_leaves_a_named_cause_and_no_process(promoted, mark, fate):
+    (program, resources, words), cause = FATES[fate], fate.split()[0]
+    promoted.programs(train=program.format(mark=mark, python=sys.executable))
     result = promoted.noa("run", promoted.plan(resources=resources))
     assert result.status == 6, result.said
     assert not alive(mark)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 from pathlib import Path
 
@@ -120,6 +121,22 @@ def test_readers_work_where_nothing_can_be_written(promoted):
     assert promoted.state() == before
     for folder, _, _ in os.walk(promoted.path):
         os.chmod(folder, 0o755)
+
+
+@pytest.mark.parametrize("most", [8, 16, 24])
+def test_too_few_open_files_are_named_and_the_same_run_goes_on_with_enough(promoted, most):
+    result = promoted.noa(
+        "run", "plan.json", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    )
+    assert result.status in (0, 5, 6), result.said
+    assert "Traceback" not in result.said
+    if result.status == 5:
+        _, found, error = result.err.partition("noa: ")
+        assert (found, len(error.splitlines())) == ("noa: ", 2), result.err
+        assert "Too many open files" in error
+    assert promoted.verifies()
+    assert promoted.tell("run", "plan.json").status == 0
+    assert promoted.verifies()
 
 
 def test_storage_that_is_gone_is_no_project_and_nothing_is_made_in_its_place(promoted):

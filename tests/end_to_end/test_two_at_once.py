@@ -90,3 +90,21 @@ def test_two_projects_are_made_in_one_folder_at_once_and_become_one(folder):
     assert len(folder.entries()) == 1
     assert folder.tell("run", "plan.json").status == 0
     assert folder.verifies()
+
+
+def test_a_watcher_that_is_killed_disturbs_neither_the_run_nor_another_watcher(promoted):
+    promoted.programs(train=PATIENT)
+    killed, patient = (promoted.start("watch", "--since", "0", "--json") for _ in range(2))
+    for watcher in (killed, patient):
+        assert json.loads(watcher.stdout.readline())
+    running = start(promoted, 1)
+    until((promoted.workspace("little-2") / "out/cut").exists)
+    killed.kill()
+    release(promoted, 2)
+    assert report(running)["champion"] == 2
+    seen = []
+    while len(seen) < 4:
+        event = json.loads(patient.stdout.readline())
+        seen += [event["type"]] if event.get("version") == 2 else []
+    assert seen == ["Submitted", "TrainingCompleted", "EvaluationLogged", "PromotionReady"]
+    assert promoted.verifies()
