@@ -6,6 +6,7 @@ so a key that may act can never sign a line by it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from noa_mlops.errors import PlanInvalid
 from noa_mlops.records.documents import is_digest
 from noa_mlops.records.names import name_problem
+from noa_mlops.records.yaml_text import quoted, scalar, sequence
 
 VERSION = 1
 """The version of the policy's own form."""
@@ -158,23 +160,22 @@ def policy_text(policy: Policy) -> str:
         "# Who may do what in this project. The policy in force is the one in the ledger; an edited file",
         "# counts when root has signed it.",
         f"version: {policy.version}",
-        f"name: {_quoted(policy.name)}",
+        f"name: {quoted(policy.name)}",
         "keys:",
     ]
     for key in policy.keys.values():
-        lines += [f"  {_quoted(key.keyid)}:", f"    scheme: {key.scheme}", "    public: |"]
-        lines += [f"      {line}" for line in key.public.splitlines()]
+        lines += [f"  {quoted(key.keyid)}:", f"    scheme: {key.scheme}", f"    public: {_key_text(key.public)}"]
     lines.append("roles:")
     for name, role in policy.roles.items():
         lines += [
-            f"  {name}:",
-            f"    keys: [{', '.join(map(_quoted, role.keys))}]",
-            f"    may: [{', '.join(role.may)}]",
+            f"  {scalar(name)}:",
+            f"    keys: [{', '.join(map(quoted, role.keys))}]",
+            f"    may: {sequence(role.may)}",
             f"    quorum: {role.quorum}",
         ]
-    lines += [f"data_roots: [{', '.join(map(_quoted, policy.data_roots))}]", "lifecycles: {}"]
+    lines += [f"data_roots: [{', '.join(map(quoted, policy.data_roots))}]", "lifecycles: {}"]
     if policy.revoked:
-        lines += ["revoked:", *(f"  {_quoted(keyid)}: {{last: {last}}}" for keyid, last in policy.revoked.items())]
+        lines += ["revoked:", *(f"  {quoted(keyid)}: {{last: {last}}}" for keyid, last in policy.revoked.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -187,7 +188,7 @@ class Settings:
 
 def settings_text(settings: Settings) -> str:
     """The text of ``noa.yaml``."""
-    return f"# Settings of this project that nobody signs.\nname: {_quoted(settings.name)}\n"
+    return f"# Settings of this project that nobody signs.\nname: {quoted(settings.name)}\n"
 
 
 def _key(keyid: str, value: object) -> KeyRecord:
@@ -241,5 +242,11 @@ def _demand(holds: bool, place: str, rule: str) -> None:  # noqa: FBT001 - a cla
         raise PlanInvalid(f"{place} {rule}")
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _key_text(pem: str) -> str:
+    """A key over several lines, as people know keys; any other text in quotes."""
+    if _PEM.fullmatch(pem) is None:
+        return quoted(pem)
+    return "\n      ".join(("|", *pem.splitlines()))
+
+
+_PEM = re.compile(r"(?:[A-Za-z0-9+/=-][A-Za-z0-9+/= -]*\n)+")

@@ -15,6 +15,11 @@ def scalar(text: str) -> str:
     """``text`` as a YAML scalar that means this text to every reader, also inside brackets."""
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
+    return quoted(text)
+
+
+def quoted(text: str) -> str:
+    """``text`` as a YAML scalar in double quotes."""
     return f'"{"".join(_escaped(c) for c in text)}"'
 
 
