@@ -155,10 +155,11 @@ def is_stopped(pid: int) -> bool:
 
 
 def processes_below(pid: int) -> list[int]:
-    """The descendants of a process, parents before their children."""
-    children = [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
+    """The descendants of a process, parents before their children; one that ends meanwhile has none."""
+    children: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (task / "children").read_text().split())
     return [*children, *(below for child in children for below in processes_below(child))]
 
 

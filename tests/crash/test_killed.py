@@ -25,6 +25,7 @@ from noa_mlops.ledger import Ledger
 
 KILLED = -9
 SOAK = bool(os.environ.get("NOA_SOAK"))
+TIMES = 50 if SOAK else 1
 
 
 def leftovers(project):
@@ -157,7 +158,7 @@ PHASES = {
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_killed_run_leaves_no_orphan_and_is_resumed_and_promoted_once(project, capsys, phase):
     orphaned, resumed = [], []
-    for version in range(1, (50 if SOAK else 1) + 1):
+    for version in range(1, TIMES + 1):
         orphaned.append(kill_in(project, phase, version))
         assert processes_of(project.layout) == []
         began = time.monotonic()
