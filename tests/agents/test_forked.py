@@ -35,6 +35,8 @@ print(json.dumps({
     "zone": time.tzname,
     "isolated": sys.flags.isolated,
     "session": os.getsid(0) == os.getpid(),
+    "grouped": "/noa-" in open("/proc/self/cgroup").read(),
+    "interfaces": [line.split(":")[0].strip() for line in open("/proc/net/dev").read().splitlines()[2:]],
 }))
 """
 

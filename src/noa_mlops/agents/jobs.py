@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -63,7 +63,9 @@ class IsolationFacts:
     """What confined a job, as the kernel confirmed it.
 
     ``landlock_abi`` is 0 without Landlock. ``network``: ``denied`` (no socket can be made), ``tcp_denied`` (Landlock
-    alone) or ``open``. ``signals_scoped``: the job could not signal a process outside.
+    alone) or ``open``. ``signals_scoped``: the job could not signal a process outside. ``namespaces``: the kinds it had of
+    its own (``ipc``, ``network``, ``user``, ``uts``); ``cgroup``: what a control group of its own did (``cpu``, ``memory``
+    and ``pids`` held to its limits, ``kill`` to end it in one step). Both sorted, and empty where the machine allowed none.
     """
 
     rung: Rung
@@ -72,9 +74,19 @@ class IsolationFacts:
     network: Literal["denied", "tcp_denied", "open"] = "open"
     labels_hidden: bool = False
     signals_scoped: bool = False
+    namespaces: tuple[str, ...] = ()
+    cgroup: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, rung: Rung, landlock_abi: int, *, seccomp: bool) -> IsolationFacts:
+    def of(
+        cls,
+        rung: Rung,
+        landlock_abi: int,
+        *,
+        seccomp: bool,
+        namespaces: Iterable[str] = (),
+        cgroup: Iterable[str] = (),
+    ) -> IsolationFacts:
         """The facts that follow from the kernel's answers."""
         return cls(
             rung=rung,
@@ -83,6 +95,8 @@ class IsolationFacts:
             network="denied" if seccomp else "tcp_denied" if landlock_abi >= 4 else "open",
             labels_hidden=landlock_abi >= 1,
             signals_scoped=landlock_abi >= 6,
+            namespaces=tuple(namespaces),
+            cgroup=tuple(cgroup),
         )
 
 
@@ -91,7 +105,8 @@ class Outcome:
     """How a job ended; no process of it is alive.
 
     ``exit_status`` and ``signal`` are those of the main process when it ended by itself. Times are RFC 3339 UTC.
-    ``peak_memory`` is in bytes, the most that was seen. ``left_behind`` counts processes that outlived the main one.
+    ``peak_memory`` is in bytes, the most that was seen, or that the kernel counted for the control group; it counts files
+    too that it keeps in memory for the group. ``left_behind`` counts processes that outlived the main one.
     """
 
     cause: Cause

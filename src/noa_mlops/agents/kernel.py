@@ -1,6 +1,6 @@
 """The few calls to the kernel that Python does not offer, through the C library.
 
-Source: prctl(2), capabilities(7), syscall(2).
+Source: prctl(2), capabilities(7), syscall(2), clone(2).
 """
 
 from __future__ import annotations
@@ -14,6 +14,12 @@ PR_SET_DUMPABLE = 4
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
+_PR_GET_TID_ADDRESS = 40
+
+_CLONE3 = 435
+_CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID, _CLONE_INTO_CGROUP = 0x00200000, 0x01000000, 0x200000000
+_SIGCHLD = 17
+_ENOSYS = 38
 
 SIGKILL = 9
 SIGSTOP = 19
@@ -28,6 +34,8 @@ class Kernel:
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
+        self.user_namespaces = False
+        """Whether a process of this user keeps its user in a name space of its own, as far as somebody has tried."""
 
     def syscall(self, number: int, *arguments: int | bytes | None) -> int:
         """Make system call ``number``."""
@@ -63,12 +71,46 @@ class Kernel:
         """Let processes of the same user see this one in ``/proc``, as a program that was just started."""
         self.prctl(PR_SET_DUMPABLE, 1)
 
+    def unshare(self, flags: int) -> None:
+        """Leave a name space that was shared with the parent. Raises `OSError`."""
+        _checked(self._libc.unshare(flags))
+
+    def fork_into(self, group: int) -> int:
+        """Fork; the new process is born in the control group whose folder is open as ``group``. Raises `OSError`.
+
+        This is what ``fork`` of the GNU C library asks of the kernel, with the group added; only for a process with one thread.
+        """
+        library = ctypes.PyDLL(
+            None, use_errno=True
+        )  # like all of Python around a fork, it needs the interpreter's lock
+        place = self._place_of_the_thread_number()
+        settings = _CLONE_INTO_CGROUP | _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
+        arguments = struct.pack("=11Q", settings, 0, place, 0, _SIGCHLD, 0, 0, 0, 0, 0, group)
+        library.PyOS_BeforeFork()
+        pid = int(library.syscall(ctypes.c_long(_CLONE3), arguments, ctypes.c_long(len(arguments))))
+        if pid == 0:
+            library.PyOS_AfterFork_Child()
+            return 0
+        error = ctypes.get_errno()
+        library.PyOS_AfterFork_Parent()
+        if pid < 0:
+            raise OSError(error, os.strerror(error))
+        return pid
+
+    def _place_of_the_thread_number(self) -> int:
+        """Where the C library keeps the number of this thread, which changes in a fork. Raises `OSError` for another library."""
+        holder = ctypes.c_size_t(0)
+        self.prctl(_PR_GET_TID_ADDRESS, ctypes.addressof(holder))
+        if not holder.value or ctypes.c_int.from_address(holder.value).value != os.getpid():
+            raise OSError(_ENOSYS, os.strerror(_ENOSYS))
+        return holder.value
+
     def drop_capabilities(self) -> None:
-        """Give up for ever, across ``exec`` too, every power of root but reading and writing files."""
+        """Give up for ever, across ``exec`` too, every power of root but reading and writing files; others keep none."""
         capability = 0
         while self._drop_from_bounding_set(capability):
             capability += 1
-        kept = sum(1 << number for number in KEPT_CAPABILITIES)
+        kept = sum(1 << number for number in KEPT_CAPABILITIES) if os.geteuid() == 0 else 0
         if self._set_capabilities(kept):
             self._set_capabilities(0)
 

@@ -13,11 +13,11 @@ import resource
 from noa_mlops.agents import forked, sandbox, wire
 from noa_mlops.agents.assignment import SEALED, Assignment
 from noa_mlops.agents.capture import Capture
+from noa_mlops.agents.groups import Group
 from noa_mlops.agents.kernel import LAST_SIGNAL, PR_SET_PDEATHSIG, SIGKILL, Kernel
-from noa_mlops.agents.processes import fork, take_precedence
+from noa_mlops.agents.processes import SPARE_TASKS, fork, take_precedence
 
 _OPEN_FILES = 4096
-_SPARE_TASKS = 512
 _FAILED = "failed"
 
 
@@ -30,20 +30,20 @@ class Launched:
 
     __slots__ = ("facts", "pid", "stderr", "stdout")
 
-    def __init__(self, pid: int, stdout: Capture, stderr: Capture, facts: dict[str, int]) -> None:
+    def __init__(self, pid: int, stdout: Capture, stderr: Capture, facts: dict[str, str]) -> None:
         self.pid = pid
         self.stdout = stdout
         self.stderr = stderr
         self.facts = facts
 
 
-def launch(kernel: Kernel, assignment: Assignment) -> Launched:
-    """Start the program of ``assignment``. Raises `LaunchFailed`."""
+def launch(kernel: Kernel, assignment: Assignment, group: Group | None) -> Launched:
+    """Start the program of ``assignment``, in ``group`` if that can be. Raises `LaunchFailed`."""
     printed, complained = _logs(assignment)
     warm = forked.is_possible(assignment)
     stdout, stderr, report = os.pipe(), os.pipe(), os.pipe()
     try:
-        pid = fork()
+        pid = fork() if group is None else group.fork(kernel)
     except OSError as error:
         raise LaunchFailed(f"the machine has no room for its process: {error}") from error
     if pid == 0:
@@ -52,6 +52,7 @@ def launch(kernel: Kernel, assignment: Assignment) -> Launched:
     for _, writing in (stdout, stderr, report):
         os.close(writing)
     facts = _receive_facts(report[0])
+    facts["cgroup"] = " ".join(group.facts) if group is not None else ""
     printed.follow(stdout[0])
     complained.follow(stderr[0])
     return Launched(pid, printed, complained, facts)
@@ -65,7 +66,7 @@ def _logs(assignment: Assignment) -> list[Capture]:
         raise LaunchFailed(f"the logs cannot be written: {error}") from error
 
 
-def _receive_facts(report: int) -> dict[str, int]:
+def _receive_facts(report: int) -> dict[str, str]:
     """What the child found out before ``exec``; the pipe closes when ``exec`` succeeds."""
     try:
         facts = wire.receive(report)
@@ -77,7 +78,7 @@ def _receive_facts(report: int) -> dict[str, int]:
             raise LaunchFailed(dict(fields)[_FAILED])
     if facts is None:
         raise LaunchFailed("the process ended before it was set up")
-    return {name: int(value) for name, value in facts}
+    return dict(facts)
 
 
 def _child(kernel: Kernel, assignment: Assignment, descriptors: tuple[int, int, int], *, warm: bool) -> None:
@@ -85,7 +86,7 @@ def _child(kernel: Kernel, assignment: Assignment, descriptors: tuple[int, int, 
     try:
         facts = _prepare(kernel, assignment, stdout, stderr)
         program = "" if warm else _find(assignment)
-        wire.send(report, [(name, str(value)) for name, value in facts.items()])
+        wire.send(report, list(facts.items()))
         if warm:
             forked.become(kernel, assignment)
         os.execve(program, assignment.argv, assignment.environment)  # noqa: S606  a shell is what must not be there
@@ -95,7 +96,7 @@ def _child(kernel: Kernel, assignment: Assignment, descriptors: tuple[int, int, 
         os._exit(127)
 
 
-def _prepare(kernel: Kernel, assignment: Assignment, stdout: int, stderr: int) -> dict[str, int]:
+def _prepare(kernel: Kernel, assignment: Assignment, stdout: int, stderr: int) -> dict[str, str]:
     """Become the process that the program will run in; the facts about its isolation."""
     os.setsid()
     kernel.prctl(PR_SET_PDEATHSIG, SIGKILL)
@@ -126,7 +127,7 @@ def _find(assignment: Assignment) -> str:
 def _limit(limits: dict[str, int]) -> None:
     """Limits of the kernel: a backstop for what a process can do between two looks of the supervisor."""
     memory, seconds = limits["memory"], limits["time"] * max(1, limits["cpus"])
-    _set(resource.RLIMIT_NPROC, _tasks_of_the_machine() + limits["processes"] + _SPARE_TASKS)
+    _set(resource.RLIMIT_NPROC, _tasks_of_the_machine() + limits["processes"] + SPARE_TASKS)
     _set(resource.RLIMIT_CORE, 0)
     _set(resource.RLIMIT_FSIZE, limits["disk"])
     _set(resource.RLIMIT_NOFILE, _OPEN_FILES)

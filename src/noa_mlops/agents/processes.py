@@ -15,19 +15,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # the supervisor starts without what these need
     from collections.abc import Callable
 
+SPARE_TASKS = 512
+"""For threads, where the kernel limits tasks and a plan limits processes."""
+
 _LONGEST_PAUSE = 0.02
 _TRIES = 100
 _BETWEEN_TRIES = 0.1
 
 
-def fork() -> int:
+def fork(way: Callable[[], int] | None = None) -> int:
     """Fork. Where the machine has no room for another process, wait for some seconds. Raises `OSError` after that."""
+    once = way or os.fork
     for _ in range(_TRIES):
         try:
-            return os.fork()
+            return once()
         except BlockingIOError:
             time.sleep(_BETWEEN_TRIES)
-    return os.fork()
+    return once()
 
 
 class Tree:
@@ -38,6 +42,7 @@ class Tree:
         self._own = own
         self._listed = os.path.exists(f"/proc/{own}/task/{own}/children")
         self._statuses: dict[int, int] = {}
+        self._killed = 0
 
     def descendants(self) -> list[int]:
         """Every process below this one, parents before their children."""
@@ -65,6 +70,7 @@ class Tree:
             if pid == 0:
                 return True
             self._statuses.setdefault(pid, status)
+            self._killed += status == SIGKILL
 
     def status_of(self, pid: int) -> int | None:
         """How a child ended, as `os.waitpid` says it; None while it lives."""
@@ -83,16 +89,16 @@ class Tree:
         """
         if os.geteuid() != 0:
             self._signal_all(SIGSTOP)
-        killed = 0
+        before = self._killed
         pause = 0.0005
         while self.reap():
-            killed = max(killed, self._signal_all(SIGKILL))
+            self._signal_all(SIGKILL)
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        return killed
+        return self._killed - before
 
-    def _signal_all(self, number: int) -> int:
-        """Send a signal to every descendant until no new one turns up; how many there were.
+    def _signal_all(self, number: int) -> None:
+        """Send a signal to every descendant until no new one turns up.
 
         A process group takes a signal in one step that no ``fork`` can outrun, so groups come first.
         """
@@ -109,7 +115,6 @@ class Tree:
                     _signal(-group, number)
                 _signal(pid, number)
                 queue += [child for child in children(pid) if child not in seen]
-        return len(seen)
 
 
 def take_precedence() -> bool:
@@ -122,6 +127,12 @@ def take_precedence() -> bool:
     except OSError:
         return False
     return True
+
+
+def started(pid: int) -> int | None:
+    """When a process was started, in the kernel's ticks; None when it is dead. Two with one number differ in this."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields and fields[0] not in ("Z", "X") else None
 
 
 def end_marked(mark: bytes) -> None:

@@ -131,7 +131,11 @@ def _outcome(report: dict[str, str]) -> Outcome:
         finished_at=_moment(float(report["finished"])),
         peak_memory=int(report.get("peak_memory", 0)),
         isolation=IsolationFacts.of(
-            "sealed" if landlock_abi else "basic", landlock_abi, seccomp=report.get("fact.seccomp") == "1"
+            "sealed" if landlock_abi else "basic",
+            landlock_abi,
+            seccomp=report.get("fact.seccomp") == "1",
+            namespaces=report.get("fact.namespaces", "").split(),
+            cgroup=report.get("fact.cgroup", "").split(),
         ),
         left_behind=int(report.get("left_behind", 0)),
         detail=report["detail"],

@@ -6,7 +6,7 @@ and returns what is in force. Everything here holds for all descendants and cann
 
 from __future__ import annotations
 
-from noa_mlops.agents import landlock, seccomp
+from noa_mlops.agents import landlock, namespaces, seccomp
 from noa_mlops.agents.kernel import PR_SET_NO_NEW_PRIVS, Kernel
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
@@ -18,17 +18,19 @@ def confine(kernel: Kernel) -> None:
     kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
-def seal(kernel: Kernel, grants: list[tuple[int, str]]) -> dict[str, int]:
+def seal(kernel: Kernel, grants: list[tuple[int, str]]) -> dict[str, str]:
     """The upper rung, over `confine`: only the granted paths, no network, no power over other processes.
 
-    Returns ``landlock`` (its ABI) and ``seccomp`` (0 or 1). Raises `OSError` where the kernel has no Landlock.
+    Returns ``landlock`` (its ABI), ``seccomp`` (0 or 1) and ``namespaces`` (kinds, or nothing). Raises `OSError` where
+    the kernel has no Landlock.
     """
     version = landlock.abi(kernel)
     if version < 1:
         raise OSError("this kernel offers no Landlock")
+    own = namespaces.enter(kernel)
     kernel.drop_capabilities()
     landlock.restrict(kernel, version, [*((landlock.DEVICE, path) for path in DEVICES), *grants])
     filtered = seccomp.available()
     if filtered:
         seccomp.restrict(kernel, truncate=version >= 3)
-    return {"landlock": version, "seccomp": int(filtered)}
+    return {"landlock": str(version), "seccomp": str(int(filtered)), "namespaces": " ".join(own)}

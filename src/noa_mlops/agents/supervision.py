@@ -10,7 +10,7 @@ import os
 import select
 import time
 
-from noa_mlops.agents import wire
+from noa_mlops.agents import groups, wire
 from noa_mlops.agents.assignment import Assignment
 from noa_mlops.agents.consumption import Breach, Meter
 from noa_mlops.agents.kernel import PR_SET_CHILD_SUBREAPER, Kernel
@@ -37,13 +37,16 @@ def supervise(kernel: Kernel, runtime: int) -> None:
     assignment = Assignment.of(fields)
     kernel.prctl(PR_SET_CHILD_SUBREAPER, 1)
     started = time.time()
+    group = groups.make(assignment.limits)
     try:
-        fields = _carry_out(kernel, assignment, runtime)
+        fields = _carry_out(kernel, assignment, runtime, group)
     except LaunchFailed as error:
         note(str(error))
         fields = [("cause", "exit_status"), ("exit_status", "127"), ("detail", str(error))]
     finally:
         Tree().end()
+        if group is not None:
+            group.remove()
     _tell([*fields, ("started", repr(started)), ("finished", repr(time.time()))])
 
 
@@ -67,11 +70,13 @@ def _tell(fields: list[tuple[str, str]]) -> bool:
     return True
 
 
-def _carry_out(kernel: Kernel, assignment: Assignment, runtime: int) -> list[tuple[str, str]]:
-    launched = launch(kernel, assignment)
+def _carry_out(
+    kernel: Kernel, assignment: Assignment, runtime: int, group: groups.Group | None
+) -> list[tuple[str, str]]:
+    launched = launch(kernel, assignment, group)
     note(f"started process {launched.pid}: {os.path.basename(assignment.argv[0])}, {assignment.isolation}")
-    watch = Watch(assignment, launched, runtime)
-    return [*watch.until_the_end(), *((f"fact.{name}", str(value)) for name, value in launched.facts.items())]
+    watch = Watch(assignment, launched, runtime, group)
+    return [*watch.until_the_end(), *((f"fact.{name}", value) for name, value in launched.facts.items())]
 
 
 def note(text: str) -> bool:
@@ -88,8 +93,9 @@ def note(text: str) -> bool:
 class Watch:
     """Waits on everything at once; looks at memory, processes and disk in between."""
 
-    def __init__(self, assignment: Assignment, launched: Launched, runtime: int) -> None:
+    def __init__(self, assignment: Assignment, launched: Launched, runtime: int, group: groups.Group | None) -> None:
         self._main = launched.pid
+        self._group = group
         self._runtime = runtime
         self._limits = assignment.limits
         self._tree = Tree()
@@ -111,6 +117,8 @@ class Watch:
             breach = self._wait() or self._look()
         ending = _ending(self._tree.status_of(self._main))
         left_behind = len(self._tree.living()) if self._ended is not None else 0
+        if self._group is not None:
+            self._group.end()
         killed = self._tree.end()
         self._stdout.drain()
         self._stderr.drain()
@@ -120,7 +128,7 @@ class Watch:
             *ending.items(),
             ("cause", breach.cause),
             ("detail", breach.detail),
-            ("peak_memory", str(self._meter.peak_memory)),
+            ("peak_memory", str(self._peak_memory())),
             ("left_behind", str(left_behind)),
         ]
 
@@ -177,7 +185,12 @@ class Watch:
 
     def _ran_out_of_memory(self) -> bool:
         said = any(words in self._stderr.tail for words in _OUT_OF_MEMORY)
-        return said or self._meter.peak_memory >= 0.95 * self._limits["memory"]
+        killed = self._group is not None and self._group.ran_out_of_memory()
+        return said or killed or self._meter.peak_memory >= 0.95 * self._limits["memory"]
+
+    def _peak_memory(self) -> int:
+        """What was seen, or what the kernel counted, which sees everything."""
+        return max(self._meter.peak_memory, self._group.peak_memory() if self._group is not None else 0)
 
 
 def _order() -> Breach:

@@ -13,6 +13,7 @@ import os
 import select
 import struct
 
+from noa_mlops.agents import namespaces
 from noa_mlops.agents.kernel import PR_SET_DUMPABLE, Kernel
 from noa_mlops.agents.processes import fork
 from noa_mlops.agents.supervision import refuse, supervise
@@ -33,6 +34,7 @@ def serve(modules: list[str]) -> None:
         return
     kernel = Kernel()
     kernel.prctl(PR_SET_DUMPABLE, 0)
+    kernel.user_namespaces = namespaces.can_stay_oneself(kernel)
     kernel.set_signals(_IGNORE, (*_TO_END_IT, _SIGCHLD))
     for name in modules:
         from noa_mlops.agents.preloading import preload
