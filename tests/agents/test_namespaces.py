@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -87,13 +88,13 @@ def test_still_dies_with_its_supervisor(bench):
 
 
 @pytest.fixture
-def as_nobody(tmp_path_factory):
+def as_nobody():
     """What a runtime of an ordinary user, without any power, makes of a sealed job."""
     interpreters = (sys.executable, shutil.which("python3", path="/usr/bin"))
     python = next((path for path in interpreters if path and nobody_runs(path)), None)
     if os.geteuid() != 0 or python is None:
         pytest.skip("only root can become nobody, who needs an interpreter")
-    folder = tmp_path_factory.getbasetemp().parent.parent / f"noa-nobody-{os.getpid()}"
+    folder = Path(tempfile.mkdtemp(prefix="noa-"))  # those of pytest are closed to others
     shutil.copytree(SOURCES / "noa_mlops", folder / "src" / "noa_mlops", ignore=shutil.ignore_patterns("__pycache__"))
     for path in (folder, *folder.rglob("*")):
         os.chown(path, NOBODY, NOBODY)

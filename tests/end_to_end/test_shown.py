@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from end_to_end.projects import PLAN, rows
+from noa_mlops.agents import Job, RuntimeManager, best_isolation
 
 GATELESS = {"gate": "none", "reason": "a constant answer to compare with"}
 
@@ -57,3 +60,25 @@ def test_a_lifecycle_without_a_champion_is_not_called_ready(folder):
     assert folder.tell("run", "plan.json").status == 6
     for told in (folder.tell("status"), folder.tell("show", "little")):
         assert told.out.startswith("NO CHAMPION  little\n")
+
+
+@pytest.fixture
+def possible(tmp_path):
+    """What confines an agent on this machine, as a program that does nothing finds."""
+    folder = tmp_path / "agent"
+    (folder / "tmp").mkdir(parents=True)
+    return RuntimeManager().run(Job(("/bin/true",), folder, isolation=best_isolation())).isolation
+
+
+def test_what_confined_an_agent_is_in_the_evidence_and_shown(promoted, possible):
+    facts = {"namespaces": list(possible.namespaces), "cgroup": list(possible.cgroup)}
+    recorded = [
+        entry["predicate"]["noa:run"]["isolation"]
+        for entry in promoted.entries()
+        if entry["noa_entry"]["type"] in ("TrainingCompleted", "EvaluationLogged")
+    ]
+    assert len(recorded) == 2
+    assert [{name: run[name] for name in facts} for run in recorded] == [facts, facts]
+    shown = promoted.tell("show", "little@1").out
+    for name, found in (("namespaces", possible.namespaces), ("control group", possible.cgroup)):
+        assert shown.count(f"; {name}: {', '.join(found)}") == (2 if found else 0)

@@ -34,6 +34,7 @@ class Kernel:
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
+        self._interpreter = ctypes.PyDLL(None, use_errno=True)  # calls keep the lock, as those around a fork must
         self.user_namespaces = False
         """Whether a process of this user keeps its user in a name space of its own, as far as somebody has tried."""
 
@@ -80,19 +81,16 @@ class Kernel:
 
         This is what ``fork`` of the GNU C library asks of the kernel, with the group added; only for a process with one thread.
         """
-        library = ctypes.PyDLL(
-            None, use_errno=True
-        )  # like all of Python around a fork, it needs the interpreter's lock
         place = self._place_of_the_thread_number()
         settings = _CLONE_INTO_CGROUP | _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
         arguments = struct.pack("=11Q", settings, 0, place, 0, _SIGCHLD, 0, 0, 0, 0, 0, group)
-        library.PyOS_BeforeFork()
-        pid = int(library.syscall(ctypes.c_long(_CLONE3), arguments, ctypes.c_long(len(arguments))))
+        self._interpreter.PyOS_BeforeFork()
+        pid = int(self._interpreter.syscall(ctypes.c_long(_CLONE3), arguments, ctypes.c_long(len(arguments))))
         if pid == 0:
-            library.PyOS_AfterFork_Child()
+            self._interpreter.PyOS_AfterFork_Child()
             return 0
         error = ctypes.get_errno()
-        library.PyOS_AfterFork_Parent()
+        self._interpreter.PyOS_AfterFork_Parent()
         if pid < 0:
             raise OSError(error, os.strerror(error))
         return pid

@@ -142,4 +142,11 @@ def _show_runs(view: Mapping[str, Any]) -> None:
         isolation = (facts or {}).get("isolation")
         if isolation:
             hidden = ", labels hidden" if isolation.get("labels_hidden") else ", labels not hidden"
-            output.field(label, f"{isolation['rung']} agent{hidden if label == 'Predictor' else ''}")
+            confined = f"{isolation['rung']} agent{hidden if label == 'Predictor' else ''}{_own(isolation)}"
+            output.field(label, output.foreign(confined))
+
+
+def _own(isolation: Mapping[str, Any]) -> str:
+    """What an agent had of its own; nothing for one of an older version."""
+    kinds = (("namespaces", isolation.get("namespaces")), ("control group", isolation.get("cgroup")))
+    return "".join(f"; {name}: {', '.join(found)}" for name, found in kinds if found)

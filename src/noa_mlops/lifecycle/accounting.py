@@ -40,6 +40,8 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
             "seccomp": isolation.seccomp,
             "network": isolation.network,
             "labels_hidden": isolation.labels_hidden,
+            "namespaces": list(isolation.namespaces),
+            "cgroup": list(isolation.cgroup),
         },
     }
 
