@@ -21,11 +21,14 @@ KINDS = {"ipc": "ipc", "network": "net", "user": "user", "uts": "uts"}
 """The kinds by the names of their files in ``/proc/<pid>/ns``."""
 
 LOOK = """
-import json, os
+import ctypes, json, os
+ends = ctypes.c_int()
+ctypes.CDLL(None).prctl(2, ctypes.byref(ends))
 status = dict(line.split(":\\t") for line in open("/proc/self/status").read().splitlines() if ":\\t" in line)
 print(json.dumps({
     "user": os.getuid(), "group": os.getgid(), "powers": [status[name] for name in ("CapPrm", "CapEff", "CapAmb")],
     "spaces": {name: os.readlink(f"/proc/self/ns/{name}") for name in ("ipc", "net", "user", "uts", "pid")},
+    "ends_with_its_parent_by": ends.value,
     "wrote": open("out/model", "w").write("mine"), "owner": os.stat("out/model").st_uid,
 }))
 """
@@ -83,8 +86,7 @@ def test_a_basic_agent_shares_all(bench):
 
 
 def test_still_dies_with_its_supervisor(bench):
-    source = "import ctypes; n = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(n)); print(n.value)"
-    assert bench.said(source, isolation="sealed") == "9"
+    assert json.loads(bench.said(LOOK, isolation="sealed"))["ends_with_its_parent_by"] == 9
 
 
 @pytest.fixture
@@ -128,6 +130,7 @@ def test_an_ordinary_user_stays_who_it_is_and_gains_no_power(as_nobody):
     seen = json.loads(said)
     assert (seen["user"], seen["group"], seen["owner"]) == (NOBODY, NOBODY, NOBODY)
     assert {int(mask, 16) for mask in seen["powers"]} == {0}
+    assert seen["ends_with_its_parent_by"] == 9
     if not kinds:
         pytest.skip("this machine allows an ordinary user no name spaces")
     assert kinds == ["ipc", "network", "user", "uts"]
