@@ -42,9 +42,11 @@ floors: $(VENV)/.dev
 tests: $(VENV)/.dev
 	$(BIN)/pytest -n auto
 
+SOAKED := tests/faults tests/crash tests/audit/test_every_bit.py tests/agents/test_surroundings.py
+
 soak: $(VENV)/.dev
 	PYTHONPATH=tests:. $(BIN)/python -m faults.sweeps
-	NOA_SOAK=1 $(BIN)/pytest tests/faults -n auto
+	NOA_SOAK=1 $(BIN)/pytest $(SOAKED) -n auto
 
 fuzz: $(VENV)/.dev $(VENV)/.fuzz
 	PYTHONPATH=tests:. $(BIN)/python -m tools.fuzz faults.parsers --seconds $(or $(FUZZ),60)

@@ -1,4 +1,4 @@
-"""The program that stands between the runtime and its agents: ``python -I -S supervisor.py``, or with a module to import.
+"""The program that stands between the runtime and its agents: ``python -I -S supervisor.py PID``, or with a module to import.
 
 One is started for each `noa_mlops.agents.RuntimeManager` and kind of job; it forks a supervisor for every job. Without a
 module it starts without ``site`` and without the package's own start-up; its neighbours use the standard library only.
@@ -20,9 +20,9 @@ def _name_the_neighbours() -> None:
 
 
 if __name__ == "__main__":
-    if not sys.argv[1:]:
+    if not sys.argv[2:]:
         _name_the_neighbours()
     from noa_mlops.agents.zygote import serve
 
-    serve(sys.argv[1:])
+    serve(int(sys.argv[1]), sys.argv[2:])
     os._exit(0)  # nothing is left to be tidied up

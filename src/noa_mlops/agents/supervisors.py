@@ -98,7 +98,14 @@ class _Zygote:
         self.requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-I", *([str(_PROGRAM), preload] if preload else ["-S", str(_PROGRAM)])],
+                [
+                    sys.executable,
+                    "-I",
+                    *([] if preload else ["-S"]),
+                    str(_PROGRAM),
+                    str(self.owner),
+                    *filter(None, [preload]),
+                ],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env={**environment.of_zygote(), **forked.room()} if preload else {},

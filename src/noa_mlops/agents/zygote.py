@@ -26,10 +26,12 @@ _SIGCHLD, _TO_END_IT = 17, (1, 2, 15)
 _DESCRIPTORS = struct.Struct("3i")
 
 
-def serve(modules: list[str]) -> None:
-    """Import, then fork a supervisor for each request, until the runtime is gone."""
-    runtime = os.getppid()
-    watched = os.pidfd_open(runtime)
+def serve(runtime: int, modules: list[str]) -> None:
+    """Import, then fork a supervisor for each request, until the process ``runtime``, which started this one, is gone."""
+    try:
+        watched = os.pidfd_open(runtime)
+    except ProcessLookupError:
+        return
     if os.getppid() != runtime:
         return
     kernel = Kernel()
