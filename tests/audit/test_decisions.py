@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from audit.conftest import Copy, orchestrator_of, run
-from end_to_end.projects import lay_out, rows
+from end_to_end.projects import PREDICT, lay_out, rows
 from noa_mlops.audit import verify
 from noa_mlops.cli.app import main
 from noa_mlops.evidence import sign_statement
@@ -38,7 +38,10 @@ def decided(tmp_path_factory):
             {"gate": "none", "reason": "a first try"},
         ]
         with orchestrator_of(project) as orchestrator:
-            states = [run(orchestrator, project, seed=n, evaluation=e).state for n, e in enumerate(evaluations)]
+            states = []
+            for n, evaluation in enumerate(evaluations):
+                project.programs(predict=f"# the {n}th, in other bytes\n{PREDICT}")
+                states.append(run(orchestrator, project, seed=n, evaluation=evaluation).state)
             project.programs(train="exit 3")
             states.append(run(orchestrator, project, seed=9).state)
     assert states == [*["champion", "champion", "inconclusive", "rejected", "held", "champion", "failed"]]

@@ -63,6 +63,7 @@ def test_the_same_rows_other_rows_and_a_worse_model(project):
     beside = measured(project, 2)["champion"]
     assert (beside["version"], beside["predictions"]["in"], measured(project, 2)["look"]) == (1, "store", 1)
 
+    project.programs(predict="# as before, in other bytes\n" + PREDICT)
     other = project.tell("run", project.plan(seed=3, evaluation=against({"min_gain": 0.0}, data="data/other.csv")))
     assert other.status == 7, other.said
     assert "more rows would not help at this estimate" in other.out
@@ -83,6 +84,27 @@ def test_the_same_rows_other_rows_and_a_worse_model(project):
         assert verdict.outcome == recorded["verdict"]
         assert json.loads(json.dumps([v.to_document() for v in verdict.violations])) == recorded["violations"]
         assert list(verdict.reasons) == recorded["notes"]
+
+
+def test_the_champion_again_to_the_byte_is_as_good_on_a_hundred_rows_and_no_better(project):
+    project.write("data/few.csv", rows(100, 5))
+    project.programs(predict=PICKY + PREDICT)
+    again = project.tell("run", project.plan(seed=2, evaluation=against({"max_drop": 0.0}, data="data/few.csv")))
+    assert again.status == 0, again.said
+    assert measured(project, 2)["champion"]["identical"]
+    better = project.tell("run", project.plan(seed=2, evaluation=against({"min_gain": 0.0}, data="data/few.csv")))
+    assert better.status == 3
+    assert "it is the champion @2 again, to the byte" in better.out
+
+
+def test_a_plan_that_says_nothing_is_compared_by_the_default(project):
+    silent = {"dataset_path": "data/eval.csv", "metric_thresholds": {"roc_auc": 0.6}}
+    project.programs(predict=WORSE)
+    worse = project.tell("run", project.plan(seed=2, evaluation=silent))
+    assert worse.status == 3, worse.said
+    assert "against the champion @1" in worse.out
+    assert "allowed -0.02" in worse.out
+    assert project.tell("verify", "--decisions").status == 0
 
 
 def test_a_champion_that_cannot_be_asked_leaves_the_challenger_held(project):

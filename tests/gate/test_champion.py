@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from noa_mlops.gate import judge
+from noa_mlops.gate import compares, judge
 from noa_mlops.gate.certainty import LOOKS, error_at, error_of
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.spread import Moments, PairedProportion, Proportion
@@ -105,6 +105,24 @@ def test_no_comparison_is_made_where_the_plan_refuses_it_or_a_metric_has_none():
     threshold = Threshold("roc_auc", 0.5, versus_champion=VersusChampion("none"))
     assert judge([threshold], MEASURED, silent).promotes
     assert judge([Threshold("max_error", maximum=9)], {"max_error": 3.0}, silent).promotes
+
+
+def test_a_plan_that_says_nothing_is_compared_and_one_that_refuses_is_not():
+    refused = Threshold("accuracy", 0.5, versus_champion=VersusChampion("none"))
+    assert compares([AREA])
+    assert compares([refused, AREA])
+    assert not compares([refused, Threshold("max_error", maximum=9)])
+    assert not compares([])
+
+
+@pytest.mark.parametrize(
+    ("rule", "outcome"),
+    [(None, "pass"), (VersusChampion("max_drop", 0.0), "pass"), (VersusChampion("min_gain", 0.0), "fail")],
+)
+def test_the_champion_again_is_no_worse_whatever_the_rows_and_never_better(rule, outcome):
+    again = Comparison(3, {"accuracy": 0.8}, {"accuracy": Estimate(0.0, 5)}, identical=True)
+    verdict = judge([Threshold("accuracy", 0.5, versus_champion=rule)], MEASURED, again)
+    assert verdict.outcome == outcome
 
 
 @pytest.mark.parametrize(

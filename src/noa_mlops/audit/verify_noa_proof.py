@@ -49,7 +49,7 @@ RULES: dict[str, tuple[str, set[str | None], set[str | None], str]] = {
     "Submitted": (LIFECYCLE, {None}, {None}, "submitted"),
     "TrainingCompleted": (PROVENANCE, {"submitted"}, {None}, "trained"),
     "TrainingFailed": (PROVENANCE, {"submitted"}, {None, "failed"}, "failed"),
-    "EvaluationLogged": (LIFECYCLE, {"trained"}, {None}, "evaluated"),
+    "EvaluationLogged": (LIFECYCLE, {"trained", "evaluated"}, {None}, "evaluated"),
     "EvaluationFailed": (LIFECYCLE, {"trained", "evaluated"}, {None, "failed"}, "failed"),
     "PromotionReady": (SUMMARY, {"trained", "evaluated"}, {"ready", "blocked"}, "decided"),
 }

@@ -10,7 +10,7 @@ from noa_mlops.gate.championship import compares
 from noa_mlops.gate.decision import Gate, decide
 from noa_mlops.gate.declared import declared_gate, threshold_document, thresholds
 from noa_mlops.gate.judgement import NO_GATE, judge, violation
-from noa_mlops.gate.replay import decide_recorded, judge_recorded
+from noa_mlops.gate.replay import decide_recorded, judge_recorded, must_compare_again
 
 __all__ = [
     "NO_GATE",
@@ -21,6 +21,7 @@ __all__ = [
     "declared_gate",
     "judge",
     "judge_recorded",
+    "must_compare_again",
     "threshold_document",
     "thresholds",
     "violation",

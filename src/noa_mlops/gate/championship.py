@@ -14,9 +14,15 @@ from noa_mlops.records.versus import VersusChampion
 
 
 def compares(thresholds: Iterable[Threshold]) -> bool:
-    """Whether a plan asks for a comparison with the champion; in its other metrics the default then holds."""
-    rules = (threshold.versus_champion for threshold in thresholds)
-    return any(rule is not None and rule.rule != "none" for rule in rules)
+    """Whether a challenger is compared with the champion: in every metric, but for those whose threshold says ``none``.
+
+    A metric that hangs on a single row has no interval and cannot be compared.
+    """
+    return any(_compared(threshold) for threshold in thresholds)
+
+
+def _compared(threshold: Threshold) -> bool:
+    return METRICS[threshold.metric].interval and (threshold.versus_champion or _ASKED).rule != "none"
 
 
 def against_champion(threshold: Threshold, comparison: Comparison, look: int) -> Finding:
@@ -24,15 +30,14 @@ def against_champion(threshold: Threshold, comparison: Comparison, look: int) ->
 
     It passes when the lower bound of its improvement is above the limit, fails when the upper bound is below it, and is
     undecided between the two. What cannot be compared is undecided, never passed. Beside a champion that could not
-    be measured at all the thresholds decide, and `decide` holds the challenger back.
+    be measured at all the thresholds decide, and `decide` holds the challenger back. The same model again is exactly as
+    good, which no number of rows could show better: it passes where a drop is allowed and fails where a gain is asked for.
     """
     name, champion = threshold.metric, comparison.metrics.get(threshold.metric)
-    if (
-        comparison.unavailable is not None
-        or not METRICS[name].interval
-        or (threshold.versus_champion or _ASKED).rule == "none"
-    ):
+    if comparison.unavailable is not None or not _compared(threshold):
         return passed()
+    if comparison.identical:
+        return _again(threshold, threshold.versus_champion or _ASKED, comparison.champion)
     improvement = comparison.improvements.get(name)
     if champion is None or improvement is None or improvement.value is None:
         reason = improvement.reason if improvement is not None else "it was not measured"
@@ -41,6 +46,13 @@ def against_champion(threshold: Threshold, comparison: Comparison, look: int) ->
     if rule.margin == 0 and threshold.versus_champion is None:
         return Finding(violation=_worse(threshold, improvement, "a drop in relation to a champion at 0 is not defined"))
     return _bounded(threshold, improvement, rule, comparison.champion, error_at(look))
+
+
+def _again(threshold: Threshold, rule: VersusChampion, champion: int) -> Finding:
+    if rule.rule == "max_drop":
+        return passed()
+    reason = f"it is the champion @{champion} again, to the byte; {_asked(rule)}"
+    return Finding(violation=Violation(threshold, 0.0, reason, rule="champion"))
 
 
 def _bounded(threshold: Threshold, improvement: Estimate, rule: VersusChampion, champion: int, error: float) -> Finding:

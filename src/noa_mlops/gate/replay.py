@@ -39,6 +39,20 @@ def judge_recorded(thresholds: Iterable[Threshold], measured: EvaluationLogged |
     return Verdict("fail", verdict.violations, verdict.reasons, f"the evaluation data proves nothing: {seen}")
 
 
+def must_compare_again(
+    thresholds: Iterable[Threshold], measured: EvaluationLogged | None, champion: int | None
+) -> bool:
+    """Whether nothing is against a recorded measurement but that it stands beside another champion than the one in force."""
+    declared = tuple(thresholds)
+    if measured is None or not compares(declared) or _beside(measured) == champion:
+        return False
+    return judge_recorded(declared, measured, champion).outcome == "inconclusive"
+
+
+def _beside(measured: EvaluationLogged) -> int | None:
+    return None if measured.champion is None else Comparison.from_document(measured.champion).champion
+
+
 def _judged(declared: tuple[Threshold, ...], measured: EvaluationLogged, champion: int | None) -> Verdict:
     metrics = {name: _estimate(measured, name, value) for name, value in measured.metrics.items()}
     comparison = None if measured.champion is None else Comparison.from_document(measured.champion)

@@ -1,7 +1,7 @@
 """The law for the entries of one version, as far as they show it by themselves.
 
-Submitted comes first, then TrainingCompleted or TrainingFailed; then EvaluationLogged or EvaluationFailed; then
-PromotionReady, which without a measurement must say that there is no gate, or EvaluationFailed when the measured bytes
+Submitted comes first, then TrainingCompleted or TrainingFailed; then EvaluationLogged or EvaluationFailed; then, unless it
+is measured once more because the champion changed meanwhile, PromotionReady, which without a measurement must say that there is no gate, or EvaluationFailed when the measured bytes
 are gone. Nothing follows a failure or a decision. From training on, every entry names the same bytes. A decision names
 the champion that it replaces; ready needs a verdict that passes or a declared lack of a gate.
 
@@ -57,7 +57,7 @@ _RULES: Mapping[str, _Rule] = {
     "Submitted": _Rule(LIFECYCLE, frozenset()),
     "TrainingCompleted": _Rule(PROVENANCE, frozenset({"submitted"})),
     "TrainingFailed": _Rule(PROVENANCE, frozenset({"submitted"}), frozenset({None, "failed"})),
-    "EvaluationLogged": _Rule(LIFECYCLE, frozenset({"trained"})),
+    "EvaluationLogged": _Rule(LIFECYCLE, frozenset({"trained", "evaluated"})),
     "EvaluationFailed": _Rule(LIFECYCLE, frozenset({"trained", "evaluated"}), frozenset({None, "failed"})),
     "PromotionReady": _Rule(VERIFICATION_SUMMARY, frozenset({"trained", "evaluated"}), frozenset({"ready", "blocked"})),
 }

@@ -25,6 +25,14 @@ from noa_mlops.records.manifest import ArtifactRecord
 
 
 @dataclass(frozen=True, slots=True)
+class Challenger:
+    """A version on its way: the checksum of its model, and its predictions in the order of the dataset."""
+
+    checksum: str
+    predictions: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """The champion's predictions in the order of the dataset; ``sha256`` names the stored ones, None for new ones."""
 
@@ -52,7 +60,7 @@ def stored(layout: Layout, champion: ArtifactRecord, given: Submission) -> Said 
 
 
 def compared(
-    given: Submission, champion: ArtifactRecord, predictions: pa.Table, said: Said, labels: pa.ChunkedArray
+    given: Submission, champion: ArtifactRecord, challenger: Challenger, said: Said, labels: pa.ChunkedArray
 ) -> tuple[Mapping[str, Any], bytes | None]:
     """The comparison as an entry records it, and the bytes of the champion's predictions when they are new.
 
@@ -68,14 +76,27 @@ def compared(
         positive=given.positive,
         decision_threshold=theirs.decision_threshold,
     )
-    ours = Answers(predictions, given.classes, given.plan.decision_threshold)
+    ours = Answers(challenger.predictions, given.classes, given.plan.decision_threshold)
     improvements = compare(ours, theirs, labels, task=given.task, positive=given.positive)
     values = {name: estimate.value for name, estimate in report.metrics.items()}
-    comparison = Comparison(champion.manifest.version, values, improvements)
+    identical = is_again(given, challenger.checksum, champion)
+    comparison = Comparison(champion.manifest.version, values, improvements, identical=identical)
     data = None if said.sha256 is not None else _parquet(said.predictions)
     digest = said.sha256 if data is None else hashlib.sha256(data).hexdigest()
     kept = {"in": "store" if data is None else "objects", "sha256": digest}
     return _recorded(champion, comparison, kept), data
+
+
+def is_again(given: Submission, checksum: str, champion: ArtifactRecord) -> bool:
+    """Whether a challenger is the champion again: the same model and code, read in the same way."""
+    manifest = champion.manifest
+    code = {file.path: file.sha256 for file in manifest.code}
+    return (manifest.checksum, manifest.profile, code, manifest.predict["decision_threshold"]) == (
+        checksum,
+        given.profile.name,
+        {file.path: file.sha256 for file in given.code},
+        given.plan.decision_threshold,
+    )
 
 
 def silent(champion: ArtifactRecord, reason: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -217,12 +217,8 @@ class AgentLifecycleController:
         the dataset is declared as ordered. Raises `EvaluationFailed`, `Interrupted`.
         """
         given = run.submission
-        if given.evaluation is None:
-            raise EvaluationFailed("the plan names no evaluation data", cause="no_data")
-        if changed := intake.changed(given.evaluation, self._layout.project, self._data_roots):
-            raise EvaluationFailed(changed, cause="dataset_changed")
+        withheld = self._withheld(given)
         self._model_of(run, trained)
-        withheld = measuring.withhold(given.evaluation, given.target)
         with self._predictor(run) as workspace:
             workspace.prepare()
             handover.lay_out_prediction(given, withheld.features, workspace)
@@ -237,31 +233,64 @@ class AgentLifecycleController:
                 answered = read_predictions(workspace.out, len(withheld.order), given.classes)
                 predictions = withheld.restore(answered)
                 report = measuring.measure(predictions, withheld.labels, given)
-        kept, seen = measuring.keep_predictions(predictions, run.predictions), measuring.seen_in_training(given)
-        if champion is None:
-            return Measured(report, kept, facts, seen)
-        comparison, new = self._beside(run, champion, predictions, withheld, cancel)
-        return Measured(report, kept, facts, seen, comparison, new)
+        kept = measuring.keep_predictions(predictions, run.predictions)
+        measured = Measured(report, kept, facts, measuring.seen_in_training(given))
+        challenger = beside.Challenger(trained.checksum, predictions)
+        return self._beside(run, measured, champion, challenger, withheld, cancel)
+
+    def compare_again(
+        self,
+        run: Run,
+        trained: TrainingCompleted,
+        measured: EvaluationLogged,
+        champion: ArtifactRecord | None,
+        cancel: threading.Event,
+    ) -> Measured:
+        """Measure what the model has answered already beside another champion, which came into force meanwhile.
+
+        Raises `EvaluationFailed` when the answers or the data are not those that were measured, `Interrupted`.
+        """
+        given = run.submission
+        withheld = self._withheld(given)
+        predictions = measuring.kept_predictions(run.predictions, measured.predictions)
+        report = measuring.measure(predictions, withheld.labels, given)
+        again = Measured(report, measured.predictions or "", measured.run, measuring.seen_in_training(given))
+        challenger = beside.Challenger(trained.checksum, predictions)
+        return self._beside(run, again, champion, challenger, withheld, cancel)
+
+    def _withheld(self, given: Submission) -> measuring.Withheld:
+        """The evaluation data as it was submitted, taken apart. Raises `EvaluationFailed`."""
+        if given.evaluation is None:
+            raise EvaluationFailed("the plan names no evaluation data", cause="no_data")
+        if changed := intake.changed(given.evaluation, self._layout.project, self._data_roots):
+            raise EvaluationFailed(changed, cause="dataset_changed")
+        return measuring.withhold(given.evaluation, given.target)
 
     def _beside(
         self,
         run: Run,
-        champion: ArtifactRecord,
-        predictions: pa.Table,
+        measured: Measured,
+        champion: ArtifactRecord | None,
+        challenger: beside.Challenger,
         withheld: measuring.Withheld,
         cancel: threading.Event,
-    ) -> tuple[Mapping[str, Any], bytes | None]:
-        """The comparison with the champion as an entry records it, and its predictions when they are new.
+    ) -> Measured:
+        """``measured`` with the comparison, as an entry records it, and the champion's predictions when they are new.
 
         On rows that the champion was measured on before, what it said then is what it says.
         """
-        given, said = run.submission, beside.stored(self._layout, champion, run.submission)
+        if champion is None:
+            return measured
+        given = run.submission
         try:
-            answered = said or beside.Said(withheld.restore(self._ask(run, champion, withheld.features, cancel)), None)
-            return beside.compared(given, champion, predictions, answered, withheld.labels)
+            answered = beside.stored(self._layout, champion, given) or beside.Said(
+                withheld.restore(self._ask(run, champion, withheld.features, cancel)), None
+            )
+            comparison, new = beside.compared(given, champion, challenger, answered, withheld.labels)
         except (StepFailed, DatasetInvalid, ArtifactTampered, NotFound, NotAuthorised) as error:
             raise_trouble_behind(error)
-            return beside.silent(champion, str(error)), None
+            comparison, new = beside.silent(champion, str(error)), None
+        return replace(measured, champion=comparison, kept=new)
 
     def _ask(self, run: Run, champion: ArtifactRecord, features: pa.Table, cancel: threading.Event) -> pa.Table:
         """What the champion answers to ``features`` in its own view of them, from an isolated process of its own."""

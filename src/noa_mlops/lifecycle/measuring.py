@@ -20,7 +20,7 @@ import pyarrow.parquet
 from noa_mlops.datasets import Dataset, inverse, overlap, permutation, reordered
 from noa_mlops.errors import EvaluationFailed
 from noa_mlops.evaluation import check_rows, evaluate
-from noa_mlops.files import write_unnamed
+from noa_mlops.files import UnsafePath, open_beneath, write_unnamed
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.verdict import EvaluationReport
@@ -88,3 +88,15 @@ def keep_predictions(predictions: pa.Table, path: Path) -> str:
     data = sink.getvalue()
     write_unnamed(path, data)
     return hashlib.sha256(data).hexdigest()
+
+
+def kept_predictions(path: Path, digest: str | None) -> pa.Table:
+    """What `keep_predictions` wrote. Raises `EvaluationFailed` when it is not there or has another digest."""
+    try:
+        with open_beneath(path.parent, path.name) as stream:
+            data = stream.read()
+    except (OSError, UnsafePath) as error:
+        raise EvaluationFailed(f"the predictions that were measured are gone: {error}", cause="predictions") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise EvaluationFailed(f"{path} is not what was measured", cause="predictions")
+    return pa.parquet.read_table(io.BytesIO(data))

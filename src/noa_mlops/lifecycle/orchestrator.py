@@ -18,7 +18,7 @@ from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LifecycleError, TrainingFailed
 from noa_mlops.evidence import SigningKey, sign_model
 from noa_mlops.files import raise_trouble_behind
-from noa_mlops.gate import compares, decide_recorded, declared_gate, thresholds
+from noa_mlops.gate import compares, decide_recorded, declared_gate, must_compare_again, thresholds
 from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
 from noa_mlops.lifecycle import recording, scanning
 from noa_mlops.lifecycle.accounting import summary_of
@@ -200,7 +200,7 @@ class TrainingOrchestrator:
                 case Evaluate(trained):
                     event = self._evaluate(run, trained, cancel)
                 case Decide() as step:
-                    event = self._decide(run, step)
+                    event = self._decide(run, step, cancel)
                 case Done():
                     return self._finish(run, notes)
                 case never:
@@ -218,9 +218,17 @@ class TrainingOrchestrator:
             draft = recording.training_failed(ledger, run, error)
         return self._record(lambda _: draft)
 
-    def _evaluate(self, run: Run, trained: TrainingCompleted, cancel: threading.Event) -> Recorded:
+    def _evaluate(
+        self, run: Run, trained: TrainingCompleted, cancel: threading.Event, before: EvaluationLogged | None = None
+    ) -> Recorded:
+        """Measure the model; with ``before``, a measurement beside another champion, only what that leaves to be done."""
+        controller, champion = self._services.controller, self._champion(run)
         try:
-            measured = self._services.controller.evaluate(run, trained, self._champion(run), cancel)
+            if before is None:
+                measured = controller.evaluate(run, trained, champion, cancel)
+            else:
+                self._give_back(run)
+                measured = controller.compare_again(run, trained, before, champion, cancel)
         except EvaluationFailed as error:
             return self._unmeasured(trained, error)
         if measured.kept is not None:
@@ -238,14 +246,19 @@ class TrainingOrchestrator:
         champion = lifecycle.versions[lifecycle.champion]
         return self._services.store.record(run.lifecycle_id, champion.profile, champion.version)
 
-    def _decide(self, run: Run, step: Decide) -> Recorded:
-        """Judge, make the bytes immutable, and append the decision; again, if a newer one has come between."""
+    def _decide(self, run: Run, step: Decide, cancel: threading.Event) -> Recorded:
+        """Judge, make the bytes immutable, and append the decision; again, if a newer one has come between.
+
+        Beside a champion that has come between, the model is measured again instead.
+        """
         services, trained = self._services, step.trained
         stored: ArtifactRecord | None = None
         while True:
             services.ledger.refresh()
             state = services.ledger.state
             lifecycle = state.lifecycle(trained.lifecycle_id)
+            if must_compare_again(thresholds(run.submission.plan), step.measured, lifecycle.champion):
+                return self._evaluate(run, trained, cancel, before=step.measured)
             verdict = services.controller.check(run, step.measured, lifecycle.champion)
             decision = decide_recorded(run.submission.plan, verdict, step.measured, lifecycle.rollout)
             if stored is None and (verdict.promotes or decision.promotes):
@@ -261,10 +274,8 @@ class TrainingOrchestrator:
 
     def _store(self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None) -> ArtifactRecord:
         """Make the measured bytes, signed by the model key, an immutable folder that nothing names yet."""
-        services, profile = self._services, run.submission.profile.name
-        services.store.give_back(
-            run.lifecycle_id, profile, run.version, model=run.workspace.out, predictions=run.predictions
-        )
+        services = self._services
+        self._give_back(run)
         staged, manifest = services.controller.stage(run, trained, measured, services.clock())
         staged = replace(staged, summary=summary_of(run.submission))
         signature = sign_model(run.address, manifest.files, self._model_key())
@@ -272,6 +283,11 @@ class TrainingOrchestrator:
             return services.store.stage(staged, manifest, signature)
         except ArtifactTampered as error:
             raise EvaluationFailed(str(error), cause="model_changed") from error
+
+    def _give_back(self, run: Run) -> None:
+        """Have model and predictions in the workspace, also when they were on their way into the store."""
+        profile, model = run.submission.profile.name, run.workspace.out
+        self._services.store.give_back(run.lifecycle_id, profile, run.version, model=model, predictions=run.predictions)
 
     def _unmeasured(self, trained: TrainingCompleted, error: EvaluationFailed) -> Recorded:
         raise_trouble_behind(error)

@@ -16,13 +16,14 @@ class Comparison:
 
     ``champion`` is its version number; ``metrics`` are its values, None where there is none; ``improvements`` say how
     much better the challenger is in each metric, its sign turned so that more is better. ``unavailable`` says why the
-    champion could not be measured at all; then both are empty.
+    champion could not be measured at all; then both are empty. ``identical``: both are the same bytes, model and code.
     """
 
     champion: int
     metrics: Mapping[str, float | None]
     improvements: Mapping[str, Estimate]
     unavailable: str | None = None
+    identical: bool = False
 
     def to_document(self) -> dict[str, Any]:
         """JSON form."""
@@ -31,6 +32,7 @@ class Comparison:
             "metrics": {name: None if value is None else plain_number(value) for name, value in self.metrics.items()},
             "improvements": {name: estimate.to_document() for name, estimate in self.improvements.items()},
             "unavailable": self.unavailable,
+            "identical": self.identical,
         }
 
     @classmethod
@@ -38,4 +40,6 @@ class Comparison:
         """The comparison that `to_document` wrote. Raises `KeyError` or `ValueError` for anything else."""
         improvements = {name: Estimate.from_document(value) for name, value in document["improvements"].items()}
         metrics = {name: None if value is None else float(value) for name, value in document["metrics"].items()}
-        return cls(document["version"], metrics, improvements, document["unavailable"])
+        return cls(
+            document["version"], metrics, improvements, document["unavailable"], identical=document["identical"] is True
+        )
