@@ -188,7 +188,7 @@ def lay_out(path: Path) -> Project:
     """Data, programs and the usual plan, in a folder that is no project yet."""
     project = Project(path)
     project.write("data/train.csv", rows(200, 1))
-    project.write("data/eval.csv", rows(100, 2))
+    project.write("data/eval.csv", rows(1200, 2))
     project.programs()
     project.plan()
     return project

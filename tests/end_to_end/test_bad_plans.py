@@ -227,7 +227,7 @@ def test_keeps_hostile_text_as_the_text_it_is_in_every_field(promoted):
         **{text: text for text in TEXTS},
     }
     evaluation = {**PLAN["evaluation"], "notes": " ".join(TEXTS)}
-    plan = promoted.plan(target="%(x)s", hyperparameters=hyperparameters, evaluation=evaluation)
+    plan = promoted.plan(lifecycle_id="hostile", target="%(x)s", hyperparameters=hyperparameters, evaluation=evaluation)
     result = promoted.tell("run", plan)
     assert result.status == 0, result.said
     assert not CANARY.exists()
@@ -239,7 +239,7 @@ def test_keeps_hostile_text_as_the_text_it_is_in_every_field(promoted):
     )
     assert kept["hyperparameters"] == hyperparameters
     assert kept["evaluation"]["notes"] == evaluation["notes"]
-    payload = json.loads((promoted.workspace("little-2") / "payload.json").read_bytes())
+    payload = json.loads((promoted.workspace("hostile-1") / "payload.json").read_bytes())
     assert payload["hyperparameters"] == hyperparameters
 
 

@@ -114,6 +114,9 @@ def test_a_champion_that_cannot_be_asked_leaves_the_challenger_held(project):
     assert decisions(project)[2]["reasons"] == ["champion", "approval"]
     assert "exited with status 3" in measured(project, 2)["champion"]["unavailable"]
     assert project.champion() == 1
+    assert project.tell("enable", "little@2", "--reason", "the champion needs what this machine lacks").status == 0
+    assert project.champion() == 2
+    assert project.tell("verify", "--decisions").status == 0
 
 
 def test_a_hundred_rows_decide_nothing_and_say_how_many_would(project):

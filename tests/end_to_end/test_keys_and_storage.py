@@ -148,12 +148,15 @@ def test_storage_that_is_gone_is_no_project_and_nothing_is_made_in_its_place(pro
     assert promoted.tell("status").status == 2
 
 
-def test_a_store_that_is_gone_is_found_by_verify_and_a_new_run_still_works(promoted):
+def test_a_store_that_is_gone_is_found_by_verify_and_a_new_version_waits_for_somebody_to_look(promoted):
     shutil.rmtree(promoted.path / "storage/artifacts")
     checked = promoted.tell("verify")
     assert checked.status == 4
     assert "storage/artifacts/little/command/1" in checked.out
-    assert promoted.tell("run", "plan.json").status == 0
+    held = promoted.tell("run", "plan.json")
+    assert (held.status, held.out.split()[0]) == (3, "HELD"), held.said
+    assert "noa enable little@2" in held.out
+    assert promoted.tell("enable", "little@2", "--reason", "the store was lost").status == 0
     assert promoted.champion() == 2
 
 

@@ -355,7 +355,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(promoted):
     result = promoted.tell("run", "plan.json", "--dry-run", "--json")
     assert result.status == 0
     assert result.document["profile"] == "command"
-    assert result.document["datasets"]["evaluation"]["rows"] == 100
+    assert result.document["datasets"]["evaluation"]["rows"] == 1200
     assert promoted.state() == before
 
 

@@ -132,7 +132,7 @@ def test_an_act_speaks_of_the_incident_and_the_version_that_it_names(blocked, op
 def test_what_is_not_held_for_the_rollout_cannot_be_enabled(blocked, operator, verdict, reasons):
     blocked.append(investigated(operator))
     version = hold(blocked, verdict=verdict, reasons=reasons)
-    refused(blocked, enabled(version, operator), "does not wait for a blocked rollout")
+    refused(blocked, enabled(version, operator), "waits for nobody")
 
 
 def test_without_an_incident_there_is_nothing_to_look_at(ledger, operator):

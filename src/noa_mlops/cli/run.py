@@ -124,6 +124,10 @@ def show_report(report: PipelineReport) -> None:
             output.field("", reason)
         if "no_gate" in report.reasons:
             output.field("Next", "declare evaluation.metric_thresholds in the plan and run it again")
+        if "approval" in report.reasons:
+            output.field(
+                "Next", f'noa enable {report.address} --reason "..."   after a look: its champion could not be asked'
+            )
     output.say()
     output.field("Champion", f"{report.lifecycle_id}@{report.champion}" if report.champion else "none")
     if report.artifact is not None:

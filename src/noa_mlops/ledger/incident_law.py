@@ -1,8 +1,8 @@
 """The law of the way out: a blocked rollout is investigated, a version is trained after that, and a person enables it.
 
 - Investigated says that a person has looked: its act names the incident and the report of the scan that opened it.
-- RolloutEnabled makes a version the champion that was held because the rollout was blocked, and the rollout ready, in one
-  entry. Where an incident is open, it must have been investigated, and the version submitted after that.
+- RolloutEnabled makes a version the champion that was held because the rollout was blocked or somebody had to look, and the
+  rollout ready, in one entry. Where an incident is open, it must have been investigated, and the version submitted after that.
 
 Both acts answer the newest deciding entry of the lifecycle, so they were decided in sight of what is in force and count
 once. The version must have been judged against the champion that it replaces.
@@ -62,7 +62,7 @@ def enabled(state: LedgerState, policy: Policy, entry: LedgerEntry) -> Lifecycle
 def enabling_problem(state: LedgerState, lifecycle: LifecycleState, target: VersionState) -> str | None:
     """Why a version cannot be enabled now, as the end of a sentence."""
     if target.status != "held" or target.version not in lifecycle.waiting:
-        return f"enables a version that is {target.status} and does not wait for a blocked rollout"
+        return f"enables a version that is {target.status} and waits for nobody"
     if lifecycle.waiting[target.version] != lifecycle.champion:
         return "enables a version that was judged against another champion"
     incident = lifecycle.incident

@@ -419,7 +419,7 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
         return Refusal(f"was decided against another champion than {lifecycle.champion}")
     leaf = leaf_hash(entry.line).hex()
     decided = replace(lifecycle.with_version(version), deciding=entry.seq, answerable=leaf)
-    if version.status == "held" and "drift" in entry.predicate[DECISION]["reasons"]:
+    if version.status == "held" and not _WAITS.isdisjoint(entry.predicate[DECISION]["reasons"]):
         return replace(decided, waiting={**decided.waiting, version.version: lifecycle.champion})
     if version.status != "champion":
         return decided
@@ -428,6 +428,10 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
     if lifecycle.champion is not None:
         decided = decided.with_version(replace(lifecycle.versions[lifecycle.champion], status="former"))
     return replace(decided, champion=version.version, crowned=entry.seq, looks=0, waiting={})
+
+
+_WAITS = frozenset({"drift", "approval"})
+"""Why a version that is held waits for somebody to enable it: the rollout is blocked, or a person has to look."""
 
 
 def _same(replaces: object, champion: int | None) -> bool:

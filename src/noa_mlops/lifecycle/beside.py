@@ -84,7 +84,7 @@ def compared(
     data = None if said.sha256 is not None else _parquet(said.predictions)
     digest = said.sha256 if data is None else hashlib.sha256(data).hexdigest()
     kept = {"in": "store" if data is None else "objects", "sha256": digest}
-    return _recorded(champion, comparison, kept), data
+    return _recorded(champion.manifest.checksum, comparison, kept), data
 
 
 def is_again(given: Submission, checksum: str, champion: ArtifactRecord) -> bool:
@@ -99,14 +99,13 @@ def is_again(given: Submission, checksum: str, champion: ArtifactRecord) -> bool
     )
 
 
-def silent(champion: ArtifactRecord, reason: str) -> Mapping[str, Any]:
+def silent(version: int, checksum: str, reason: str) -> Mapping[str, Any]:
     """The record of a champion that could not be measured on these rows."""
-    comparison = Comparison(champion.manifest.version, {}, {}, reason)
-    return _recorded(champion, comparison, {"in": "nowhere", "sha256": None})
+    return _recorded(checksum, Comparison(version, {}, {}, reason), {"in": "nowhere", "sha256": None})
 
 
-def _recorded(champion: ArtifactRecord, comparison: Comparison, predictions: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**comparison.to_document(), "checksum": champion.manifest.checksum, "predictions": predictions}
+def _recorded(checksum: str, comparison: Comparison, predictions: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**comparison.to_document(), "checksum": checksum, "predictions": predictions}
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -289,7 +289,8 @@ class AgentLifecycleController:
             comparison, new = beside.compared(given, champion, challenger, answered, withheld.labels)
         except (StepFailed, DatasetInvalid, ArtifactTampered, NotFound, NotAuthorised) as error:
             raise_trouble_behind(error)
-            comparison, new = beside.silent(champion, str(error)), None
+            manifest = champion.manifest
+            comparison, new = beside.silent(manifest.version, manifest.checksum, str(error)), None
         return replace(measured, champion=comparison, kept=new)
 
     def _ask(self, run: Run, champion: ArtifactRecord, features: pa.Table, cancel: threading.Event) -> pa.Table:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self, TypeAlias, assert_never
+from typing import Any, Self, TypeAlias, assert_never
 
 from noa_mlops.artifacts import FilesystemArtifactStore
-from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LifecycleError, TrainingFailed
+from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LifecycleError, NotFound, TrainingFailed
 from noa_mlops.evidence import SigningKey, sign_model
 from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import compares, decide_recorded, declared_gate, must_compare_again, thresholds
 from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
 from noa_mlops.lifecycle import recording, scanning
 from noa_mlops.lifecycle.accounting import summary_of
+from noa_mlops.lifecycle.beside import silent
 from noa_mlops.lifecycle.bus import EventBus, Subscription
 from noa_mlops.lifecycle.claiming import claim_run
 from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted, Run
@@ -222,7 +223,7 @@ class TrainingOrchestrator:
         self, run: Run, trained: TrainingCompleted, cancel: threading.Event, before: EvaluationLogged | None = None
     ) -> Recorded:
         """Measure the model; with ``before``, a measurement beside another champion, only what that leaves to be done."""
-        controller, champion = self._services.controller, self._champion(run)
+        controller, (champion, gone) = self._services.controller, self._champion(run)
         try:
             if before is None:
                 measured = controller.evaluate(run, trained, champion, cancel)
@@ -231,20 +232,28 @@ class TrainingOrchestrator:
                 measured = controller.compare_again(run, trained, before, champion, cancel)
         except EvaluationFailed as error:
             return self._unmeasured(trained, error)
+        if gone is not None:
+            measured = replace(measured, champion=gone)
         if measured.kept is not None:
             self._services.ledger.put_object(measured.kept)
         return self._record(partial(recording.evaluated, run.submission, trained, measured))
 
-    def _champion(self, run: Run) -> ArtifactRecord | None:
-        """The champion as it lies in the store, to be compared with; None when there is none or the plan does not ask."""
+    def _champion(self, run: Run) -> tuple[ArtifactRecord | None, Mapping[str, Any] | None]:
+        """The champion as it lies in the store, to be compared with; None when there is none or the plan does not ask.
+
+        Where it is not there as it was promoted, what a measurement records of that.
+        """
         if not compares(thresholds(run.submission.plan)):
-            return None
+            return None, None
         self._services.ledger.refresh()
         lifecycle = self._services.ledger.state.lifecycle(run.lifecycle_id)
         if lifecycle.champion is None:
-            return None
+            return None, None
         champion = lifecycle.versions[lifecycle.champion]
-        return self._services.store.record(run.lifecycle_id, champion.profile, champion.version)
+        try:
+            return self._services.store.record(run.lifecycle_id, champion.profile, champion.version), None
+        except (NotFound, ArtifactTampered) as error:
+            return None, silent(champion.version, champion.checksum or "", str(error))
 
     def _decide(self, run: Run, step: Decide, cancel: threading.Event) -> Recorded:
         """Judge, make the bytes immutable, and append the decision; again, if a newer one has come between.
