@@ -2,6 +2,7 @@
 # make test    every check of this project
 # make soak    every crash, disk fault and power cut, and the long forms of the random tests: about an hour
 # make fuzz    coverage-guided fuzzing of every parser, a minute each (FUZZ=600: seconds for each)
+# make mutants small wrongs put into gate, ledger and verifying, and which of them no test notices (MUTANTS=500: a sample)
 # make bench   our times against the floors of this machine, in one run (BENCH=--full: a million entries)
 # make bench-peers   the same steps by DBOS, Dagster, Metaflow and MLflow, from environments that it makes
 # make lock    resolve the requirements again (UPGRADE=--upgrade takes newer versions)
@@ -19,7 +20,7 @@ unexport PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_HASHES PIP_TARGET PIP_USER PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types floors tests soak fuzz bench bench-peers lock clean
+.PHONY: help demo test lint types floors tests soak fuzz mutants bench bench-peers lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +51,9 @@ soak: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev $(VENV)/.fuzz
 	PYTHONPATH=tests:. $(BIN)/python -m tools.fuzz faults.parsers --seconds $(or $(FUZZ),60)
+
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tools.mutants $(MUTANTS)
 
 bench: $(VENV)/.tabular
 	$(BIN)/python -m benchmarks $(BENCH)
