@@ -25,7 +25,7 @@ TESTS = {
 }
 """Where tests lie that are asked about what shows when a module of a room is loaded, beside those that use it."""
 
-PATIENCE = 40.0
+PATIENCE = 60.0
 """Seconds of tests, as they were measured, that are asked about one mutant; the quick ones first."""
 
 
@@ -48,29 +48,33 @@ class Record:
         """The tests to ask about a mutant, in their order."""
         places: Iterable[tuple[str, int]] = ((str(mutant.file), line) for line in mutant.lines)
         found: set[str] = set()
+        own = {test for test in self.seconds if test.startswith(TESTS[mutant.file.parent.name])}
         if mutant.function is None:
             places = (place for name in mutant.names for place in _mentions(name))
-            found.update(test for test in self.seconds if test.startswith(TESTS[mutant.file.parent.name]))
+            found |= own
         found.update(*(self.asked.get(place, ()) for place in places))
-        return self.affordable(found)
+        return self.affordable(found & own, found - own)
 
     def limit(self, test: str) -> float:
         """Seconds after which a test hangs."""
         return 5 + 10 * self.seconds[test]
 
-    def affordable(self, found: Iterable[str]) -> list[str]:
-        """Quick ones first, but those of one file together, for they share what they prepare."""
+    def affordable(self, *found: Iterable[str]) -> list[str]:
+        """As many quick ones as there is time for, those of ``found`` that come first before the others.
+
+        Those of one file are together, for they share what they prepare.
+        """
+        kept: list[str] = []
+        left = PATIENCE
+        for test in (test for tests in found for test in sorted(tests, key=self.seconds.__getitem__)):
+            left -= self.seconds[test]
+            if left >= 0 or not kept:
+                kept.append(test)
         files: dict[str, list[float]] = defaultdict(list)
-        for test in found:
+        for test in kept:
             files[_file(test)].append(self.seconds[test])
         mean = {file: sum(times) / len(times) for file, times in files.items()}
-        kept: list[str] = []
-        total = 0.0
-        for test in sorted(found, key=lambda t: (self.seconds[t] > 0.5, mean[_file(t)], _file(t), t)):
-            total += self.seconds[test]
-            if total <= PATIENCE or not kept:
-                kept.append(test)
-        return kept
+        return sorted(kept, key=lambda test: (mean[_file(test)], _file(test), self.seconds[test]))
 
 
 def run(items: Sequence[pytest.Item]) -> None:

@@ -1,0 +1,144 @@
+"""Exactly at the limits of what an entry may say."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import pkgutil
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+import noa_mlops.ledger
+from ledger.writing import BYTES, decided, evaluated, promote, scanned, submitted, trained
+from noa_mlops.errors import LedgerConflict
+from noa_mlops.evidence import SigningKey, sign_statement, split_line
+from noa_mlops.ledger.entry import EntryInvalid, read_entry, timestamp
+
+KEY = SigningKey.generate()
+UP = ("age", "values", "up")
+
+
+def read(header, subject=({"name": "plan", "digest": {"sha256": BYTES}},)):
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "noa_entry": header,
+        "predicateType": "noa:lifecycle/v1",
+        "predicate": {},
+        "subject": list(subject),
+    }
+    line = sign_statement(statement, KEY)
+    return read_entry(line, split_line(line))
+
+
+def header(**changes):
+    fields = {"v": 1, "type": "Submitted", "seq": 0, "prev": "0" * 64, "ts": "2026-11-22T10:00:00.000Z"}
+    return fields | changes
+
+
+@pytest.mark.parametrize("seq", [0, 2**53 - 1])
+def test_an_entry_may_have_any_number_that_is_exact_everywhere(seq):
+    assert read(header(seq=seq)).seq == seq
+
+
+@pytest.mark.parametrize("seq", [-1, 2**53, 2**54 - 1, True, 1.0, "1", None])
+def test_what_is_no_such_number_is_refused(seq):
+    with pytest.raises(EntryInvalid, match="no index"):
+        read(header(seq=seq))
+
+
+@pytest.mark.parametrize("version", [1, 2**53 - 1])
+def test_versions_begin_at_one(version):
+    assert read(header(lifecycle_id="rain", version=version)).version == version
+
+
+@pytest.mark.parametrize("what", [None, [], ["v"], "v", {}, {"type": "Submitted"}])
+def test_an_entry_without_a_header_is_refused_as_such(what):
+    with pytest.raises(EntryInvalid, match="has no header"):
+        read(what)
+
+
+@pytest.mark.parametrize("form", [0, 2, True, 1.0, "1", None])
+def test_a_form_of_another_version_is_refused_as_such(form):
+    with pytest.raises(EntryInvalid, match="not known to this version"):
+        read(header(v=form))
+
+
+def test_every_subject_needs_a_digest_not_only_one_of_them():
+    good = {"name": "plan", "digest": {"sha256": BYTES}}
+    for other in ({"name": "plan"}, {"digest": {}}, {"digest": "x"}, "plan"):
+        for subject in ([good, other], [other, good]):
+            with pytest.raises(EntryInvalid, match="subject"):
+                read(header(), subject)
+
+
+def test_a_time_is_written_in_utc_wherever_the_clock_stands():
+    there = timezone(timedelta(hours=5, minutes=30))
+    moment = datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC)
+    assert timestamp(moment) == timestamp(moment.astimezone(there)) == "2026-11-22T10:00:00.123Z"
+
+
+def test_a_scan_may_name_a_hundred_signs(ledger):
+    promote(ledger, 1)
+    signs = [(f"column {number}", "values", "up") for number in range(100)]
+    assert ledger.append(scanned(verdict="fail", signs=signs)).predicate["verdict"] == "fail"
+
+
+@pytest.mark.parametrize("sign", [("age", "values", 1), (1, "values", "up"), ("age", None, "up")])
+def test_every_part_of_a_sign_is_text(ledger, sign):
+    promote(ledger, 1)
+    with pytest.raises(LedgerConflict, match="a column, a question and a direction"):
+        ledger.append(scanned(verdict="fail", signs=[sign]))
+
+
+def test_a_version_that_is_no_champion_is_not_scanned_though_it_is_the_first(ledger):
+    for compose in (submitted(), trained()):
+        ledger.append(compose)
+    with pytest.raises(LedgerConflict, match="the champion is None"):
+        ledger.append(scanned(1))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"verdict": "pass"}, {"status": "ready"}, {"reasons": []}, {"reasons": ["champion"]}]
+)
+def test_the_decision_of_a_scan_says_what_the_scan_says(ledger, changed):
+    promote(ledger, 1)
+    said = {"verdict": "fail", "status": "blocked", "reasons": ["drift"]}
+    with pytest.raises(LedgerConflict, match="decision"):
+        ledger.append(
+            scanned(verdict="fail", certain=True, status="blocked", predicate={"noa:decision": said | changed})
+        )
+    blocked = scanned(verdict="fail", certain=True, status="blocked", predicate={"noa:decision": said})
+    assert ledger.append(blocked).status == "blocked"
+
+
+def test_a_decision_that_could_not_be_sealed_names_the_disk_as_its_cause(ledger, layout, monkeypatch):
+    real, heads = os.write, os.stat(layout.log_checkpoints)
+
+    def full(descriptor, data):
+        if os.path.samestat(os.fstat(descriptor), heads):
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data)
+
+    for compose in (submitted(), trained(), evaluated()):
+        ledger.append(compose)
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(LedgerConflict, match="recorded but not sealed") as caught:
+        ledger.append(decided())
+    monkeypatch.setattr(os, "write", real)
+    assert "could not be written" in str(caught.value.__cause__)
+
+
+def records():
+    """Every record that a module of the ledger defines."""
+    for module in pkgutil.iter_modules(noa_mlops.ledger.__path__, "noa_mlops.ledger."):
+        for name, found in vars(importlib.import_module(module.name)).items():
+            if isinstance(found, type) and dataclasses.is_dataclass(found) and found.__module__ == module.name:
+                yield pytest.param(found, id=name)
+
+
+@pytest.mark.parametrize("record", list(records()))
+def test_records_cannot_be_changed_and_hold_nothing_else(record):
+    assert record.__dataclass_params__.frozen
+    assert "__slots__" in vars(record)
