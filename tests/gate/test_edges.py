@@ -175,3 +175,9 @@ def test_what_a_check_found_cannot_be_changed_afterwards():
     with pytest.raises(AttributeError):
         found.unsure = "perhaps"
     assert not hasattr(found, "__dict__")
+
+
+def test_a_single_row_is_a_measurement_and_none_is_not():
+    threshold = Threshold("accuracy", minimum=0.9)
+    assert held(threshold, Estimate(1.0, 1)).promotes
+    assert held(threshold, Estimate(1.0, 0)).violations[0].reason == "was measured over no rows"
