@@ -142,3 +142,31 @@ def records():
 def test_records_cannot_be_changed_and_hold_nothing_else(record):
     assert record.__dataclass_params__.frozen
     assert "__slots__" in vars(record)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_forked_while_its_parent_writes_gets_in_a_line_of_its_own(ledger):
+    """What leads the line of the parent is the parent; nobody in the child would ever call upon the child."""
+    children = []
+
+    def compose(state):
+        children.append(os.fork())
+        if not children[0]:
+            status = 1
+            try:
+                status = ledger.append(submitted("child")).seq != 2
+            finally:
+                os._exit(status)
+        return submitted("parent")(state)
+
+    assert ledger.append(compose).seq == 1
+    assert os.waitpid(children[0], 0)[1] == 0
+    ledger.refresh()
+    assert ledger.state.size == 3
+
+
+def test_a_leader_that_waits_in_vain_for_the_files_says_so(ledger):
+    ledger._timeout = 0.05
+    with ledger._group.mutex, pytest.raises(LedgerConflict, match="in use by another thread"):
+        ledger.append(submitted())
+    assert ledger.append(submitted()).seq == 1
