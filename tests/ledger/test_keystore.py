@@ -11,6 +11,7 @@ import pytest
 from noa_mlops.errors import NotAuthorised
 from noa_mlops.evidence import SigningKey
 from noa_mlops.ledger import KeyStore, Ledger
+from noa_mlops.records.policy import KeyRecord
 
 
 @pytest.fixture
@@ -136,3 +137,40 @@ def test_the_environment_says_where_keys_lie(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CONFIG_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert KeyStore().root == tmp_path / ".config" / "noa" / "keys"
+
+
+def record(key):
+    return KeyRecord(key.public.keyid, key.public.scheme, key.public.pem)
+
+
+def test_a_key_that_was_added_is_found_by_its_id_and_refused_when_its_file_holds_another(keys):
+    fresh, other = SigningKey.generate(), SigningKey.generate()
+    assert keys.key(record(fresh), {}) is None
+    path = keys.add(fresh)
+    assert (path, stat.S_IMODE(path.stat().st_mode)) == (keys.path(fresh.public.keyid), 0o600)
+    assert keys.key(record(fresh), {}).public == fresh.public
+    path.write_bytes(other.private_pem())
+    with pytest.raises(NotAuthorised, match="holds another key than its name says"):
+        keys.key(record(fresh), {})
+
+
+def test_a_key_of_the_founding_is_found_by_its_role(keys):
+    founding = {role: keys.policy.keys[keys.policy.roles[role].keys[0]] for role in keys.policy.roles}
+    assert keys.key(founding["root"], founding).public == keys.signing_key("root").public
+    assert keys.key(founding["root"], {}) is None
+
+
+def test_no_key_is_looked_for_or_added_in_a_folder_that_is_open_to_others(keys):
+    fresh = SigningKey.generate()
+    keys.folder.chmod(0o750)
+    with pytest.raises(NotAuthorised, match="mode 0750"):
+        keys.key(record(fresh), {})
+    with pytest.raises(NotAuthorised, match="mode 0750"):
+        keys.add(fresh)
+
+
+def test_a_key_that_cannot_be_kept_says_which_file(keys):
+    fresh = SigningKey.generate()
+    keys.path(fresh.public.keyid).mkdir()
+    with pytest.raises(NotAuthorised, match=f"{fresh.public.keyid[:16]}.pem could not be written"):
+        keys.add(fresh)
