@@ -14,6 +14,7 @@ import noa_mlops.ledger
 from ledger.writing import BYTES, decided, evaluated, promote, scanned, submitted, trained
 from noa_mlops.errors import LedgerConflict
 from noa_mlops.evidence import SigningKey, sign_statement, split_line
+from noa_mlops.ledger import Ledger, split_records
 from noa_mlops.ledger.entry import EntryInvalid, read_entry, timestamp
 
 KEY = SigningKey.generate()
@@ -170,3 +171,31 @@ def test_a_leader_that_waits_in_vain_for_the_files_says_so(ledger):
     with ledger._group.mutex, pytest.raises(LedgerConflict, match="in use by another thread"):
         ledger.append(submitted())
     assert ledger.append(submitted()).seq == 1
+
+
+def test_each_measurement_is_one_look_more_and_nothing_else_is(ledger):
+    for number, expected in ((1, 1), (2, 2)):
+        ledger.append(submitted())
+        ledger.append(trained(number))
+        assert ledger.state.lifecycle("rain").looks == expected - 1
+        ledger.append(evaluated(number, predicate={"look": expected}))
+        assert ledger.state.lifecycle("rain").looks == expected
+    ledger.append(submitted())
+    ledger.append(trained(3))
+    for look in (2, 4, True, "3", None):
+        with pytest.raises(LedgerConflict, match="but the next is 3"):
+            ledger.append(evaluated(3, predicate={"look": look}))
+    ledger.append(decided(1))
+    assert ledger.state.lifecycle("rain").looks == 0
+
+
+def test_what_another_writer_has_sealed_is_not_sealed_again(ledger, layout, keystore):
+    with Ledger.open(layout, keystore) as other:
+        ledger.append(submitted())
+        other.refresh()
+        ledger.seal()
+        once = layout.log_checkpoints.read_bytes()
+        other.seal()
+        assert other.sealed_size == 2
+    assert layout.log_checkpoints.read_bytes() == once
+    assert len(split_records(once)) == 2
