@@ -114,21 +114,40 @@ def test_the_decision_of_a_scan_says_what_the_scan_says(ledger, changed):
     assert ledger.append(blocked).status == "blocked"
 
 
-def test_a_decision_that_could_not_be_sealed_names_the_disk_as_its_cause(ledger, layout, monkeypatch):
-    real, heads = os.write, os.stat(layout.log_checkpoints)
+@pytest.fixture
+def no_room_for_heads(layout, monkeypatch):
+    """Fills the disk as far as checkpoints go, from the moment that it is called."""
+    real = os.write
 
-    def full(descriptor, data):
-        if os.path.samestat(os.fstat(descriptor), heads):
-            raise OSError(28, "No space left on device")
-        return real(descriptor, data)
+    def fill():
+        heads = os.stat(layout.log_checkpoints)
 
+        def full(descriptor, data):
+            if os.path.samestat(os.fstat(descriptor), heads):
+                raise OSError(28, "No space left on device")
+            return real(descriptor, data)
+
+        monkeypatch.setattr(os, "write", full)
+
+    yield fill
+    monkeypatch.setattr(os, "write", real)
+
+
+def test_a_decision_that_could_not_be_sealed_names_the_disk_as_its_cause(ledger, no_room_for_heads):
     for compose in (submitted(), trained(), evaluated()):
         ledger.append(compose)
-    monkeypatch.setattr(os, "write", full)
+    no_room_for_heads()
     with pytest.raises(LedgerConflict, match="recorded but not sealed") as caught:
         ledger.append(decided())
-    monkeypatch.setattr(os, "write", real)
     assert "could not be written" in str(caught.value.__cause__)
+
+
+def test_where_a_seal_is_due_by_number_and_fails_the_last_one_is_told(ledger, no_room_for_heads):
+    no_room_for_heads()
+    outcomes = ledger.append_many(submitted() for _ in range(1000))
+    failed = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, LedgerConflict)]
+    assert failed == [999]
+    assert "entry 1000 is recorded but not sealed" in str(outcomes[999])
 
 
 def records():
