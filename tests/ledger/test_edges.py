@@ -16,6 +16,7 @@ from noa_mlops.errors import LedgerConflict
 from noa_mlops.evidence import SigningKey, sign_statement, split_line
 from noa_mlops.ledger import Ledger, split_records
 from noa_mlops.ledger.entry import EntryInvalid, read_entry, timestamp
+from noa_mlops.version import VERSION
 
 KEY = SigningKey.generate()
 UP = ("age", "values", "up")
@@ -218,3 +219,11 @@ def test_what_another_writer_has_sealed_is_not_sealed_again(ledger, layout, keys
         assert other.sealed_size == 2
     assert layout.log_checkpoints.read_bytes() == once
     assert len(split_records(once)) == 2
+
+
+def test_genesis_says_by_which_version_of_what_form_it_was_made(ledger):
+    assert ledger.entry(0).predicate == {
+        "format": 1,
+        "policy": ledger.state.policy.to_document(),
+        "created_with": VERSION,
+    }
