@@ -10,11 +10,11 @@ import pytest
 from noa_mlops.audit.anchors import Anchors
 from noa_mlops.audit.findings import Diagnosis, Finding, Verification
 from noa_mlops.audit.folding import Fold, Stored
-from noa_mlops.audit.proof import PortableProof, ProvenLine
+from noa_mlops.audit.proof import FORM, MAX_LINES, PortableProof, ProvenLine
 from noa_mlops.audit.proof_verification import ProofVerification
 from noa_mlops.audit.replay import Replay
 from noa_mlops.audit.signature_worker import ANSWER, HEAD, serve
-from noa_mlops.evidence import SigningKey, sign_statement
+from noa_mlops.evidence import ProofInvalid, SigningKey, sign_statement
 
 KEY, OTHER = SigningKey.generate(), SigningKey.generate()
 
@@ -66,3 +66,24 @@ def test_what_was_found_cannot_be_changed_afterwards(record):
 def test_what_is_kept_while_reading_has_its_fields_and_no_others(record):
     assert dataclasses.is_dataclass(record)
     assert "__slots__" in vars(record)
+
+
+@pytest.mark.parametrize(("lines", "many"), [(0, True), (1, False), (MAX_LINES, False), (MAX_LINES + 1, True)])
+def test_a_proof_holds_one_line_to_a_thousand_and_twenty_four(lines, many):
+    """Nothing else of these is right, so each is refused: for its number of lines, or for what comes after that."""
+    data = b"\n\n".join([f"{FORM}\nrain@1\n-".encode(), *[b"line"] * lines, b"text", b"signature"])
+    with pytest.raises(ProofInvalid) as caught:
+        PortableProof.from_bytes(data)
+    assert ("does not hold 1 to 1024 ledger lines" in str(caught.value)) is many
+
+
+def test_a_signature_that_was_changed_is_one_finding(audited):
+    audited.flip(audited.stored / "model.sig", -2)
+    assert len(audited.findings()) == 1
+
+
+def test_a_checkpoint_that_does_not_hold_is_named_by_its_number(audited):
+    notes = audited.layout.log_checkpoints.read_bytes()
+    audited.flip(audited.layout.log_checkpoints, -6)
+    count = notes.count(b"\n\n\n") or len([part for part in notes.split(b"\n\n") if part.startswith(b"\xe2\x80\x94")])
+    assert any(finding.reason.startswith(f"checkpoint {count} ") for finding in audited.findings())

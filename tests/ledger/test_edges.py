@@ -12,10 +12,11 @@ import pytest
 
 import noa_mlops.ledger
 from ledger.writing import BYTES, decided, evaluated, promote, scanned, submitted, trained
-from noa_mlops.errors import LedgerConflict
+from noa_mlops.errors import LedgerConflict, LedgerTampered
 from noa_mlops.evidence import SigningKey, sign_statement, split_line
 from noa_mlops.ledger import Ledger, split_records
 from noa_mlops.ledger.entry import EntryInvalid, read_entry, timestamp
+from noa_mlops.ledger.waiting import MAX_BATCH, Queue, Request
 from noa_mlops.version import VERSION
 
 KEY = SigningKey.generate()
@@ -227,3 +228,59 @@ def test_genesis_says_by_which_version_of_what_form_it_was_made(ledger):
         "policy": ledger.state.policy.to_document(),
         "created_with": VERSION,
     }
+
+
+def test_a_batch_holds_as_many_as_it_may_and_not_one_more():
+    queue = Queue()
+    requests = [Request([submitted()] * count) for count in (MAX_BATCH - 1, 1, 1, MAX_BATCH)]
+    assert [queue.join(request) for request in requests] == [True, False, False, False]
+    assert [queue.take(), queue.take(), queue.take(), queue.take()] == [requests[:2], requests[2:3], requests[3:], []]
+
+
+def test_who_gives_up_although_called_upon_leaves_the_line_to_the_next():
+    queue, first, second, third = Queue(), *(Request([submitted()]) for _ in range(3))
+    assert queue.join(first)
+    queue.abandon(first)
+    assert queue.join(second)
+    assert not queue.join(third)
+    queue.abandon(second)
+    assert third.leads
+    assert third.wait(0)
+    assert queue.take() == [third]
+
+
+def test_who_waits_may_leave_but_not_who_leads_or_is_being_written():
+    queue, first, second, third = Queue(), *(Request([submitted()]) for _ in range(3))
+    for request in (first, second, third):
+        queue.join(request)
+    assert [queue.leave(first), queue.leave(second), queue.leave(second)] == [False, True, False]
+    assert queue.take() == [first, third]
+    assert not queue.leave(third)
+
+
+def test_each_who_waited_gets_a_failure_of_its_own_that_names_the_one_of_all():
+    request, failure = Request([submitted(), submitted()]), LedgerConflict("the disk is full")
+    request.outcomes = [ValueError("its own")]
+    request.fail(failure)
+    own, shared = request.outcomes
+    assert (str(own), str(shared)) == ("its own", "the disk is full")
+    assert shared is not failure
+    assert shared.__cause__ is failure
+
+
+def test_a_ledger_that_lost_its_end_while_it_is_read_is_noticed(ledger, layout):
+    promote(ledger)
+    lines = layout.ledger.read_bytes().splitlines(keepends=True)
+    layout.ledger.write_bytes(b"".join(lines[:-1]))
+    for read in (ledger.entries, ledger.known_entries):
+        with pytest.raises(LedgerTampered, match="holds 4 entries; 5 were known"):
+            list(read())
+    layout.ledger.write_bytes(b"".join(lines))
+    assert len(list(ledger.entries())) == 5
+
+
+def test_a_ledger_that_was_emptied_is_said_to_be_gone(ledger, layout):
+    ledger.close()
+    layout.ledger.write_bytes(b"")
+    with pytest.raises(LedgerTampered, match=r"is gone or empty, but checkpoints\.log vouches for what it held"):
+        Ledger.read_only(layout)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+import threading
+from dataclasses import replace
 
 import pytest
 
-from ledger.writing import promote, submitted
-from noa_mlops.audit import verify
+from ledger.writing import promote, scanned, submitted
+from noa_mlops.audit import proof_of, verify, verify_proof
 from noa_mlops.audit.anchors import claimed_size
+from noa_mlops.errors import LedgerConflict, NotAuthorised
+from noa_mlops.evidence import LogCheckpoint, SigningKey, sign_checkpoint
 from noa_mlops.ledger import KnownLogs, Ledger, split_records
+from noa_mlops.ledger.signers import Signers
+from trust.deciding import changing, new_key, with_key
+from trust.test_incidents import enabled, hold, investigated
+from trust.test_rollback import replace_champion, rolling_back
 
 
 @pytest.fixture
@@ -92,3 +102,83 @@ def test_a_damaged_ledger_is_held_against_what_was_seen_as_far_as_it_holds(layou
 )
 def test_what_a_note_says_its_size_is_or_that_it_says_none(note, size):
     assert claimed_size(note) == size
+
+
+@pytest.mark.parametrize("envelope", ["nonsense", {"payload": "x"}, [1]])
+def test_an_act_that_cannot_be_read_decides_nothing(ledger, envelope):
+    promote(ledger)
+    replace_champion(ledger)
+    with pytest.raises(LedgerConflict, match="carries an act that"):
+        ledger.append(rolling_back(1, envelope=envelope))
+
+
+def test_an_act_is_recorded_only_by_a_key_that_may(ledger):
+    promote(ledger)
+    replace_champion(ledger)
+    policy = ledger.state.policy
+    held = policy.roles["verifier"]
+    less = replace(held, may=tuple(what for what in held.may if what != "RolledBack"))
+    ledger.append(changing(replace(policy, roles={**policy.roles, "verifier": less}), ledger.keys.signing_key("root")))
+    with pytest.raises(LedgerConflict, match="is signed by a key that may not sign RolledBack"):
+        ledger.append(rolling_back(1, ledger.keys.signing_key("operator")))
+
+
+def test_a_proof_says_which_policy_its_checkpoint_names_instead_of_the_last(ledger, layout):
+    promote(ledger)
+    proof, state = proof_of(layout, "rain", 1), ledger.state
+    head = LogCheckpoint(ledger.origin, state.size, state.frontier.root(), 7)
+    other = replace(proof, checkpoint=sign_checkpoint(head, ledger.keys.signing_key("verifier")))
+    [finding] = verify_proof(other.to_bytes(), file="p", origin=ledger.origin).findings
+    assert "names the policy of entry 7; the last one that is shown is that of entry 0" in finding.reason
+
+
+def test_pins_are_raised_by_one_at_a_time(ledger, layout):
+    known = KnownLogs()
+    pin = known.pin(layout.ledger)
+    folder = os.open(known.path.parent, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    raising = threading.Thread(target=known.begin, args=(layout.ledger, replace(pin, size=9)))
+    raising.start()
+    raising.join(0.3)
+    assert raising.is_alive()
+    assert known.pin(layout.ledger) == pin
+    os.close(folder)
+    raising.join()
+    assert known.pin(layout.ledger).size == 9
+
+
+def test_a_program_that_holds_a_key_is_remembered_and_nothing_but_words_is_taken(tmp_path):
+    public = SigningKey.generate().public
+    signers = Signers.of(tmp_path)
+    assert signers.external(public) is None
+    added = signers.adding(public.keyid, "sign", ["signer", "--key", "1"])
+    assert added == Signers.of(tmp_path)
+    assert added.external(public) is not None
+    for argv in (["signer", ""], ["signer", 1], []):
+        with pytest.raises(ValueError, match="must give for a key id"):
+            added.adding(public.keyid, "sign", argv)
+
+
+def test_a_passphrase_is_what_the_program_prints_without_the_end_of_its_line(tmp_path):
+    public = SigningKey.generate().public
+    printing = Signers.of(tmp_path).adding(public.keyid, "passphrase", ["printf", "%s\\r\\n", "s3cret~"])
+    assert printing.passphrase(public.keyid, tmp_path / "key.pem") == b"s3cret~"
+    failing = printing.adding(public.keyid, "passphrase", ["false"])
+    with pytest.raises(NotAuthorised, match="exit status 1"):
+        failing.passphrase(public.keyid, tmp_path / "key.pem")
+
+
+def test_every_decision_of_people_is_sealed_before_anybody_is_told(ledger):
+    """Of each kind that has an act, and of the scan that makes the first of them due."""
+    operator, root = ledger.keys.signing_key("operator"), ledger.keys.signing_key("root")
+    promote(ledger)
+    ledger.append(scanned(verdict="fail", certain=True, status="blocked"))
+    assert ledger.sealed_size == ledger.state.size
+    ledger.append(investigated(operator))
+    assert ledger.sealed_size == ledger.state.size
+    ledger.append(enabled(hold(ledger), operator))
+    assert ledger.sealed_size == ledger.state.size
+    ledger.append(rolling_back(1, operator))
+    assert ledger.sealed_size == ledger.state.size
+    ledger.append(changing(with_key(ledger.state.policy, "operator", fresh := new_key()), root, fresh))
+    assert ledger.sealed_size == ledger.state.size
