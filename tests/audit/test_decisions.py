@@ -153,7 +153,14 @@ def test_a_redacted_plan_is_named_as_not_recomputable_and_is_no_failure(history)
     result = verify(history.layout, decisions=True)
     assert result.findings == ()
     assert result.decisions == 5
-    assert any("cannot be computed again" in note and "was redacted" in note for note in result.notes)
+    [decision] = (
+        entry["noa_entry"]
+        for entry in map(json.loads, history.layout.ledger.read_bytes().splitlines())
+        if (entry["noa_entry"]["type"], entry["noa_entry"].get("version")) == ("PromotionReady", 4)
+    )
+    [note] = (note for note in result.notes if "cannot be computed again" in note)
+    assert note.startswith(f"The decision on {decision['lifecycle_id']}@4 (entry {decision['seq']})")
+    assert note.endswith(f"its plan {plan[:16]} was redacted.")
 
 
 def test_the_command_line_says_how_many_were_computed_again(history, capsys):

@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from noa_mlops.audit import verify
-from noa_mlops.audit.signatures import PAYS_FROM, ChecksLost, check_apart, check_here
+from noa_mlops.audit.signatures import (
+    MOST_WORKERS,
+    PAYS_FROM,
+    ChecksLost,
+    check_apart,
+    check_here,
+    check_signatures,
+)
 from noa_mlops.errors import LifecycleError
 from noa_mlops.ledger import (
     Draft,
@@ -156,4 +163,16 @@ def test_the_processes_are_given_nothing_but_lines_and_public_keys(layout, monke
     for child in children():
         assert Path(f"/proc/{child}/environ").read_bytes() == b""
         assert len(list(Path(f"/proc/{child}/fd").iterdir())) <= 4
+    checked.close()
+
+
+def test_a_long_log_gets_a_process_for_each_core_and_a_short_one_none(layout):
+    cores = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    checked = check_signatures(unsigned(layout), PAYS_FROM)
+    assert next(checked)[1]
+    assert len(children()) == (cores if cores > 1 else 0)
+    checked.close()
+    checked = check_signatures(unsigned(layout), PAYS_FROM - 1)
+    assert next(checked)[1]
+    assert children() == []
     checked.close()

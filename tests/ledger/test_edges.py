@@ -284,3 +284,12 @@ def test_a_ledger_that_was_emptied_is_said_to_be_gone(ledger, layout):
     layout.ledger.write_bytes(b"")
     with pytest.raises(LedgerTampered, match=r"is gone or empty, but checkpoints\.log vouches for what it held"):
         Ledger.read_only(layout)
+
+
+@pytest.mark.parametrize("reason", ["threshold", "champion", "hygiene", "inconclusive", "drift", "approval", "no_gate"])
+def test_a_decision_may_block_for_each_reason_that_there_is(ledger, reason):
+    for compose in (submitted(), trained(), evaluated()):
+        ledger.append(compose)
+    verdict = {"threshold": "fail", "champion": "fail", "hygiene": "fail", "inconclusive": "inconclusive"}
+    blocked = decided(verdict=verdict.get(reason, "pass"), status="blocked", reasons=[reason])
+    assert ledger.append(blocked).status == "blocked"
