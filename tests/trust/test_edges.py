@@ -13,6 +13,7 @@ import pytest
 from ledger.writing import promote, scanned, submitted
 from noa_mlops.audit import proof_of, verify, verify_proof
 from noa_mlops.audit.anchors import claimed_size
+from noa_mlops.audit.proof_policies import NotProven, changes_policy, fold_policies
 from noa_mlops.errors import LedgerConflict, NotAuthorised
 from noa_mlops.evidence import LogCheckpoint, SigningKey, sign_checkpoint
 from noa_mlops.ledger import KnownLogs, Ledger, split_records
@@ -182,3 +183,22 @@ def test_every_decision_of_people_is_sealed_before_anybody_is_told(ledger):
     assert ledger.sealed_size == ledger.state.size
     ledger.append(changing(with_key(ledger.state.policy, "operator", fresh := new_key()), root, fresh))
     assert ledger.sealed_size == ledger.state.size
+
+
+def test_a_proof_whose_first_line_is_said_to_be_another_proves_nothing(ledger, layout):
+    promote(ledger)
+    first, *others = proof_of(layout, "rain", 1).lines
+    moved = replace(first, inclusion=replace(first.inclusion, index=1))
+    proof = replace(proof_of(layout, "rain", 1), lines=(moved, *others))
+    with pytest.raises(NotProven, match="is genesis, but not said to be the first line") as caught:
+        fold_policies(proof)
+    assert caught.value.entry == 1
+
+
+def test_a_line_that_is_no_entry_changes_no_policy(ledger):
+    assert not changes_policy(b"nonsense")
+    assert not changes_policy(ledger.append(submitted()).line)
+    changed = ledger.append(
+        changing(with_key(ledger.state.policy, "operator", fresh := new_key()), ledger.keys.signing_key("root"), fresh)
+    )
+    assert changes_policy(changed.line)
