@@ -16,6 +16,7 @@ from noa_mlops.errors import LedgerConflict, LedgerTampered
 from noa_mlops.evidence import SigningKey, sign_statement, split_line
 from noa_mlops.ledger import Ledger, split_records
 from noa_mlops.ledger.entry import EntryInvalid, read_entry, timestamp
+from noa_mlops.ledger.objects import put_object
 from noa_mlops.ledger.waiting import MAX_BATCH, Queue, Request
 from noa_mlops.version import VERSION
 
@@ -293,3 +294,23 @@ def test_a_decision_may_block_for_each_reason_that_there_is(ledger, reason):
     verdict = {"threshold": "fail", "champion": "fail", "hygiene": "fail", "inconclusive": "inconclusive"}
     blocked = decided(verdict=verdict.get(reason, "pass"), status="blocked", reasons=[reason])
     assert ledger.append(blocked).status == "blocked"
+
+
+def test_a_scan_of_no_lifecycle_is_refused(ledger):
+    with pytest.raises(LedgerConflict, match="names no lifecycle"):
+        ledger.append(lambda state: dataclasses.replace(scanned()(state), lifecycle_id=None))
+
+
+def test_an_object_that_another_process_wrote_is_synced_before_it_is_named(ledger, layout, monkeypatch):
+    digest = ledger.put_object(b"an object")
+    synced, real = [], os.fsync
+
+    def fsync(descriptor):
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert ledger.put_object(b"an object") == digest
+    assert synced == []
+    assert put_object(layout.objects, b"an object") == digest
+    assert synced == [str(layout.objects)]

@@ -16,7 +16,8 @@ from noa_mlops.audit.anchors import claimed_size
 from noa_mlops.audit.proof_policies import NotProven, changes_policy, fold_policies
 from noa_mlops.errors import LedgerConflict, NotAuthorised
 from noa_mlops.evidence import LogCheckpoint, SigningKey, sign_checkpoint
-from noa_mlops.ledger import KnownLogs, Ledger, split_records
+from noa_mlops.ledger import KnownLogs, Ledger, split_records, version_scope
+from noa_mlops.ledger.incident_law import investigation_scope
 from noa_mlops.ledger.signers import Signers
 from trust.deciding import changing, new_key, with_key
 from trust.test_incidents import enabled, hold, investigated
@@ -202,3 +203,25 @@ def test_a_line_that_is_no_entry_changes_no_policy(ledger):
         changing(with_key(ledger.state.policy, "operator", fresh := new_key()), ledger.keys.signing_key("root"), fresh)
     )
     assert changes_policy(changed.line)
+
+
+def test_a_version_that_was_judged_against_another_champion_is_not_enabled(ledger):
+    operator = ledger.keys.signing_key("operator")
+    promote(ledger)
+    replace_champion(ledger)
+    ledger.append(scanned(2, verdict="fail", certain=True, status="blocked"))
+    ledger.append(investigated(operator, version=2))
+    waiting = hold(ledger)
+    ledger.append(rolling_back(1, operator))
+    with pytest.raises(LedgerConflict, match="judged against another champion"):
+        ledger.append(enabled(waiting, operator))
+
+
+def test_the_scopes_of_acts_are_written_in_one_way():
+    """People may sign them with programs of their own, so the words count."""
+    assert investigation_scope("rain", 3, "2" * 64) == {
+        "lifecycle_id": "rain",
+        "incident": 3,
+        "report": {"sha256": "2" * 64},
+    }
+    assert version_scope("rain", 3, "2" * 64) == {"lifecycle_id": "rain", "version": 3, "model": {"sha256": "2" * 64}}
