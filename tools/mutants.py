@@ -82,6 +82,7 @@ class Warm:
         return True
 
     def _try_all(self, session: pytest.Session) -> None:
+        session.config.pluginmanager.unregister(name="terminalreporter")  # a mutant may close what it writes to
         session.config.pluginmanager.register(Judge(self.record))
         functions, items = live_functions(), {item.nodeid: item for item in session.items}
         trials = (
@@ -107,8 +108,8 @@ def _share(session: pytest.Session) -> None:
 
 
 def told(mutant: Mutant, status: int) -> int:
-    """Say that a mutant survived, as soon as it is known."""
-    if status == SURVIVED:
+    """Say that a mutant survived, as soon as it is known; one that made trouble here is not said to be killed."""
+    if status in (SURVIVED, TROUBLE):
         print(f"SURVIVED  {mutant}", flush=True)
     return status
 
@@ -150,7 +151,7 @@ def scores(chosen: Sequence[Mutant], statuses: dict[int, int]) -> None:
     for place, status in statuses.items():
         room = next(room for room, files in ROOMS.items() if chosen[place].file in files)
         total.update((room, "all"))
-        killed.update((room, "all") if status != SURVIVED else ())
+        killed.update((room, "all") if status not in (SURVIVED, TROUBLE) else ())
     for room in total:
         print(f"{room}: killed {killed[room]} of {total[room]}, {100 * killed[room] / total[room]:.1f} %")
 
@@ -174,7 +175,7 @@ def main() -> None:
     with workplace() as root:
         statuses = try_all(root, chosen, arguments.tests or TESTS)
         if TROUBLE in statuses.values():
-            sys.exit(Path(root, "trouble").read_text())
+            print(Path(root, "trouble").read_text(), file=sys.stderr)
     scores(chosen, statuses)
     drawn = "all" if arguments.sample is None else f"a sample drawn with seed {arguments.seed}"
     print(f"{drawn}, in {(time.monotonic() - began) / 60:.0f} minutes")
