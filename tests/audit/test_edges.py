@@ -7,14 +7,18 @@ import io
 
 import pytest
 
+from noa_mlops.audit import proof_of, verify, verify_proof
 from noa_mlops.audit.anchors import Anchors
 from noa_mlops.audit.findings import Diagnosis, Finding, Verification
 from noa_mlops.audit.folding import Fold, Stored
-from noa_mlops.audit.proof import FORM, MAX_LINES, PortableProof, ProvenLine
+from noa_mlops.audit.model_folder import folder_findings
+from noa_mlops.audit.proof import FORM, MAX_LINES, MAX_PROOF, PortableProof, ProvenLine
 from noa_mlops.audit.proof_verification import ProofVerification
 from noa_mlops.audit.replay import Replay
 from noa_mlops.audit.signature_worker import ANSWER, HEAD, serve
 from noa_mlops.evidence import ProofInvalid, SigningKey, sign_statement
+from noa_mlops.records.documents import sha256
+from noa_mlops.records.manifest import Manifest
 
 KEY, OTHER = SigningKey.generate(), SigningKey.generate()
 
@@ -87,3 +91,31 @@ def test_a_checkpoint_that_does_not_hold_is_named_by_its_number(audited):
     audited.flip(audited.layout.log_checkpoints, -6)
     count = notes.count(b"\n\n\n") or len([part for part in notes.split(b"\n\n") if part.startswith(b"\xe2\x80\x94")])
     assert any(finding.reason.startswith(f"checkpoint {count} ") for finding in audited.findings())
+
+
+def test_a_proof_over_the_cap_is_not_looked_into():
+    with pytest.raises(ProofInvalid, match=f"is larger than {MAX_PROOF} bytes"):
+        PortableProof.from_bytes(bytes(MAX_PROOF + 1))
+    with pytest.raises(ProofInvalid, match="does not begin with"):
+        PortableProof.from_bytes(bytes(MAX_PROOF))
+
+
+def test_a_folder_that_was_handed_out_is_held_against_its_manifest_and_the_files_beside_it(audited):
+    name = audited.layout.version("little", "command", 1)
+    manifest = Manifest.from_bytes((name / "manifest.json").read_bytes())
+    beside = {"manifest.json": sha256((name / "manifest.json").read_bytes()), "model/none": "0" * 64}
+    others = {f"{path.name}": sha256(path.read_bytes()) for path in name.iterdir() if path.is_file()}
+    assert list(folder_findings(name, manifest, beside | others)) == []
+    assert dict(folder_findings(name, manifest, beside | others | {"model.sig": "0" * 64})) == {
+        "model.sig": "is not the file that was signed"
+    }
+    (name / "model" / "more").write_bytes(b"")
+    assert dict(folder_findings(name, manifest, beside | others)) == {"model/more": "is not in the manifest"}
+
+
+def test_a_proof_counts_the_files_of_the_model_and_of_its_code(audited):
+    proof = proof_of(audited.layout, "little", 1)
+    result = verify_proof(proof.to_bytes(), file="p", origin=f"{verify(audited.layout).origin}", model=audited.stored)
+    manifest = Manifest.from_bytes((audited.stored / "manifest.json").read_bytes())
+    assert result.findings == ()
+    assert result.files == len(manifest.files) + len(manifest.code) > len(manifest.files)

@@ -12,11 +12,12 @@ import pytest
 
 import noa_mlops.ledger
 from ledger.writing import BYTES, decided, evaluated, promote, scanned, submitted, trained
-from noa_mlops.errors import LedgerConflict, LedgerTampered
+from noa_mlops.errors import LedgerConflict, LedgerTampered, NotAuthorised, NotFound
 from noa_mlops.evidence import SigningKey, sign_statement, split_line
 from noa_mlops.ledger import Ledger, split_records
 from noa_mlops.ledger.entry import EntryInvalid, read_entry, timestamp
 from noa_mlops.ledger.objects import put_object
+from noa_mlops.ledger.signers import Signers
 from noa_mlops.ledger.waiting import MAX_BATCH, Queue, Request
 from noa_mlops.version import VERSION
 
@@ -314,3 +315,48 @@ def test_an_object_that_another_process_wrote_is_synced_before_it_is_named(ledge
     assert synced == []
     assert put_object(layout.objects, b"an object") == digest
     assert synced == [str(layout.objects)]
+
+
+def test_a_folder_without_a_ledger_is_not_opened(layout, keystore):
+    with pytest.raises(NotFound, match="there is no ledger in") as caught:
+        Ledger.open(layout, keystore)
+    assert caught.value.hint == "'noa init' begins a project."
+    layout.evidence.mkdir(parents=True)
+    with pytest.raises(NotFound, match="there is no ledger in"):
+        Ledger.open(layout, keystore)
+
+
+def test_an_object_over_the_limit_is_not_stored(layout):
+    class Large(bytes):
+        """As large as it says, and no larger."""
+
+        __slots__ = ()
+
+        def __len__(self):
+            return (1 << 28) + 1
+
+    with pytest.raises(LedgerConflict, match="over the limit of 268435456"):
+        put_object(layout.objects, Large())
+    assert not layout.objects.exists()
+
+
+def test_a_version_that_there_is_not_is_none(ledger):
+    ledger.append(submitted())
+    versions = ledger.state.lifecycle("rain").versions
+    assert versions[1].version == 1
+    for absent in (0, 2):
+        with pytest.raises(KeyError):
+            versions[absent]
+    with pytest.raises(KeyError):
+        ledger.state.lifecycles["snow"]
+
+
+def test_a_program_that_prints_more_than_a_signature_is_refused(tmp_path):
+    public = KEY.public
+    for count, refused in ((4096, False), (4097, True)):
+        printing = Signers.of(tmp_path).adding(public.keyid, "passphrase", ["head", "-c", str(count), "/dev/zero"])
+        if refused:
+            with pytest.raises(NotAuthorised, match="printed more than"):
+                printing.passphrase(public.keyid, tmp_path / "key.pem")
+        else:
+            assert len(printing.passphrase(public.keyid, tmp_path / "key.pem")) == count

@@ -16,11 +16,12 @@ from noa_mlops.audit.anchors import claimed_size
 from noa_mlops.audit.proof_policies import NotProven, changes_policy, fold_policies
 from noa_mlops.errors import LedgerConflict, NotAuthorised
 from noa_mlops.evidence import LogCheckpoint, SigningKey, sign_checkpoint
-from noa_mlops.ledger import KnownLogs, Ledger, split_records, version_scope
+from noa_mlops.ledger import KnownLogs, Ledger, distrust, split_records, version_scope
 from noa_mlops.ledger.incident_law import investigation_scope
 from noa_mlops.ledger.signers import Signers
 from trust.deciding import changing, new_key, with_key
 from trust.test_incidents import enabled, hold, investigated
+from trust.test_proofs import rotate
 from trust.test_rollback import replace_champion, rolling_back
 
 
@@ -225,3 +226,48 @@ def test_the_scopes_of_acts_are_written_in_one_way():
         "report": {"sha256": "2" * 64},
     }
     assert version_scope("rain", 3, "2" * 64) == {"lifecycle_id": "rain", "version": 3, "model": {"sha256": "2" * 64}}
+
+
+@pytest.mark.parametrize(("behind", "said"), [(1, False), (2, True), (3, True)])
+def test_verify_says_when_a_revocation_leaves_entries_untrusted_and_not_when_it_leaves_none(
+    ledger, layout, behind, said
+):
+    promote(ledger)
+    ledger.append(submitted())
+    rotate(ledger, ledger.keys.signing_key("root"), last=ledger.state.size - behind)
+    notes_ = [note for note in verify(layout).notes if "was revoked by entry 6" in note]
+    assert len(notes_) == said
+
+
+@pytest.mark.parametrize("behind", [0, 1])
+def test_an_entry_at_the_last_trusted_one_is_trusted_and_the_next_is_not(ledger, behind):
+    promote(ledger)
+    old = ledger.keys.signing_key("verifier").public.keyid
+    rotate(ledger, ledger.keys.signing_key("root"), last=3)
+    assert (distrust(ledger.state.policies, 3 + behind, old) is None) is (behind == 0)
+
+
+def test_the_origin_of_a_proof_is_held_against_its_first_entry(ledger, layout):
+    promote(ledger)
+    [finding] = verify_proof(proof_of(layout, "rain", 1).to_bytes(), file="p", origin="demo/0").findings
+    assert finding.entry == 0
+    assert "not demo/0" in finding.reason
+
+
+def test_a_checkpoint_that_names_no_policy_where_one_was_named_is_said_to(ledger, layout, another_machine):
+    ledger.append(submitted())
+    key = ledger.keys.signing_key("verifier")
+    ledger.close()
+    root, size = ledger.state.frontier.root(), ledger.state.size
+    signed = [sign_checkpoint(LogCheckpoint(ledger.origin, size, root, named), key) for named in (0, None)]
+    layout.log_checkpoints.write_bytes(layout.log_checkpoints.read_bytes().replace(*signed))
+    another_machine()
+    assert any(
+        "names no policy, but that of entry 0 was in force" in reason for _, reason in about_the_checkpoints(layout)
+    )
+
+
+def about_the_checkpoints(layout):
+    """Findings in its checkpoints."""
+    found = (finding for finding in verify(layout).findings if finding.file == str(layout.log_checkpoints))
+    return [(finding.entry, finding.reason) for finding in found]
