@@ -11,9 +11,10 @@ from audit.conftest import Copy, orchestrator_of, run
 from end_to_end.projects import PREDICT, lay_out, rows
 from noa_mlops.audit import verify
 from noa_mlops.cli.app import main
-from noa_mlops.evidence import sign_statement
+from noa_mlops.evidence import ECDSA_P256, SigningKey, sign_model, sign_statement
 from noa_mlops.ledger import KeyStore, KnownLogs, Ledger
 from noa_mlops.records.documents import sha256
+from noa_mlops.records.manifest import Manifest
 
 LEDGER = "storage/db/evidence/ledger.jsonl"
 LITTLE = {"roc_auc": {"min": 0.8, "versus_champion": {"max_drop": 0.05}}}
@@ -64,10 +65,15 @@ def of_decisions(history):
     return [(finding.entry, finding.reason) for finding in found if str(finding) not in known]
 
 
-def resigned(history, kind, version, change, *, follow=False):
+def nothing(_):
+    """Change nothing."""
+
+
+def resigned(history, kind, version, change=nothing, *, rename=nothing, follow=False):
     """Edit one entry and sign it and all after it again with the runtime's key; the index of that version's decision.
 
-    With ``follow``, decisions name the new lines they rest on, as a forger would have them do.
+    ``change`` is given its predicate, ``rename`` its subjects. With ``follow``, decisions name the new lines they rest
+    on, as a forger would have them do.
     """
     path = history.layout.ledger
     lines = path.read_bytes().splitlines()
@@ -81,6 +87,7 @@ def resigned(history, kind, version, change, *, follow=False):
         edited = (header["type"], header.get("version")) == (kind, version)
         if edited:
             change(statement["predicate"])
+            rename(statement["subject"])
         if (header["type"], header.get("version")) == ("PromotionReady", version):
             decision = header["seq"]
         if follow and header["type"] == "PromotionReady":
@@ -141,6 +148,25 @@ def test_a_decision_that_was_turned_round_is_named(history):
 
     decision = resigned(history, "PromotionReady", 4, soften, follow=True)
     assert {entry for entry, _ in of_decisions(history)} == {decision}
+
+
+def test_a_model_signature_that_the_log_names_and_a_stranger_made_is_found(history):
+    """Even whoever holds the runtime's key cannot sign models."""
+    path = history.layout.version("little", "command", 1) / "model.sig"
+    manifest = Manifest.from_bytes(path.with_name("manifest.json").read_bytes())
+    forged = sign_model("little@1", manifest.files, SigningKey.generate(ECDSA_P256))
+
+    def rename(subject):
+        [named] = (item["digest"] for item in subject if item["name"] == "model.sig")
+        named["sha256"] = sha256(forged)
+
+    decision = resigned(history, "PromotionReady", 1, rename=rename, follow=True)
+    history.rewrite(path, forged)
+    found = [
+        (finding.entry, finding.reason) for finding in verify(history.layout).findings if finding.file == str(path)
+    ]
+    assert [entry for entry, _ in found] == [decision]
+    assert "is by a key that may not sign models here" in found[0][1]
 
 
 def test_a_redacted_plan_is_named_as_not_recomputable_and_is_no_failure(history):

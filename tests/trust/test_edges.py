@@ -271,3 +271,19 @@ def about_the_checkpoints(layout):
     """Findings in its checkpoints."""
     found = (finding for finding in verify(layout).findings if finding.file == str(layout.log_checkpoints))
     return [(finding.entry, finding.reason) for finding in found]
+
+
+def test_a_head_that_is_signed_twice_is_as_good_as_once(ledger, layout):
+    ledger.append(submitted())
+    ledger.close()
+    layout.log_checkpoints.write_bytes(layout.log_checkpoints.read_bytes() + notes(layout)[-1] + b"\n")
+    assert about_the_checkpoints(layout) == []
+    assert verify(layout).checkpoints == 3
+
+
+def test_nothing_vouches_for_a_ledger_without_its_first_entry(ledger, layout):
+    ledger.close()
+    layout.ledger.write_bytes(b"{}\n")
+    result = verify(layout)
+    assert (result.sealed, result.entries, result.origin, result.checkpoints) == (0, 0, None, 1)
+    assert not result.holds
