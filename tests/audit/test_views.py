@@ -47,7 +47,7 @@ def test_a_promoted_version_shows_data_metrics_decision_and_entries(ledger):
     assert view["submitted"]["code"][0]["path"] == "src/train.sh"
     assert view["training"]["cause"] == "completed"
     assert view["evaluation"]["metrics"]["roc_auc"] > 0.8
-    assert view["evaluation"]["rows"] == 100
+    assert view["evaluation"]["rows"] == 1200
     assert (view["decision"]["status"], view["decision"]["verdict"]) == ("ready", "pass")
     assert view["decision"]["thresholds"] == {"roc_auc": {"min": 0.8}}
     assert view["decided_by"] == view["entries"][-1]["keyid"]

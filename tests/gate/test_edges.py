@@ -143,14 +143,14 @@ def test_the_largest_whole_number_that_is_one_is_taken_as_it_is():
 @pytest.mark.parametrize(
     ("rules", "asks"),
     [
-        ([None], False),
+        ([None], True),
         ([VersusChampion("none")], False),
-        ([None, VersusChampion("none")], False),
+        ([None, VersusChampion("none")], True),
         ([VersusChampion("max_drop", 0.1)], True),
-        ([None, VersusChampion("none"), VersusChampion("min_gain")], True),
+        ([VersusChampion("none"), VersusChampion("none")], False),
     ],
 )
-def test_a_plan_asks_for_the_champion_when_one_of_its_metrics_does(rules, asks):
+def test_a_plan_asks_for_the_champion_unless_every_metric_of_its_refuses(rules, asks):
     assert compares([Threshold("roc_auc", 0.5, versus_champion=rule) for rule in rules]) is asks
 
 

@@ -91,6 +91,13 @@ def test_a_declared_lack_of_a_gate_promotes_without_a_measurement(ledger):
     assert version(ledger).status == "champion"
 
 
+def test_a_version_may_be_measured_again_before_it_is_decided_on_and_each_time_is_a_look(ledger):
+    take(ledger, submitted(), trained(), evaluated(), evaluated())
+    assert (version(ledger).status, ledger.state.lifecycle("rain").looks) == ("evaluated", 2)
+    take(ledger, decided())
+    assert version(ledger).status == "champion"
+
+
 @pytest.mark.parametrize("failure", [training_failed(), evaluation_failed()])
 def test_a_failure_ends_a_version(ledger, failure):
     take(ledger, submitted())
@@ -116,7 +123,8 @@ def test_a_failure_ends_a_version(ledger, failure):
         ((submitted(), trained()), decided(), "without a measurement"),
         ((submitted(), trained()), evaluated(checksum=OTHER), "other bytes"),
         ((submitted(), trained()), evaluation_failed(checksum=OTHER), "other bytes"),
-        ((submitted(), trained(), evaluated()), evaluated(), "version 1 is evaluated"),
+        ((submitted(), trained(), evaluated()), trained(), "version 1 is evaluated"),
+        ((submitted(), trained(), evaluated(), decided()), evaluated(), "version 1 is champion"),
         ((submitted(), trained(), evaluated()), decided(checksum=OTHER), "other bytes"),
         ((submitted(), trained(), evaluated()), decided(replaces=2), "another champion than None"),
         ((submitted(), trained(), evaluated()), decided(replaces=1), "replaces what can be none"),
