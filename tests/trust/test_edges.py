@@ -14,9 +14,10 @@ from ledger.writing import promote, scanned, submitted
 from noa_mlops.audit import proof_of, verify, verify_proof
 from noa_mlops.audit.anchors import claimed_size
 from noa_mlops.audit.proof_policies import NotProven, changes_policy, fold_policies
+from noa_mlops.audit.signatures import check_apart
 from noa_mlops.errors import LedgerConflict, NotAuthorised
 from noa_mlops.evidence import LogCheckpoint, SigningKey, sign_checkpoint
-from noa_mlops.ledger import KnownLogs, Ledger, distrust, split_records, version_scope
+from noa_mlops.ledger import KnownLogs, Ledger, LedgerState, distrust, examine_unsigned, split_records, version_scope
 from noa_mlops.ledger.incident_law import investigation_scope
 from noa_mlops.ledger.signers import Signers
 from trust.deciding import changing, new_key, with_key
@@ -287,3 +288,19 @@ def test_nothing_vouches_for_a_ledger_without_its_first_entry(ledger, layout):
     result = verify(layout)
     assert (result.sealed, result.entries, result.origin, result.checkpoints) == (0, 0, None, 1)
     assert not result.holds
+
+
+def test_processes_check_each_line_by_the_key_that_must_have_signed_it(ledger, layout):
+    promote(ledger)
+    rotate(ledger, ledger.keys.signing_key("root"))
+    for _ in range(3):
+        ledger.append(submitted())
+    rotate(ledger, ledger.keys.signing_key("root"))
+    ledger.append(submitted())
+    ledger.close()
+    lines, state = [], LedgerState()
+    for line in layout.ledger.read_bytes().splitlines():
+        lines.append(examine_unsigned(state, line))
+        state = lines[-1].state
+    assert len({line.key.keyid for line in lines}) == 3
+    assert [(line, right) for line, right in check_apart(lines, 2)] == [(line, True) for line in lines]
