@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 import importlib
 import os
@@ -14,7 +16,7 @@ import noa_mlops.ledger
 from ledger.writing import BYTES, decided, evaluated, promote, scanned, submitted, trained
 from noa_mlops.errors import LedgerConflict, LedgerTampered, NotAuthorised, NotFound
 from noa_mlops.evidence import SigningKey, sign_statement, split_line
-from noa_mlops.ledger import Ledger, split_records
+from noa_mlops.ledger import KeyStore, Ledger, follow_version, split_records
 from noa_mlops.ledger.entry import EntryInvalid, read_entry, timestamp
 from noa_mlops.ledger.objects import put_object
 from noa_mlops.ledger.signers import Signers
@@ -360,3 +362,43 @@ def test_a_program_that_prints_more_than_a_signature_is_refused(tmp_path):
                 printing.passphrase(public.keyid, tmp_path / "key.pem")
         else:
             assert len(printing.passphrase(public.keyid, tmp_path / "key.pem")) == count
+
+
+def test_a_version_begins_with_its_submission_alone_also_where_only_its_own_entries_are_seen(ledger):
+    """A proof shows no other entries than these."""
+    first = follow_version(None, ledger.append(submitted()))
+    for kind in ("EvaluationLogged", "EvaluationFailed"):
+        refused = follow_version(None, read(header(type=kind, lifecycle_id="rain", version=1)))
+        assert refused.reason == "cannot follow: version 1 is new"
+    again = follow_version(first, ledger.append(submitted(version=2)))
+    assert again.reason == "cannot follow: version 2 is submitted"
+    assert follow_version(None, read(header(lifecycle_id="rain"))).reason == "names no version"
+
+
+def held_open(layout):
+    """The files of the project that this process holds open."""
+    found = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    return [name for name in found if name.startswith(str(layout.project))]
+
+
+def test_a_ledger_that_is_closed_or_did_not_open_holds_nothing(ledger, layout, tmp_path):
+    assert len(held_open(layout)) >= 3
+    ledger.close()
+    assert held_open(layout) == []
+    with pytest.raises(NotAuthorised):
+        Ledger.open(layout, KeyStore(tmp_path / "elsewhere"))
+    assert held_open(layout) == []
+
+
+def test_a_cancelled_append_is_cancelled(ledger):
+    async def main():
+        task = asyncio.create_task(ledger.append_async(submitted()))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        return task
+
+    assert asyncio.run(main()).cancelled()

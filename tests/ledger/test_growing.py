@@ -41,6 +41,8 @@ def test_closing_gives_the_descriptor_back_once_and_stops_it(path):
     assert file.stopped
     with pytest.raises(LedgerConflict, match="is closed"):
         file.append(b"more\n")
+    with pytest.raises(LedgerConflict, match="is closed"):
+        file.sync()
 
 
 def test_what_cannot_be_opened_for_writing_says_so_and_what_to_do(tmp_path):
