@@ -30,8 +30,8 @@ CRASHES = {
     "answers with a link": ('ln -s /etc/passwd "$NOA_OUT/predictions.csv"\n', "predictions", "symbolic link"),
     "answers with a folder": ('mkdir "$NOA_OUT/predictions.csv"\n', "predictions", "not a regular file"),
     "answers with garbage": ('printf "\\0\\1\\2" > "$NOA_OUT/predictions.parquet"\n', "predictions", "is not a table"),
-    "leaves rows out": (answer("p_0,p_1", "if (NR > 9) print 0.5 FS 0.5"), "predictions", "answered with 92"),
-    "adds rows": (answer("p_0,p_1", "print 0.5 FS 0.5; print 0.5 FS 0.5"), "predictions", "answered with 200"),
+    "leaves rows out": (answer("p_0,p_1", "if (NR > 9) print 0.5 FS 0.5"), "predictions", "answered with 1192"),
+    "adds rows": (answer("p_0,p_1", "print 0.5 FS 0.5; print 0.5 FS 0.5"), "predictions", "answered with 2400"),
     "names other columns": (answer("yes,no", GOOD), "predictions", "'yes', 'no'"),
     "adds a column": (answer("p_0,p_1,p_2", "print 0.5 FS 0.5 FS 0"), "predictions", "'p_2'"),
     "says a certainty over 1": (answer("p_0,p_1", "print -0.5 FS 1.5"), "predictions", "outside of 0 to 1"),
@@ -194,7 +194,7 @@ def test_predictions_that_are_no_numbers_count_as_missing_and_block(promoted):
     promoted.programs(predict=answer("p_0,p_1", 'if (NR % 2) print "nan,nan"; else print "0.5,0.5"'))
     result = promoted.tell("run", "plan.json", "--json")
     assert result.status == 3, result.said
-    assert "50 of 100 predictions are missing" in result.document["violations"][0]["reason"]
+    assert "600 of 1200 predictions are missing" in result.document["violations"][0]["reason"]
     assert promoted.champion() == 1
 
 
