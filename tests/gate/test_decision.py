@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from noa_mlops.gate import NO_GATE, decide
+from noa_mlops.records.approvals import Approvals
 from noa_mlops.records.verdict import Verdict
 
 PASS = Verdict("pass")
@@ -42,6 +43,29 @@ def test_never_promotes_a_failed_verdict_whatever_the_plan_says_about_its_gate(g
 @pytest.mark.parametrize("gate", ["declared", "none", "absent"])
 def test_never_promotes_while_the_rollout_is_blocked(verdict, gate):
     assert not decide(verdict, gate=gate, rollout="blocked").promotes
+
+
+@pytest.mark.parametrize(
+    ("rollout", "compared", "reasons"),
+    [
+        ("ready", True, ("approval",)),
+        ("ready", False, ("champion", "approval")),
+        ("blocked", True, ("drift", "approval")),
+        ("blocked", False, ("drift", "approval")),
+    ],
+)
+def test_holds_what_passes_for_the_people_that_its_plan_asks_for(rollout, compared, reasons):
+    asked = Approvals(2, not_submitter=True).asked(["b", "a"])
+    decision = decide(PASS, gate="declared", rollout=rollout, compared=compared, asked=asked)
+    assert (decision.status, decision.reasons) == ("blocked", reasons)
+    assert decision.to_document()["approvals"] == {"required": 2, "not": ["a", "b"]}
+
+
+@pytest.mark.parametrize(("verdict", "gate"), [(FAIL, "declared"), (UNSURE, "declared"), (NOTHING, "absent")])
+def test_asks_nobody_about_what_does_not_pass(verdict, gate):
+    decision = decide(verdict, gate=gate, asked=Approvals(2).asked([]))
+    assert "approval" not in decision.reasons
+    assert "approvals" not in decision.to_document()
 
 
 def test_is_ready_only_by_a_passed_verdict_or_an_express_renunciation():

@@ -392,7 +392,7 @@ def test_refuses_a_misspelt_field_that_would_mean_no_gate():
             "search.trials must be from 1 to 1000, got 0",
         ),
         ({"drift": {"labels": {}}}, "'drift.labels' is not available in this version"),
-        ({"approvals": {"required": 1}}, "'approvals' is not available in this version"),
+        ({"approvals": {"required": 0}}, "approvals.required must be from 1 to 16, got 0"),
         (
             {"evaluation": {"split": {}}},
             "evaluation.split must say which rows are held back",

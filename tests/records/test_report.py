@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,20 @@ def report(state="champion", status="ready"):
 )
 def test_each_state_in_which_a_run_can_end_has_its_exit_status(state, code):
     assert report(state).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("reasons", "code"),
+    [
+        (("approval",), 7),
+        (("champion", "approval"), 7),
+        (("drift", "approval"), 3),
+        (("no_gate", "approval"), 3),
+        (("drift",), 3),
+    ],
+)
+def test_a_version_that_waits_for_approval_alone_is_not_yet_decided(reasons, code):
+    assert replace(report("held"), reasons=reasons).exit_code == code
 
 
 def test_no_state_in_which_a_version_can_end_lacks_an_exit_status():

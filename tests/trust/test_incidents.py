@@ -10,6 +10,8 @@ from noa_mlops.evidence import Act, SignedAct
 from noa_mlops.ledger import Draft, LedgerState, admit
 from noa_mlops.ledger.incident_law import investigation_scope
 from noa_mlops.ledger.trust_law import version_scope
+from trust.deciding import changing, new_key, with_key, without_key
+from trust.test_rollback import replace_champion, rolling_back
 
 REPORT = "2" * 64
 
@@ -45,13 +47,14 @@ def enabled(version, *keys, act="enable", checksum=BYTES, answers=None, status=N
     return compose
 
 
-def hold(ledger, *, reasons=("drift",), verdict="pass"):
+def hold(ledger, *, reasons=("drift",), verdict="pass", approvals=None):
     """One version more, that passed and is held."""
     champion = ledger.state.lifecycle("rain").champion
     version = ledger.append(submitted()).version
     for compose in (trained(version), evaluated(version)):
         ledger.append(compose)
-    ledger.append(decided(version, status="blocked", verdict=verdict, reasons=reasons, replaces=champion))
+    told = {"verdict": verdict, "reasons": reasons, "replaces": champion, "approvals": approvals}
+    ledger.append(decided(version, status="blocked", **told))
     return version
 
 
@@ -133,6 +136,94 @@ def test_what_is_not_held_for_the_rollout_cannot_be_enabled(blocked, operator, v
     blocked.append(investigated(operator))
     version = hold(blocked, verdict=verdict, reasons=reasons)
     refused(blocked, enabled(version, operator), "waits for nobody")
+
+
+def operators(ledger, count):
+    """So many keys more that the policy lets enable."""
+    keys = [new_key() for _ in range(count)]
+    for key in keys:
+        policy = with_key(ledger.state.policy, "operator", key)
+        ledger.append(changing(policy, ledger.keys.signing_key("root"), key))
+    return keys
+
+
+def test_each_key_approves_once_and_the_last_that_is_asked_for_decides(ledger, operator):
+    promote(ledger)
+    ann, bob = operators(ledger, 2)
+    version = hold(ledger, reasons=("approval",), approvals={"required": 3, "not": []})
+    ledger.append(enabled(version, ann))
+    refused(ledger, enabled(version, ann), "nobody whose approval counts")
+    assert ledger.state.lifecycle("rain").champion == 1
+    ledger.append(enabled(version, ann, bob))
+    assert ledger.state.lifecycle("rain").awaited(version).approved == {ann.public.keyid, bob.public.keyid}
+    ledger.append(enabled(version, operator))
+    assert ledger.state.lifecycle("rain").champion == version
+
+
+def test_the_submitter_does_not_approve_where_the_decision_says_so(ledger, operator):
+    promote(ledger)
+    [ann] = operators(ledger, 1)
+    excluded = [operator.public.keyid]
+    version = hold(ledger, reasons=("approval",), approvals={"required": 1, "not": excluded})
+    refused(ledger, enabled(version, operator), "none of a submitter")
+    ledger.append(enabled(version, operator, ann))
+    assert ledger.state.lifecycle("rain").champion == version
+
+
+def test_an_approval_of_a_key_that_may_no_more_does_not_count(ledger, operator):
+    promote(ledger)
+    ann, bob = operators(ledger, 2)
+    version = hold(ledger, reasons=("approval",), approvals={"required": 2, "not": []})
+    entry = ledger.append(enabled(version, ann))
+    policy = without_key(ledger.state.policy, ann.public.keyid, entry.seq)
+    ledger.append(changing(policy, ledger.keys.signing_key("root")))
+    ledger.append(enabled(version, bob))
+    assert ledger.state.lifecycle("rain").champion == 1
+    ledger.append(enabled(version, operator))
+    assert ledger.state.lifecycle("rain").champion == version
+
+
+def test_approvals_lapse_with_the_champion_even_when_it_comes_back(ledger, operator):
+    promote(ledger)
+    [ann] = operators(ledger, 1)
+    waiting = hold(ledger, reasons=("approval",), approvals={"required": 2, "not": []})
+    ledger.append(enabled(waiting, ann))
+    replace_champion(ledger)
+    assert not ledger.state.lifecycle("rain").waiting
+    waiting = hold(ledger, reasons=("approval",), approvals={"required": 2, "not": []})
+    ledger.append(enabled(waiting, ann))
+    champion = ledger.state.lifecycle("rain").champion
+    for version in (1, champion):
+        ledger.append(rolling_back(version, operator))
+    assert ledger.state.lifecycle("rain").awaited(waiting).approved == frozenset()
+
+
+@pytest.mark.parametrize(
+    "approvals",
+    [
+        {},
+        {"required": 0, "not": []},
+        {"required": 17, "not": []},
+        {"required": True, "not": []},
+        {"required": 1, "not": ["ann"]},
+        {"required": 1, "not": ["b" * 64, "a" * 64]},
+        {"required": 1, "not": [], "by": []},
+        [],
+    ],
+)
+def test_a_decision_that_asks_for_approvals_in_another_form_is_refused(ledger, approvals):
+    promote(ledger)
+    version = ledger.append(submitted()).version
+    for compose in (trained(version), evaluated(version)):
+        ledger.append(compose)
+    told = {"reasons": ("approval",), "replaces": 1, "approvals": approvals}
+    refused(ledger, decided(version, status="blocked", **told), "asks for approvals")
+
+
+def test_what_is_promoted_asks_for_no_approval(ledger):
+    for compose in (submitted(), trained(1), evaluated(1)):
+        ledger.append(compose)
+    refused(ledger, decided(1, approvals={"required": 1, "not": []}), "asks for approvals")
 
 
 def test_without_an_incident_there_is_nothing_to_look_at(ledger, operator):

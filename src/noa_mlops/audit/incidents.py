@@ -27,8 +27,8 @@ def _next(name: str, lifecycle: LifecycleState) -> str:
         return f'noa diff {name}, then: noa investigate {name} --finding "..."'
     ready = [
         version
-        for version, champion in lifecycle.waiting.items()
-        if champion == lifecycle.champion and lifecycle.versions[version].first_seq > incident.investigated
+        for version in lifecycle.waiting
+        if lifecycle.awaited(version) is not None and lifecycle.versions[version].first_seq > incident.investigated
     ]
     if ready:
         return f'noa enable {address(name, ready[-1])} --reason "..."'

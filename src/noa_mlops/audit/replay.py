@@ -6,7 +6,7 @@ ledger and its objects. So a statistic that was edited afterwards shows, even wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ class _Grounds:
     """What a version's decision will rest on, as far as the ledger was read; ``lines`` are digests."""
 
     plan: str = ""
+    submitter: Sequence[str] = ()
     measured: EvaluationLogged | None = None
     lines: list[str] = field(default_factory=list)
 
@@ -56,7 +57,7 @@ class Replay:
         grounds = self._open.setdefault(place, _Grounds())
         grounds.lines.append(entry.digest)
         if isinstance(event, Submitted):
-            grounds.plan = event.plan_digest
+            grounds.plan, grounds.submitter = event.plan_digest, event.submitter
         elif isinstance(event, EvaluationLogged):
             grounds.measured = event
 
@@ -81,7 +82,7 @@ class Replay:
             return
         self.recomputed += 1
         try:
-            decision = _decision(plan, grounds.measured, before)
+            decision = _decision(plan, grounds, before)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             yield f"its decision cannot be computed again: no verifier wrote this measurement ({error!r:.200})"
             return
@@ -89,15 +90,16 @@ class Replay:
         yield from _differences(expected, predicate[DECISION])
 
 
-def _decision(plan: TrainingPlan, measured: EvaluationLogged | None, before: LifecycleState) -> Decision:
-    verdict = judge_recorded(thresholds(plan), measured, before.champion)
-    return decide_recorded(plan, verdict, measured, before.rollout)
+def _decision(plan: TrainingPlan, grounds: _Grounds, before: LifecycleState) -> Decision:
+    verdict = judge_recorded(thresholds(plan), grounds.measured, before.champion)
+    return decide_recorded(plan, verdict, grounds.measured, before.rollout, grounds.submitter)
 
 
 def _expected(plan: TrainingPlan, measured: EvaluationLogged | None, decision: Decision) -> Mapping[str, Any]:
     """The members of a recorded decision that follow from its grounds."""
     metrics = dict(measured.metrics) if measured is not None else {}
-    return {**decision.to_document(), "metrics": metrics, "thresholds": threshold_document(plan)}
+    members = {"approvals": None, **decision.to_document()}
+    return {**members, "metrics": metrics, "thresholds": threshold_document(plan)}
 
 
 def _differences(expected: Mapping[str, Any], recorded: Mapping[str, Any]) -> Iterator[str]:

@@ -46,13 +46,13 @@ def lifecycle_view(ledger: LedgerReader, lifecycle_id: str) -> dict[str, Any]:
 def _lifecycle_view(ledger: LedgerReader, begun: _Begun, lifecycle_id: str, newest: int | None) -> dict[str, Any]:
     lifecycle = ledger.state.lifecycle(lifecycle_id)
     running = [view for (name, _), view in begun.items() if name == lifecycle_id]
-    versions = [*(_version(ledger, version) for version in lifecycle.versions.values()), *running]
+    versions = [*(_version(ledger, lifecycle, version) for version in lifecycle.versions.values()), *running]
     if not versions:
         raise NotFound(f"there is no lifecycle {lifecycle_id!r} here")
     champion = lifecycle.versions[lifecycle.champion] if lifecycle.champion is not None else None
     return {
         "lifecycle_id": lifecycle_id,
-        "champion": _version(ledger, champion) if champion is not None else None,
+        "champion": _version(ledger, lifecycle, champion) if champion is not None else None,
         "rollout": _rollout(lifecycle),
         "versions": versions[::-1][:newest],
     }
@@ -138,16 +138,19 @@ def _begun(ledger: LedgerReader) -> _Begun:
             "agent_id": entry.predicate["agent_id"],
             "plan_digest": entry.predicate["plan"]["digest"]["sha256"],
             "checksum": None,
+            "approvals": None,
         }
         for entry in ledger.pending
         if entry.type == "Submitted" and entry.lifecycle_id is not None and entry.version is not None
     }
 
 
-def _version(ledger: LedgerReader, version: VersionState) -> dict[str, Any]:
+def _version(ledger: LedgerReader, lifecycle: LifecycleState, version: VersionState) -> dict[str, Any]:
+    awaited = lifecycle.awaited(version.version)
     return {
         "version": version.version,
         "state": _liveness(ledger, version.agent_id) if version.on_its_way else version.status,
+        "approvals": None if awaited is None else awaited.to_document(),
         "profile": version.profile,
         "agent_id": version.agent_id,
         "plan_digest": version.plan_digest,

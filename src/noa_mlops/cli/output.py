@@ -69,6 +69,11 @@ def rollout(lifecycle: Mapping[str, Any]) -> str:
     return status("no champion" if lifecycle["champion"] is None and word == "ready" else word)
 
 
+def approvals(waits: Mapping[str, Any] | None) -> str:
+    """How far a version that waits for approval has come; nothing for one that does not."""
+    return "" if waits is None else f"{len(waits['approved'])} of {waits['required']} approvals"
+
+
 def number(value: float | None) -> str:
     """A metric as people read it; a dash when it could not be computed."""
     return "-" if value is None else f"{value:.4g}"

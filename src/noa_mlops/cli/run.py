@@ -125,9 +125,7 @@ def show_report(report: PipelineReport) -> None:
         if "no_gate" in report.reasons:
             output.field("Next", "declare evaluation.metric_thresholds in the plan and run it again")
         if "approval" in report.reasons:
-            output.field(
-                "Next", f'noa enable {report.address} --reason "..."   after a look: its champion could not be asked'
-            )
+            output.field("Next", f'noa enable {report.address} --reason "..."   {_who(report)}')
     output.say()
     output.field("Champion", f"{report.lifecycle_id}@{report.champion}" if report.champion else "none")
     if report.artifact is not None:
@@ -135,3 +133,12 @@ def show_report(report: PipelineReport) -> None:
     output.field("Evidence", f"entry {report.entry}   noa show {report.address}   exit {report.exit_code}")
     for text in report.notes:
         output.note(f"note: {text}")
+
+
+def _who(report: PipelineReport) -> str:
+    """Who has to enable a held version, and why."""
+    if "champion" in report.reasons:
+        return "after a look: its champion could not be asked"
+    return (
+        "by an operator" if report.approvals == 1 else f"by {report.approvals} operators, each with a key of their own"
+    )

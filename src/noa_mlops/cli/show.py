@@ -107,6 +107,7 @@ def _show_version(view: Mapping[str, Any]) -> None:
         for reason in decision["notes"] if "no_gate" not in decision["reasons"] else ():
             output.field("", output.foreign(reason))
         _show_no_gate(view)
+        _show_approvals(view)
         output.field("Signed by", view["decided_by"] + ("   solo mode" if decision["solo_mode"] else ""))
     output.say()
     output.table([(entry["seq"], entry["type"], entry["ts"]) for entry in view["entries"]], ("entry", "type", "time"))
@@ -133,6 +134,17 @@ def _seen(overlap: Mapping[str, Any]) -> str:
 def _show_no_gate(view: Mapping[str, Any]) -> None:
     if view["no_gate"] is not None:
         output.field("No gate", output.foreign(view["no_gate"]))
+
+
+def _show_approvals(view: Mapping[str, Any]) -> None:
+    """What a held version waits for, and who has agreed."""
+    if (waits := view["approvals"]) is None:
+        return
+    output.field("Approvals", f"{output.approvals(waits)}   noa enable {view['lifecycle_id']}@{view['version']}")
+    for key in waits["approved"]:
+        output.field("", f"by {key}")
+    for key in waits["excluded"]:
+        output.field("", f"not by {key}, who submitted it")
 
 
 def _show_runs(view: Mapping[str, Any]) -> None:

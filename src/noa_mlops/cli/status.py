@@ -26,7 +26,10 @@ def status(folder: Path, *, as_json: bool) -> int:
         name = f"   champion @{champion['version']}" if champion else ""
         output.say(f"{output.rollout(lifecycle)}  {lifecycle['lifecycle_id']}{name}")
         for version in lifecycle["versions"]:
-            output.say(f"  @{version['version']:<5} {version['state']:<13} {version['profile']}")
+            waits = output.approvals(version["approvals"])
+            output.say(
+                f"  @{version['version']:<5} {version['state']:<13} {version['profile']}{waits and '   ' + waits}"
+            )
     if not view["lifecycles"]:
         output.say("no lifecycle yet; next: noa run plans/PLAN.yaml")
     mode = "   solo mode: one person holds every role" if view["solo_mode"] else ""

@@ -5,7 +5,7 @@ The run that decides and whoever computes the verdict again years later call the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from noa_mlops.gate.championship import compares
@@ -68,11 +68,16 @@ def _judged(declared: tuple[Threshold, ...], measured: EvaluationLogged, champio
 
 
 def decide_recorded(
-    plan: TrainingPlan, verdict: Verdict, measured: EvaluationLogged | None, rollout: Status
+    plan: TrainingPlan,
+    verdict: Verdict,
+    measured: EvaluationLogged | None,
+    rollout: Status,
+    submitter: Sequence[str] = (),
 ) -> Decision:
-    """What follows from a verdict over a recorded measurement, by the plan and where the rollout stood."""
+    """What follows from a verdict over a recorded measurement, by the plan, where the rollout stood and who submitted."""
+    asked = None if plan.approvals is None else plan.approvals.asked(submitter)
     silent = measured is not None and measured.champion is not None and measured.champion["unavailable"] is not None
-    return decide(verdict, gate=declared_gate(plan), rollout=rollout, compared=not silent)
+    return decide(verdict, gate=declared_gate(plan), rollout=rollout, compared=not silent, asked=asked)
 
 
 def _estimate(measured: EvaluationLogged, name: str, value: float | None) -> Estimate:

@@ -1,8 +1,9 @@
 """The law of the way out: a blocked rollout is investigated, a version is trained after that, and a person enables it.
 
 - Investigated says that a person has looked: its act names the incident and the report of the scan that opened it.
-- RolloutEnabled makes a version the champion that was held because the rollout was blocked or somebody had to look, and the
-  rollout ready, in one entry. Where an incident is open, it must have been investigated, and the version submitted after that.
+- RolloutEnabled makes a version the champion that was held because the rollout was blocked or people had to approve it, and
+  the rollout ready, in one entry. Where an incident is open, it must have been investigated, and the version submitted after
+  that. Where more than one key must approve, each entry before the last only notes who has.
 
 Both acts answer the newest deciding entry of the lifecycle, so they were decided in sight of what is in force and count
 once. The version must have been judged against the champion that it replaces.
@@ -10,14 +11,18 @@ once. The version must have been judged against the champion that it replaces.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from noa_mlops.evidence import leaf_hash
 from noa_mlops.ledger.entry import LedgerEntry
-from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
-from noa_mlops.ledger.trust_law import act_problem, decides, version_scope
+from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState, Waiting
+from noa_mlops.ledger.trust_law import ACTS_OF, act_problem, decides, signers_of, version_scope
 from noa_mlops.ledger.version_law import Refusal
 from noa_mlops.records.policy import Policy
+
+ENABLE = ACTS_OF["RolloutEnabled"]
+"""The act that approves a version."""
 
 
 def investigation_scope(lifecycle_id: str, incident: int, report: str) -> dict[str, object]:
@@ -56,14 +61,32 @@ def enabled(state: LedgerState, policy: Policy, entry: LedgerEntry) -> Lifecycle
         or ("is about other bytes than those that were decided on" if entry.checksum != target.checksum else None)
         or act_problem(state, policy, entry, scope, lifecycle.answerable)
     )
-    return _crowned(lifecycle, target, entry) if problem is None else Refusal(problem)
+    if problem is not None:
+        return Refusal(problem)
+    waits = lifecycle.waiting[target.version]
+    fresh = approving(policy, signers_of(entry), waits)
+    if not fresh:
+        return Refusal(
+            "is signed by nobody whose approval counts: one of each key, and none of a submitter who may not"
+        )
+    approved = frozenset(key for key in waits.approved if policy.allows(key, ENABLE)) | fresh
+    if len(approved) >= waits.asked.required:
+        return _crowned(lifecycle, target, entry)
+    waiting = {**lifecycle.waiting, target.version: replace(waits, approved=approved)}
+    return _after(replace(lifecycle, waiting=waiting), entry)
+
+
+def approving(policy: Policy, signers: Collection[str], waits: Waiting) -> frozenset[str]:
+    """Which of these keys would be one approval more for a version that ``waits``."""
+    counted = frozenset(key for key in signers if policy.allows(key, ENABLE))
+    return counted - waits.asked.excluded - waits.approved
 
 
 def enabling_problem(state: LedgerState, lifecycle: LifecycleState, target: VersionState) -> str | None:
     """Why a version cannot be enabled now, as the end of a sentence."""
     if target.status != "held" or target.version not in lifecycle.waiting:
         return f"enables a version that is {target.status} and waits for nobody"
-    if lifecycle.waiting[target.version] != lifecycle.champion:
+    if lifecycle.awaited(target.version) is None:
         return "enables a version that was judged against another champion"
     incident = lifecycle.incident
     if incident is not None and incident.investigated is None:

@@ -78,6 +78,13 @@ class KeyRing:
                 return key
         return None
 
+    def holds(self, record: KeyRecord, founding: Mapping[str, KeyRecord]) -> bool:
+        """Whether the private half of a key is here, like `key`, but the key itself is not looked at."""
+        if Signers.of(self.folder).external(load_public(record.public)) is not None:
+            return True
+        named = [self.folder / f"{role}.pem" for role, known in founding.items() if known.keyid == record.keyid]
+        return any(os.path.lexists(place) for place in (self.path(record.keyid), *named))
+
     def path(self, keyid: str) -> Path:
         """Where a key lies that was made after the project was begun."""
         return self.folder / f"{keyid[:16]}.pem"

@@ -42,7 +42,7 @@ from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_s
 from noa_mlops.ledger.incident_law import enabled, investigated
 from noa_mlops.ledger.redaction_law import redacted_object
 from noa_mlops.ledger.rollback_law import rolled_back
-from noa_mlops.ledger.state import LedgerState, Lifecycles, LifecycleState, PolicyInForce, VersionState
+from noa_mlops.ledger.state import LedgerState, Lifecycles, LifecycleState, PolicyInForce, VersionState, Waiting
 from noa_mlops.ledger.trust_law import (
     ACTS_OF,
     TRUST,
@@ -52,7 +52,8 @@ from noa_mlops.ledger.trust_law import (
     policy_of,
     signers_of,
 )
-from noa_mlops.ledger.version_law import DECISION, Refusal, follow_version, knows
+from noa_mlops.ledger.version_law import DECISION, WAITS, Refusal, follow_version, knows
+from noa_mlops.records.approvals import Asked
 from noa_mlops.records.policy import Policy
 
 GENESIS_FORMAT = 1
@@ -419,8 +420,10 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
         return Refusal(f"was decided against another champion than {lifecycle.champion}")
     leaf = leaf_hash(entry.line).hex()
     decided = replace(lifecycle.with_version(version), deciding=entry.seq, answerable=leaf)
-    if version.status == "held" and not _WAITS.isdisjoint(entry.predicate[DECISION]["reasons"]):
-        return replace(decided, waiting={**decided.waiting, version.version: lifecycle.champion})
+    if version.status == "held" and not WAITS.isdisjoint(entry.predicate[DECISION]["reasons"]):
+        asked = entry.predicate[DECISION].get("approvals")
+        waits = Waiting(lifecycle.champion, Asked() if asked is None else Asked.from_document(asked))
+        return replace(decided, waiting={**decided.waiting, version.version: waits})
     if version.status != "champion":
         return decided
     if lifecycle.rollout == "blocked":
@@ -428,10 +431,6 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
     if lifecycle.champion is not None:
         decided = decided.with_version(replace(lifecycle.versions[lifecycle.champion], status="former"))
     return replace(decided, champion=version.version, crowned=entry.seq, looks=0, waiting={})
-
-
-_WAITS = frozenset({"drift", "approval"})
-"""Why a version that is held waits for somebody to enable it: the rollout is blocked, or a person has to look."""
 
 
 def _same(replaces: object, champion: int | None) -> bool:

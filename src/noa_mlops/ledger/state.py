@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from noa_mlops.evidence import Frontier
+from noa_mlops.records.approvals import Asked
 from noa_mlops.records.policy import Policy
 
 NO_HEAD: Final = "0" * 64
@@ -126,13 +127,30 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a held version waits for: approvals as ``asked``, beside the ``champion`` that it was judged against.
+
+    ``approved`` are the keys that have enabled it.
+    """
+
+    champion: int | None
+    asked: Asked = field(default_factory=Asked)
+    approved: frozenset[str] = frozenset()
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON form: how many keys must enable it, which have, and which would not count."""
+        required, excluded = self.asked.required, sorted(self.asked.excluded)
+        return {"required": required, "approved": sorted(self.approved), "excluded": excluded}
+
+
+@dataclass(frozen=True, slots=True)
 class LifecycleState:
     """One lifecycle; ``deciding`` is the index of its newest deciding entry, None before the first.
 
     ``answerable`` is the leaf hash of that entry in hex, which an act on the lifecycle answers; ``crowned`` the index of
     the entry that made the champion the champion; ``looks`` counts the evaluations since then; ``incident`` is the open
     one, None when there is none; ``suspicion`` the newest window that failed, None when the newest one passed;
-    ``waiting`` are the versions held for a blocked rollout, each with the champion that it was judged against.
+    ``waiting`` are the versions that people may enable.
     """
 
     champion: int | None = None
@@ -144,7 +162,12 @@ class LifecycleState:
     looks: int = 0
     incident: Incident | None = None
     suspicion: Suspicion | None = None
-    waiting: Mapping[int, int | None] = field(default_factory=dict)
+    waiting: Mapping[int, Waiting] = field(default_factory=dict)
+
+    def awaited(self, version: int) -> Waiting | None:
+        """What a version waits for; None when it does not wait, or was judged against another champion than this."""
+        waits = self.waiting.get(version)
+        return waits if waits is not None and waits.champion == self.champion else None
 
     @property
     def next_version(self) -> int:

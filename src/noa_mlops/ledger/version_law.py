@@ -18,6 +18,7 @@ from typing import Any
 
 from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.state import VersionState, VersionStatus
+from noa_mlops.records.approvals import Asked
 from noa_mlops.records.documents import is_digest
 from noa_mlops.records.names import name_problem
 
@@ -30,6 +31,9 @@ DECISION = "noa:decision"
 
 REASONS = frozenset({"threshold", "champion", "hygiene", "inconclusive", "drift", "approval", "no_gate"})
 """Why a decision blocks, or promotes without a gate."""
+
+WAITS = frozenset({"drift", "approval"})
+"""Why a version that is held waits for somebody to enable it: the rollout is blocked, or people have to approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,8 @@ def _decision_problem(before: VersionState, entry: LedgerEntry, decision: Mappin
         return "gives reasons that are not known to this version"
     if "replaces" not in decision or not _is_champion(decision["replaces"], entry.version):
         return "names as the champion that it replaces what can be none"
+    if "approvals" in decision and not _asks(decision["approvals"], entry.status):
+        return "asks for approvals in a form that is not known to this version"
     if before.status == "trained" and "no_gate" not in reasons:
         return "decides without a measurement although there is a gate"
     if entry.predicate.get("verificationResult") == "PASSED" and verdict != "pass":
@@ -141,6 +147,14 @@ def _decision_problem(before: VersionState, entry: LedgerEntry, decision: Mappin
     if verdict == "fail" or (verdict == "inconclusive" and "no_gate" not in reasons):
         return "promotes although the verdict does not pass"
     return None
+
+
+def _asks(approvals: object, status: str | None) -> bool:
+    """Whether a decision asks for approvals in their one form; one that is ready has nothing to ask for."""
+    try:
+        return status == "blocked" and Asked.from_document(approvals).to_document() == approvals
+    except ValueError:
+        return False
 
 
 def _is_champion(replaces: object, version: int | None) -> bool:

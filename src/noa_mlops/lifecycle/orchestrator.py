@@ -32,7 +32,7 @@ from noa_mlops.lifecycle.reporting import report_of
 from noa_mlops.lifecycle.scanning import Measure, Scan
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
 from noa_mlops.lifecycle.storage import check_storage
-from noa_mlops.records.events import EvaluationLogged, Recorded, TrainingCompleted
+from noa_mlops.records.events import EvaluationLogged, Recorded, Submitted, TrainingCompleted
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.manifest import ArtifactRecord
 from noa_mlops.records.plan import TrainingPlan
@@ -269,7 +269,8 @@ class TrainingOrchestrator:
             if must_compare_again(thresholds(run.submission.plan), step.measured, lifecycle.champion):
                 return self._evaluate(run, trained, cancel, before=step.measured)
             verdict = services.controller.check(run, step.measured, lifecycle.champion)
-            decision = decide_recorded(run.submission.plan, verdict, step.measured, lifecycle.rollout)
+            submitter = run.history[0].submitter if isinstance(run.history[0], Submitted) else ()
+            decision = decide_recorded(run.submission.plan, verdict, step.measured, lifecycle.rollout, submitter)
             if stored is None and (verdict.promotes or decision.promotes):
                 try:
                     stored = self._store(run, trained, step.measured)

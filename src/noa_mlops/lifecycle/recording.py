@@ -9,10 +9,12 @@ from typing import Any
 from noa_mlops.errors import EvaluationFailed, TrainingFailed
 from noa_mlops.gate import declared_gate, threshold_document
 from noa_mlops.ledger import Draft, Ledger, LedgerState
+from noa_mlops.ledger.incident_law import ENABLE
 from noa_mlops.lifecycle import statements
 from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.controller import Measured, Run, Trained
 from noa_mlops.lifecycle.intake import Submission, reference
+from noa_mlops.lifecycle.policy_change import founders
 from noa_mlops.lifecycle.steps import Decide
 from noa_mlops.records.documents import canonical
 from noa_mlops.records.events import RUN, TrainingCompleted
@@ -37,7 +39,14 @@ def submission(ledger: Ledger, given: Submission) -> Mapping[str, Any]:
         "plan_digest": given.plan_digest,
         "datasets": given.datasets,
         "code": given.code_digests,
+        "submitter": operators_here(ledger),
     }
+
+
+def operators_here(ledger: Ledger) -> list[str]:
+    """The keys on this machine that may enable a version, in order: whoever submits holds them."""
+    policy = ledger.keys.policy
+    return sorted(key.keyid for key in policy.keys_for(ENABLE) if ledger.keys.holds(key, founders(ledger.state)))
 
 
 def submitted(members: Mapping[str, Any], state: LedgerState) -> tuple[int, Draft]:

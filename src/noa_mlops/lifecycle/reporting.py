@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from noa_mlops.ledger import LifecycleState
+from noa_mlops.ledger.version_law import WAITS
+from noa_mlops.records.approvals import Asked
 from noa_mlops.records.events import (
     EvaluationFailed,
     EvaluationLogged,
@@ -44,8 +46,16 @@ def report_of(
         isolation=isolation,
         failure={"cause": failure.cause, "message": failure.message} if failure else None,
         notes=tuple(notes),
+        approvals=_approvals(decision),
         unsure=tuple(decision.notes) if decision else (),
     )
+
+
+def _approvals(decision: PromotionReady | None) -> int | None:
+    """How many keys must enable a held version; None when there is nothing to enable."""
+    if decision is None or not WAITS.intersection(decision.reasons):
+        return None
+    return Asked().required if decision.approvals is None else Asked.from_document(decision.approvals).required
 
 
 def _state(decision: PromotionReady | None) -> str:

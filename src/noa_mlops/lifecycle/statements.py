@@ -48,8 +48,9 @@ def submitted(
     plan_digest: str,
     datasets: Mapping[str, Mapping[str, Any]],
     code: Sequence[Mapping[str, Any]],
+    submitter: Sequence[str],
 ) -> Draft:
-    """A plan was accepted: what will be run, on which data, under which number."""
+    """A plan was accepted: what will be run, on which data, under which number, and the keys of who asked for it."""
     return Draft(
         type="Submitted",
         predicate_type=LIFECYCLE,
@@ -60,6 +61,7 @@ def submitted(
             "attempt": 1,
             "datasets": datasets,
             "code": list(code),
+            "submitter": list(submitter),
         },
         subject=[{"name": "plan", "digest": {"sha256": plan_digest}}],
         lifecycle_id=lifecycle_id,

@@ -48,7 +48,7 @@ class LifecycleEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted(LifecycleEvent):
-    """A plan was accepted and given its version number."""
+    """A plan was accepted and given its version number; ``submitter`` are the operators' keys of who submitted it."""
 
     agent_id: str
     profile: str
@@ -56,6 +56,7 @@ class Submitted(LifecycleEvent):
     plan_uri: str | None
     datasets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     code: Sequence[Mapping[str, Any]] = ()
+    submitter: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ class EvaluationFailed(LifecycleEvent):
 class PromotionReady(LifecycleEvent):
     """The decision: with ``status`` ready the version is the champion, with blocked it is not.
 
-    ``notes`` say what the verdict could not know.
+    ``notes`` say what the verdict could not know, ``approvals`` what people must do before a held version is the champion.
     """
 
     status: str
@@ -137,6 +138,7 @@ class PromotionReady(LifecycleEvent):
     artifact: str | None
     replaces: int | None
     notes: Sequence[str] = ()
+    approvals: Mapping[str, Any] | None = None
 
     @property
     def promotes(self) -> bool:
@@ -186,6 +188,7 @@ def decode(statement: Mapping[str, Any]) -> Recorded | DriftScanned | None:
                 plan_uri=predicate["plan"].get("uri"),
                 datasets=predicate["datasets"],
                 code=tuple(predicate.get("code", ())),
+                submitter=tuple(predicate.get("submitter", ())),
             )
         case "TrainingCompleted":
             return TrainingCompleted(**common, checksum=_checksum(statement), run=predicate.get(RUN, {}))
@@ -281,4 +284,5 @@ def _promotion(common: Mapping[str, Any], header: Mapping[str, Any], statement: 
         artifact=decision.get("artifact"),
         replaces=decision.get("replaces"),
         notes=tuple(decision.get("notes", ())),
+        approvals=decision.get("approvals"),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+from noa_mlops.records.approvals import Approvals
 from noa_mlops.records.documents import Json, canonical, compact, sha256
 from noa_mlops.records.drift import DriftSettings
 from noa_mlops.records.names import PATTERN, name_problem
@@ -33,7 +34,7 @@ from noa_mlops.records.search import Search
 from noa_mlops.records.split import Split
 from noa_mlops.records.thresholds import Threshold, mixed_tasks, read_thresholds, thresholds_schema
 
-__all__ = ["EvaluationPlan", "Resources", "Search", "Split", "Threshold", "TrainingPlan"]
+__all__ = ["Approvals", "EvaluationPlan", "Resources", "Search", "Split", "Threshold", "TrainingPlan"]
 
 MAX_CODE_FILES = 1000
 """Most files that a plan may copy into the workspace."""
@@ -169,8 +170,6 @@ class EvaluationPlan:
 class TrainingPlan:
     """What to train, on what data, with what limits, and what the model must reach to be promoted."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"approvals"})
-
     lifecycle_id: Annotated[str, _NAME]
     """The lifecycle whose next version this plan makes."""
 
@@ -211,6 +210,9 @@ class TrainingPlan:
 
     drift: Annotated[DriftSettings, instance_of(DriftSettings)] = field(default_factory=DriftSettings)
     """What counts as drift from the training data, once the model is the champion."""
+
+    approvals: Annotated[Approvals | None, instance_of(Approvals)] = None
+    """Who must enable a version that passed before it is the champion; absent: it is the champion at once."""
 
     executor: Annotated[Literal["local"], one_of("local")] = "local"
     """Where agents run; only 'local' in this version."""
@@ -260,6 +262,7 @@ class TrainingPlan:
             "resources": self.resources.to_document() or None,
             "code": list(self.code) or None,
             "drift": self.drift.normal_form() or None,
+            "approvals": None if self.approvals is None else self.approvals.to_document(),
         }
         return document | {name: value for name, value in optional.items() if value is not None}
 

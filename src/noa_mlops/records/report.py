@@ -18,6 +18,9 @@ EXIT_CODES: Mapping[str, int] = {
 }
 """The exit status of ``noa run`` for each state in which a version can end."""
 
+_WAITING = frozenset({"champion", "approval"})
+"""Reasons that go away by people's approval, with no rollout blocked."""
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineReport:
@@ -25,6 +28,7 @@ class PipelineReport:
 
     ``state`` is the state of the version: champion, rejected, inconclusive, held or failed. ``entry`` is the
     ledger index of the entry that ended the run; that entry is durable and sealed, or synced for a failure.
+    ``approvals`` is how many keys must enable a held version, None when it waits for none.
     ``unsure`` is what the verdict could not know, and how many rows would decide.
     ``metrics`` maps each measured metric to its value, None when it could not be computed. ``failure`` holds
     cause and message when the state is failed.
@@ -47,6 +51,7 @@ class PipelineReport:
     isolation: str | None
     failure: Mapping[str, str] | None = None
     notes: tuple[str, ...] = ()
+    approvals: int | None = None
     unsure: tuple[str, ...] = ()
 
     @property
@@ -61,8 +66,9 @@ class PipelineReport:
 
     @property
     def exit_code(self) -> int:
-        """The exit status of the command line for this outcome."""
-        return EXIT_CODES[self.state]
+        """The exit status of the command line for this outcome; 7 for a version that waits for approval alone."""
+        waits = "approval" in self.reasons and _WAITING.issuperset(self.reasons)
+        return 7 if self.state == "held" and waits else EXIT_CODES[self.state]
 
     def to_document(self) -> dict[str, Any]:
         """The report as plain JSON values."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from noa_mlops.records.approvals import Asked
 from noa_mlops.records.metrics import Task
 from noa_mlops.records.quantiles import plain_number
 from noa_mlops.records.spread import Spread, read_spread
@@ -219,13 +220,14 @@ class Verdict:
 class Decision:
     """A verdict together with the state of the rollout: may this challenger become the champion now?
 
-    Raises `ValueError` for a ready decision on a verdict that does not pass, unless the plan declared that
+    ``asked`` is what people must do before a held one does, None when its plan asks for nothing of its own. Raises `ValueError` for a ready decision on a verdict that does not pass, unless the plan declared that
     there is no gate, and for a blocked one without a reason.
     """
 
     status: Status
     verdict: Verdict
     reasons: tuple[Reason, ...] = ()
+    asked: Asked | None = None
 
     def __post_init__(self) -> None:
         if self.status not in ("ready", "blocked"):
@@ -251,4 +253,5 @@ class Decision:
             "reasons": list(self.reasons),
             "violations": [violation.to_document() for violation in self.verdict.violations],
             "notes": list(self.verdict.against),
+            **({} if self.asked is None else {"approvals": self.asked.to_document()}),
         }

@@ -1,0 +1,123 @@
+"""A plan may ask for people: so many keys must enable a version that passed, and none of them that of the submitter."""
+
+import shutil
+
+import pytest
+
+from end_to_end.projects import Project
+
+BETTER = 'awk -F, \'END { print 0.545 }\' "$NOA_DATA" > "$NOA_OUT/cut"\n'
+"""Another model, about as good as the champion."""
+
+
+@pytest.fixture
+def colleagues(home, promoted, monkeypatch):
+    """The project, with a second operator; gives a switch to the machine of ``ann``, who runs plans, or of ``bob``."""
+    done(promoted, "keys", "new", "operator")
+    done(promoted, "policy", "sign")
+    [keys] = (home / "keys").iterdir()
+    fresh = next(path for path in keys.iterdir() if len(path.stem) == 16)
+    theirs = home / "bob" / keys.name
+    shutil.copytree(keys, theirs)
+    fresh.unlink()
+    (theirs / "operator.pem").unlink()
+
+    def at(name):
+        monkeypatch.setenv("NOA_KEYS", str(home / ("keys" if name == "ann" else name)))
+
+    return at
+
+
+def done(project: Project, *arguments, status=0):
+    result = project.tell(*arguments)
+    assert result.status == status, result.said
+    return result
+
+
+def test_two_people_make_it_the_champion_each_with_a_key_of_their_own(promoted, colleagues):
+    promoted.programs(train=BETTER)
+    promoted.plan(approvals={"required": 2})
+    run = done(promoted, "run", "plan.json", status=7)
+    assert "approval" in run.said
+    assert 'noa enable little@2 --reason "..."   by 2 operators, each with a key of their own' in run.said
+    first = done(promoted, "enable", "little@2", "--reason", "looked at the coast", status=7)
+    assert "has 1 of 2 approvals" in first.said
+    assert "1 of 2 approvals" in done(promoted, "status").said
+    assert "1 of 2 approvals" in done(promoted, "show", "little@2").said
+    assert promoted.champion() == 1
+    twice = done(promoted, "enable", "little@2", "--reason", "again", status=5)
+    assert "nobody whose approval counts" in twice.said
+    colleagues("bob")
+    assert "is the champion" in done(promoted, "enable", "little@2", "--reason", "looked too").said
+    assert promoted.champion() == 2
+    assert done(promoted, "show", "little@2", "--json").document["approvals"] is None
+    done(promoted, "verify", "--decisions")
+
+
+def test_two_people_sign_one_request_far_from_each_other(promoted, colleagues, home):
+    request = str(home / "request.json")
+    promoted.plan(approvals={"required": 2})
+    done(promoted, "run", "plan.json", status=7)
+    done(promoted, "enable", "little@2", "--reason", "looked", "--request", request)
+    colleagues("bob")
+    done(promoted, "enable", "little@2", "--request", request)
+    colleagues("ann")
+    assert promoted.champion() == 1
+    assert "is the champion" in done(promoted, "enable", "little@2", "--admit", request).said
+    assert promoted.champion() == 2
+    assert promoted.verifies()
+
+
+def test_who_submitted_it_does_not_count_where_the_plan_says_so(promoted, colleagues):
+    promoted.plan(approvals={"required": 1, "not_submitter": True})
+    done(promoted, "run", "plan.json", status=7)
+    own = done(promoted, "enable", "little@2", "--reason", "mine", status=5)
+    assert "none of a submitter who may not" in own.said
+    assert "who submitted it" in done(promoted, "show", "little@2").said
+    colleagues("bob")
+    done(promoted, "enable", "little@2", "--reason", "hers, and good")
+    assert promoted.champion() == 2
+    done(promoted, "verify", "--decisions")
+
+
+def test_approvals_lapse_when_the_champion_changes(promoted, colleagues):
+    promoted.plan(approvals={"required": 2})
+    done(promoted, "run", "plan.json", status=7)
+    done(promoted, "enable", "little@2", "--reason", "looked", status=7)
+    promoted.plan(seed=3)
+    done(promoted, "run", "plan.json")
+    assert promoted.champion() == 3
+    colleagues("bob")
+    late = done(promoted, "enable", "little@2", "--reason", "looked too", status=5)
+    assert "noa enable little@2" in late.said
+    done(promoted, "rollback", "little", "--reason", "back")
+    lapsed = done(promoted, "enable", "little@2", "--reason", "looked too", status=5)
+    assert "noa enable little@2" in lapsed.said
+    assert promoted.champion() == 1
+
+
+def test_a_person_approves_a_version_that_has_no_gate_as_well(promoted):
+    promoted.plan(evaluation={"gate": "none", "reason": "an outside audit decides"}, approvals={"required": 1})
+    assert "no_gate, approval" in done(promoted, "run", "plan.json", status=3).said
+    assert promoted.champion() == 1
+    done(promoted, "enable", "little@2", "--reason", "the audit says yes")
+    assert promoted.champion() == 2
+    done(promoted, "verify", "--decisions")
+
+
+@pytest.mark.parametrize(
+    ("approvals", "match"),
+    [
+        ({"required": 0}, "approvals.required must be from 1 to 16, got 0"),
+        ({"required": "two"}, "approvals.required"),
+        ({"required": True}, "approvals.required"),
+        ({"not_submitter": "yes"}, "approvals.not_submitter"),
+        ({"by": "ann"}, "unknown field 'approvals.by'"),
+        ([], "approvals"),
+    ],
+)
+def test_what_a_plan_cannot_ask_for_is_refused(promoted, approvals, match):
+    promoted.plan(approvals=approvals)
+    before = promoted.state()
+    assert match in done(promoted, "run", "plan.json", status=2).said
+    assert promoted.state() == before
