@@ -27,13 +27,14 @@ TRAIN = 'echo odd > "$NOA_OUT/model.txt"'
 PREDICT = (
     '{ echo prediction; tail -n +2 "$NOA_DATA" | while read n; do echo $((n % 2)); done; } > "$NOA_OUT/predictions.csv"'
 )
-PLAN = {
+PLAN = {  # its limit of time ends a program that a fault of its own has made wait for ever, before a trial gives up
     "lifecycle_id": "odd",
     "agent_profile": "command",
     "dataset_path": "data/train.csv",
     "target": "odd",
     "hyperparameters": {"command": ["sh", "-ec", TRAIN], "predict": ["sh", "-ec", PREDICT], "data_format": "csv"},
     "evaluation": {"dataset_path": "data/holdout.csv", "metric_thresholds": {"accuracy": 0.9}},
+    "resources": {"time": "20s"},
 }
 
 
