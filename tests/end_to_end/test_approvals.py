@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+import noa_mlops
 from end_to_end.projects import Project
 
 BETTER = 'awk -F, \'END { print 0.545 }\' "$NOA_DATA" > "$NOA_OUT/cut"\n'
@@ -101,7 +102,7 @@ def test_a_person_approves_a_version_that_has_no_gate_as_well(promoted):
     assert "no_gate, approval" in done(promoted, "run", "plan.json", status=3).said
     assert promoted.champion() == 1
     done(promoted, "enable", "little@2", "--reason", "the audit says yes")
-    assert promoted.champion() == 2
+    assert noa_mlops.load("little", project=promoted.path).version == 2
     done(promoted, "verify", "--decisions")
 
 

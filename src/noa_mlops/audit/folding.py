@@ -20,10 +20,11 @@ from noa_mlops.ledger import (
     Refusal,
     Unsigned,
     examine_unsigned,
+    ledger_line,
     model_keys,
     read_lines,
 )
-from noa_mlops.records.events import LedgerLine, LifecycleEvent, PromotionReady, decode, named_objects
+from noa_mlops.records.events import EvaluationLogged, LifecycleEvent, PromotionReady, decode, named_objects
 from noa_mlops.records.layout import Layout
 from noa_mlops.registry import Comparison, Mirror
 
@@ -38,7 +39,7 @@ class Stored:
     The entry, the profile, the digests of its subjects by name, and the keys that could sign models at that entry.
     """
 
-    event: PromotionReady
+    event: PromotionReady | EvaluationLogged
     profile: str
     subjects: Mapping[str, str]
     model_keys: tuple[PublicKey, ...]
@@ -123,7 +124,7 @@ class Fold:
     def _keep(self, event: LifecycleEvent | None, statement: Mapping[str, Any], seq: int) -> None:
         for digest in named_objects(statement):
             self.objects.setdefault(digest, seq)
-        if isinstance(event, PromotionReady) and event.artifact is not None:
+        if isinstance(event, PromotionReady | EvaluationLogged) and event.artifact is not None:
             version = self.state.lifecycle(event.lifecycle_id).versions[event.version]
             subjects = {item["name"]: item["digest"]["sha256"] for item in statement["subject"]}
             keys = model_keys(self.state.policy) if self.state.policy is not None else ()
@@ -133,8 +134,7 @@ class Fold:
         if self.mirror is None:
             origin = self.state.origin or ""
             self.mirror = Mirror(self.layout.mirror, self.layout.mirror_checkpoint, origin=origin).compare()
-        lifecycle = self.state.lifecycle(entry.lifecycle_id or "")
-        self.mirror.take(LedgerLine(entry.seq, entry.type, entry.line, lifecycle.champion, lifecycle.rollout))
+        self.mirror.take(ledger_line(entry, self.state))
 
 
 def _untrusted(reason: str) -> str:

@@ -6,12 +6,12 @@ ledger and its objects. So a statistic that was edited afterwards shows, even wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from noa_mlops.errors import LedgerTampered, PlanInvalid
-from noa_mlops.gate import decide_recorded, judge_recorded, threshold_document, thresholds
+from noa_mlops.gate import again_judged, decide_recorded, judge_recorded, threshold_document, thresholds
 from noa_mlops.ledger import LedgerEntry, LifecycleState, get_object
 from noa_mlops.records.documents import canonical
 from noa_mlops.records.events import DECISION, EvaluationLogged, LifecycleEvent, PromotionReady, Submitted
@@ -54,6 +54,9 @@ class Replay:
         if isinstance(event, PromotionReady):
             yield from self._compare(event, statement["predicate"], self._open.pop(place, _Grounds()), before)
             return
+        if isinstance(event, EvaluationLogged) and event.verdict is not None:
+            yield from self._judge_again(event, event.verdict, before)
+            return
         grounds = self._open.setdefault(place, _Grounds())
         grounds.lines.append(entry.digest)
         if isinstance(event, Submitted):
@@ -72,27 +75,52 @@ class Replay:
     ) -> Iterator[str]:
         if [line["digest"]["sha256"] for line in predicate["inputAttestations"]] != grounds.lines:
             yield "its decision rests on other entries of this version than those that stand before it"
+        yield from self._recompute(
+            event,
+            grounds.plan,
+            lambda plan: _expected(plan, grounds.measured, _decision(plan, grounds, before)),
+            predicate[DECISION],
+        )
+
+    def _judge_again(
+        self, event: EvaluationLogged, recorded: Mapping[str, Any], before: LifecycleState
+    ) -> Iterator[str]:
+        """Hold the verdict that a measurement after the decision records against what it measured."""
+        yield from self._recompute(
+            event,
+            str(recorded.get("plan")),
+            lambda plan: again_judged(thresholds(plan), event, before.champion).to_document(),
+            recorded,
+        )
+
+    def _recompute(
+        self,
+        event: LifecycleEvent,
+        plan_digest: str,
+        expected: Callable[[TrainingPlan], Mapping[str, Any]],
+        recorded: Mapping[str, Any],
+    ) -> Iterator[str]:
+        """What is recorded otherwise than it follows from the plan of that digest."""
         try:
-            plan = TrainingPlan.parse(get_object(self.layout.objects, grounds.plan), "plan.json")
+            plan = TrainingPlan.parse(get_object(self.layout.objects, plan_digest), "plan.json")
         except LedgerTampered:
-            self.without_plan[event.seq or 0] = (address(event.lifecycle_id, event.version), grounds.plan)
+            self.without_plan[event.seq or 0] = (address(event.lifecycle_id, event.version), plan_digest)
             return
         except PlanInvalid as error:
             yield f"its decision cannot be computed again: the plan that was submitted is none ({error})"
             return
         self.recomputed += 1
         try:
-            decision = _decision(plan, grounds, before)
+            follows = expected(plan)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             yield f"its decision cannot be computed again: no verifier wrote this measurement ({error!r:.200})"
             return
-        expected = _expected(plan, grounds.measured, decision)
-        yield from _differences(expected, predicate[DECISION])
+        yield from _differences(follows, recorded)
 
 
 def _decision(plan: TrainingPlan, grounds: _Grounds, before: LifecycleState) -> Decision:
     verdict = judge_recorded(thresholds(plan), grounds.measured, before.champion)
-    return decide_recorded(plan, verdict, grounds.measured, before.rollout, grounds.submitter)
+    return decide_recorded(plan, verdict, grounds.measured, before.admits, grounds.submitter)
 
 
 def _expected(plan: TrainingPlan, measured: EvaluationLogged | None, decision: Decision) -> Mapping[str, Any]:

@@ -10,7 +10,12 @@ from typing import Any, TypeAlias
 
 from noa_mlops.agents import is_owned
 from noa_mlops.errors import NotFound
+from noa_mlops.evidence import SignedAct
 from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState, VersionState
+from noa_mlops.ledger.entry import timestamp
+from noa_mlops.ledger.ledger import utc_now
+from noa_mlops.ledger.state import Override
+from noa_mlops.ledger.trust_law import read_decision
 from noa_mlops.records.documents import parse_object
 from noa_mlops.records.events import DECISION, RUN
 from noa_mlops.records.layout import address
@@ -53,16 +58,43 @@ def _lifecycle_view(ledger: LedgerReader, begun: _Begun, lifecycle_id: str, newe
     return {
         "lifecycle_id": lifecycle_id,
         "champion": _version(ledger, lifecycle, champion) if champion is not None else None,
-        "rollout": _rollout(lifecycle),
+        "rollout": _rollout(ledger, lifecycle),
         "versions": versions[::-1][:newest],
     }
 
 
-def _rollout(lifecycle: LifecycleState) -> dict[str, Any]:
-    """Whether the champion may be rolled out, and how far the way out of an incident has been gone."""
+def _rollout(ledger: LedgerReader, lifecycle: LifecycleState) -> dict[str, Any]:
+    """Whether the champion may be rolled out now, by whose word, and how far the way out of an incident has been gone."""
+    moment = timestamp(utc_now())
     incident = lifecycle.incident
     opened = None if incident is None else {"entry": incident.seq, "investigated": incident.investigated}
-    return {"status": lifecycle.rollout, "incident": opened, "suspect": lifecycle.suspicion is not None}
+    return {
+        "status": lifecycle.rollout_at(moment),
+        "incident": opened,
+        "suspect": lifecycle.suspicion is not None,
+        "override": None if lifecycle.override is None else _override(ledger, lifecycle.override, moment),
+    }
+
+
+def _override(ledger: LedgerReader, override: Override, moment: str) -> dict[str, Any]:
+    """By whose word the champion is in force, why, and until when."""
+    act = read_decision(ledger.entry(override.seq))
+    reason = act.act.reason if isinstance(act, SignedAct) else None
+    return {
+        "entry": override.seq,
+        "version": override.version,
+        "expires": override.expires,
+        "expired": moment >= override.expires,
+        "by": sorted(act.signers) if isinstance(act, SignedAct) else [],
+        "reason": _words(ledger, reason),
+    }
+
+
+def _words(ledger: LedgerReader, reason: str | None) -> str:
+    """The text of a reason, by the digest of its object."""
+    if reason is None or reason in ledger.state.redacted:
+        return "(redacted)"
+    return str(parse_object(ledger.get_object(reason), limit=MAX_PLAN)["text"])
 
 
 def version_view(ledger: LedgerReader, lifecycle_id: str, version: int) -> dict[str, Any]:
@@ -70,8 +102,17 @@ def version_view(ledger: LedgerReader, lifecycle_id: str, version: int) -> dict[
     versions = {view["version"]: view for view in lifecycle_view(ledger, lifecycle_id)["versions"]}
     if version not in versions:
         raise NotFound(f"there is no {address(lifecycle_id, version)}; the newest is @{max(versions)}")
-    rollout = ledger.state.lifecycle(lifecycle_id).rollout
-    view = {"lifecycle_id": lifecycle_id, **versions[version], "rollout": rollout, "entries": []}
+    lifecycle = ledger.state.lifecycle(lifecycle_id)
+    rollout = _rollout(ledger, lifecycle)
+    override = rollout["override"]
+    view = {
+        "lifecycle_id": lifecycle_id,
+        **versions[version],
+        "rollout": rollout["status"],
+        "override": override if override is not None and override["version"] == version else None,
+        "measured_again": _measured_again(ledger, lifecycle, version),
+        "entries": [],
+    }
     history = ledger.history(lifecycle_id, version)
     for entry in history:
         view["entries"].append({"seq": entry.seq, "type": entry.type, "ts": entry.ts, "keyid": entry.keyid})
@@ -79,6 +120,16 @@ def version_view(ledger: LedgerReader, lifecycle_id: str, version: int) -> dict[
     if "decision" in view:
         view["no_gate"] = _grounds(ledger, history)["no_gate"]
     return view
+
+
+def _measured_again(ledger: LedgerReader, lifecycle: LifecycleState, version: int) -> dict[str, Any] | None:
+    """The newest measurement after the decision, beside the champion of now; None when there is none."""
+    again = lifecycle.measured.get(version)
+    if again is None:
+        return None
+    entry = ledger.entry(again.seq)
+    told = {name: entry.predicate[name] for name in ("metrics", "rows", "dataset", "verdict", "look")}
+    return {"entry": entry.seq, "ts": entry.ts, **told}
 
 
 def _grounds(ledger: LedgerReader, history: Sequence[LedgerEntry]) -> dict[str, Any]:

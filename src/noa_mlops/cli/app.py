@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "init": ("init", "Make a project here: folders, policy, keys, the first entry; a first plan with --data."),
         "demo": ("demo", "Train, verify and promote on real weather data; then reject a worse model."),
         "run": ("run", "Train a plan, measure it, decide, promote."),
+        "evaluate": ("evaluate", "Measure a version again; or judge it by another plan."),
         "status": ("status", "Lifecycles: champion, rollout, last runs."),
         "show": ("show", "One lifecycle or version: metrics, thresholds, evidence; or a data file."),
         "logs": ("logs", "What the agents of a version printed."),
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Decide (signed)": {
         "investigate": ("investigate", "Say what was found of an incident."),
         "enable": ("enable", "Make a held version the champion, and the rollout ready."),
+        "override": ("override", "Put a version in force against the gate's word, for a time."),
         "rollback": ("rollback", "Bring a former champion back."),
     },
     "Account": {

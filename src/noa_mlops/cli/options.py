@@ -12,6 +12,8 @@ import click
 from noa_mlops.errors import NotFound
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.names import name_problem
+from noa_mlops.records.reading.fields import FieldInvalid
+from noa_mlops.records.reading.quantities import read_duration
 
 MAX_FILE = 1 << 18
 """Largest file, in bytes, that an option may name."""
@@ -70,3 +72,11 @@ def read(file: Path) -> bytes:
     if len(data) > MAX_FILE:
         raise click.BadParameter(f"{file} is larger than {MAX_FILE} bytes")
     return data
+
+
+def duration(text: str) -> int:
+    """Seconds, from text like ``12h`` or ``7d``. Raises `click.BadParameter`."""
+    try:
+        return read_duration(text)
+    except FieldInvalid as error:
+        raise click.BadParameter(f"{text!r}: {error}") from error

@@ -69,6 +69,14 @@ def rollout(lifecycle: Mapping[str, Any]) -> str:
     return status("no champion" if lifecycle["champion"] is None and word == "ready" else word)
 
 
+def overridden(told: Mapping[str, Any] | None) -> str:
+    """By whose word a champion is in force against the gate's; nothing when by a decision."""
+    if told is None:
+        return ""
+    ends = f"expired {told['expires']}, the rollout is blocked" if told["expired"] else f"until {told['expires']}"
+    return f"by override, entry {told['entry']}, {ends}: {foreign(told['reason'])}"
+
+
 def approvals(waits: Mapping[str, Any] | None) -> str:
     """How far a version that waits for approval has come; nothing for one that does not."""
     return "" if waits is None else f"{len(waits['approved'])} of {waits['required']} approvals"

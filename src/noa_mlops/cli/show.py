@@ -49,9 +49,11 @@ def _show_lifecycle(view: Mapping[str, Any]) -> None:
     else:
         output.field("Champion", f"@{champion['version']}   {champion['profile']}   sha256 {champion['checksum']}")
         since = champion["since"]
-        how = {"RolledBack": ", brought back", "RolloutEnabled": ", enabled"}.get(since["type"], "")
+        words = {"RolledBack": ", brought back", "RolloutEnabled": ", enabled", "Overridden": ", by override"}
+        how = words.get(since["type"], "")
         output.field("Since", f"{since['ts']}   entry {since['seq']}{how}")
         _show_no_gate(champion)
+        _show_override(view["rollout"]["override"])
         output.reached(champion["metrics"], champion["thresholds"], f"{view['lifecycle_id']}@{champion['version']}")
     _show_incident(view)
     output.say()
@@ -108,6 +110,8 @@ def _show_version(view: Mapping[str, Any]) -> None:
             output.field("", output.foreign(reason))
         _show_no_gate(view)
         _show_approvals(view)
+        _show_override(view["override"])
+        _show_again(view)
         output.field("Signed by", view["decided_by"] + ("   solo mode" if decision["solo_mode"] else ""))
     output.say()
     output.table([(entry["seq"], entry["type"], entry["ts"]) for entry in view["entries"]], ("entry", "type", "time"))
@@ -134,6 +138,23 @@ def _seen(overlap: Mapping[str, Any]) -> str:
 def _show_no_gate(view: Mapping[str, Any]) -> None:
     if view["no_gate"] is not None:
         output.field("No gate", output.foreign(view["no_gate"]))
+
+
+def _show_override(told: Mapping[str, Any] | None) -> None:
+    """By whose word the version is in force, and until when."""
+    if told is not None:
+        output.field("Override", output.overridden(told))
+        for key in told["by"]:
+            output.field("", f"by {key}")
+
+
+def _show_again(view: Mapping[str, Any]) -> None:
+    """What was measured after the decision."""
+    if (again := view["measured_again"]) is not None:
+        output.field(
+            "Again",
+            f"{again['verdict']['verdict']}, {again['rows']} rows, look {again['look']}, entry {again['entry']}",
+        )
 
 
 def _show_approvals(view: Mapping[str, Any]) -> None:

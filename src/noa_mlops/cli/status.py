@@ -25,6 +25,8 @@ def status(folder: Path, *, as_json: bool) -> int:
         champion = lifecycle["champion"]
         name = f"   champion @{champion['version']}" if champion else ""
         output.say(f"{output.rollout(lifecycle)}  {lifecycle['lifecycle_id']}{name}")
+        if override := output.overridden(lifecycle["rollout"]["override"]):
+            output.say(f"  champion {override}")
         for version in lifecycle["versions"]:
             waits = output.approvals(version["approvals"])
             output.say(

@@ -19,13 +19,16 @@ from noa_mlops.records.manifest import ArtifactRecord
 
 
 def trusted_decision(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> LedgerEntry:
-    """The entry that promoted a version; signatures are checked as entries are read.
+    """The entry that put a version into the store and names its files; signatures are checked as entries are read.
+
+    It is the decision that promoted it, or for one that was promoted by an override the measurement before that.
 
     Raises `LedgerTampered` when this entry, or another one of the version, is not trusted any more: a decision is worth
     no more than the measurement that it rests on.
     """
     history = ledger.history(lifecycle_id, version.version)
-    for entry in history:
+    decision = history[-1] if version.named is None else ledger.entry(version.named)
+    for entry in (*history, decision):
         reason = distrust(ledger.state.policies, entry.seq, entry.keyid)
         if reason is not None:
             name = address(lifecycle_id, version.version)
@@ -33,7 +36,7 @@ def trusted_decision(ledger: LedgerReader, lifecycle_id: str, version: VersionSt
                 f"{name} is not trusted any more: its entry {entry.seq} ({entry.type}) {reason}",
                 hint="Load an earlier version by its number, or run its plan again under the policy in force.",
             )
-    return next(entry for entry in reversed(history) if entry.type == "PromotionReady")
+    return decision
 
 
 def check_crown(ledger: LedgerReader, lifecycle_id: str) -> None:

@@ -10,11 +10,12 @@ from noa_mlops.gate.championship import compares
 from noa_mlops.gate.decision import Gate, decide
 from noa_mlops.gate.declared import declared_gate, threshold_document, thresholds
 from noa_mlops.gate.judgement import NO_GATE, judge, violation
-from noa_mlops.gate.replay import decide_recorded, judge_recorded, must_compare_again
+from noa_mlops.gate.replay import again_judged, decide_recorded, judge_recorded, must_compare_again
 
 __all__ = [
     "NO_GATE",
     "Gate",
+    "again_judged",
     "compares",
     "decide",
     "decide_recorded",

@@ -39,6 +39,11 @@ def judge_recorded(thresholds: Iterable[Threshold], measured: EvaluationLogged |
     return Verdict("fail", verdict.violations, verdict.reasons, f"the evaluation data proves nothing: {seen}")
 
 
+def again_judged(thresholds: Iterable[Threshold], measured: EvaluationLogged, champion: int | None) -> Verdict:
+    """Like `judge_recorded`, of a version that was decided on before: the champion itself stands beside nobody."""
+    return judge_recorded(thresholds, measured, None if champion == measured.version else champion)
+
+
 def must_compare_again(
     thresholds: Iterable[Threshold], measured: EvaluationLogged | None, champion: int | None
 ) -> bool:

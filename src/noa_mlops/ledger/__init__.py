@@ -23,7 +23,7 @@ from noa_mlops.ledger.ledger import Ledger
 from noa_mlops.ledger.model_keys import model_keys
 from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.pins import KnownLogs, Pin, pin_problem
-from noa_mlops.ledger.projection import ledger_lines
+from noa_mlops.ledger.projection import ledger_line, ledger_lines
 from noa_mlops.ledger.reader import LedgerReader, read_lines
 from noa_mlops.ledger.revocation import distrust
 from noa_mlops.ledger.signers import Signers
@@ -62,6 +62,7 @@ __all__ = [
     "follow_version",
     "get_object",
     "head_keys",
+    "ledger_line",
     "ledger_lines",
     "model_keys",
     "pin_problem",

@@ -5,7 +5,7 @@ suspect; the next one that fails with a sign of these, on other data, blocks; a 
 that is certain (another schema, or a large effect beyond doubt) blocks at once. So the entry says what was seen, and the
 law says what follows: a scan cannot block when it may not, or stay quiet when it must block.
 
-While the rollout is blocked, further failures join the incident that is open and change nothing about it.
+An override that was given before ends with the incident that opens. While the rollout is blocked, further failures join the incident that is open and change nothing about it.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def _blocked(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState:
     return replace(
         lifecycle,
         rollout="blocked",
+        override=None,
         incident=Incident(entry.seq, entry.predicate["report"]),
         deciding=entry.seq,
         answerable=leaf_hash(entry.line).hex(),

@@ -5,6 +5,9 @@
   the rollout ready, in one entry. Where an incident is open, it must have been investigated, and the version submitted after
   that. Where more than one key must approve, each entry before the last only notes who has.
 
+After a false alarm, or when the data are well again, the champion itself counts as trained after that, once it was measured again
+after the investigation and passed.
+
 Both acts answer the newest deciding entry of the lifecycle, so they were decided in sight of what is in force and count
 once. The version must have been judged against the champion that it replaces.
 """
@@ -16,7 +19,7 @@ from dataclasses import replace
 
 from noa_mlops.evidence import leaf_hash
 from noa_mlops.ledger.entry import LedgerEntry
-from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState, Waiting
+from noa_mlops.ledger.state import Incident, LedgerState, LifecycleState, VersionState, Waiting
 from noa_mlops.ledger.trust_law import ACTS_OF, act_problem, decides, signers_of, version_scope
 from noa_mlops.ledger.version_law import Refusal
 from noa_mlops.records.policy import Policy
@@ -63,7 +66,7 @@ def enabled(state: LedgerState, policy: Policy, entry: LedgerEntry) -> Lifecycle
     )
     if problem is not None:
         return Refusal(problem)
-    waits = lifecycle.waiting[target.version]
+    waits = lifecycle.waiting.get(target.version, Waiting(lifecycle.champion))
     fresh = approving(policy, signers_of(entry), waits)
     if not fresh:
         return Refusal(
@@ -84,6 +87,8 @@ def approving(policy: Policy, signers: Collection[str], waits: Waiting) -> froze
 
 def enabling_problem(state: LedgerState, lifecycle: LifecycleState, target: VersionState) -> str | None:
     """Why a version cannot be enabled now, as the end of a sentence."""
+    if target.version == lifecycle.champion and lifecycle.incident is not None:
+        return _still_well_problem(lifecycle, target, lifecycle.incident)
     if target.status != "held" or target.version not in lifecycle.waiting:
         return f"enables a version that is {target.status} and waits for nobody"
     if lifecycle.awaited(target.version) is None:
@@ -99,12 +104,19 @@ def enabling_problem(state: LedgerState, lifecycle: LifecycleState, target: Vers
     return None
 
 
+def _still_well_problem(lifecycle: LifecycleState, champion: VersionState, incident: Incident) -> str | None:
+    """Why an incident is not over by a champion that has been measured again: a false alarm, or a feed that is well again."""
+    if incident.investigated is None:
+        return "enables the champion although nobody has investigated the incident"
+    again = lifecycle.measured.get(champion.version)
+    if again is None or again.seq < incident.investigated:
+        return "enables the champion, which was not measured again after the incident was investigated"
+    return None if again.verdict == "pass" else f"enables the champion, whose new measurement came to: {again.verdict}"
+
+
 def _crowned(lifecycle: LifecycleState, target: VersionState, entry: LedgerEntry) -> LifecycleState:
-    changed = lifecycle.with_version(replace(target, status="champion"))
-    if lifecycle.champion is not None:
-        changed = changed.with_version(replace(lifecycle.versions[lifecycle.champion], status="former"))
-    ready = replace(changed, champion=target.version, crowned=entry.seq, rollout="ready", incident=None, suspicion=None)
-    return _after(replace(ready, waiting={}, looks=0), entry)
+    crowned = lifecycle.crowned_by(entry.seq, target)
+    return _after(replace(crowned, rollout="ready", incident=None, suspicion=None), entry)
 
 
 def _after(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState:

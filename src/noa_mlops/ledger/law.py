@@ -6,11 +6,12 @@ verifying runs it on every line. State is the fold of it over the lines, and the
 - A line has one form, stands at its place in the chain, and is signed by a key that the policy in force lets
   sign its type. Genesis holds the first policy and is signed by a key which that policy lets do so.
 - Submitted takes the next number of its lifecycle. What may follow it in that version stands in
-  `noa_mlops.ledger.version_law`.
+  `noa_mlops.ledger.version_law`; what is measured after its decision, in `noa_mlops.ledger.measuring_law`.
 - A decision names the champion that it replaces; ready makes its version the champion. Each measurement is one look more
   since then, and says which.
 - A scan of the champion blocks the rollout, or makes it suspicious, by `noa_mlops.ledger.drift_law`.
 - A blocked rollout ends by what people decide, in its order (`noa_mlops.ledger.incident_law`).
+- People may put a version in force against the gate's word, for a time (`noa_mlops.ledger.override_law`).
 - People may bring a former champion back (`noa_mlops.ledger.rollback_law`) and take objects out of the evidence
   (`noa_mlops.ledger.redaction_law`), each by an act that a key of theirs signed.
 - Which policy may follow which, and who must have decided it, stands in `noa_mlops.ledger.trust_law`. Each line is
@@ -40,6 +41,8 @@ from noa_mlops.evidence import (
 from noa_mlops.ledger.drift_law import scanned
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_sealed
 from noa_mlops.ledger.incident_law import enabled, investigated
+from noa_mlops.ledger.measuring_law import measured_again
+from noa_mlops.ledger.override_law import overridden
 from noa_mlops.ledger.redaction_law import redacted_object
 from noa_mlops.ledger.rollback_law import rolled_back
 from noa_mlops.ledger.state import LedgerState, Lifecycles, LifecycleState, PolicyInForce, VersionState, Waiting
@@ -66,6 +69,7 @@ DECIDING = frozenset(
         "DriftScanned",
         "Investigated",
         "RolloutEnabled",
+        "Overridden",
         "PolicyChanged",
         "Redacted",
         "RolledBack",
@@ -340,6 +344,7 @@ _ACTS: Mapping[str, _Act] = {
     "RolledBack": _on_lifecycle(rolled_back),
     "Investigated": _on_lifecycle(investigated),
     "RolloutEnabled": _on_lifecycle(enabled),
+    "Overridden": _on_lifecycle(overridden),
 }
 """What people decide, each with the act inside."""
 
@@ -351,12 +356,12 @@ def _distrusting(state: LedgerState, after: Policy) -> Lifecycles:
     if not fresh:
         return state.lifecycles
     promoted = [last for keyid, last in fresh.items() if decides(state, keyid, "PromotionReady")]
-    crowning = (ACTS_OF["RolledBack"], ACTS_OF["RolloutEnabled"])
+    crowning = (ACTS_OF["RolledBack"], ACTS_OF["RolloutEnabled"], ACTS_OF["Overridden"])
     brought_back = [last for keyid, last in fresh.items() if any(decides(state, keyid, act) for act in crowning)]
     lifecycles = state.lifecycles
     for name, lifecycle in state.lifecycles.items():
         if _rests_on(lifecycle, promoted, brought_back):
-            lifecycles = lifecycles.put(name, replace(lifecycle, rollout="blocked"))
+            lifecycles = lifecycles.put(name, replace(lifecycle, rollout="blocked", override=None))
     return lifecycles
 
 
@@ -388,6 +393,9 @@ def _apply(state: LedgerState, entry: LedgerEntry) -> LifecycleState | Refusal:
         return Refusal(f"takes the number {entry.version}, but the next is {lifecycle.next_version}")
     if entry.type != "Submitted" and before is None:
         return Refusal(f"is about version {entry.version}, which was never submitted")
+    if before is not None and entry.type == "EvaluationLogged" and not before.on_its_way:
+        again = measured_again(lifecycle, before, entry)
+        return again if isinstance(again, Refusal) else _looked(again, entry)
     version = follow_version(before, entry)
     if isinstance(version, Refusal):
         return version
@@ -426,11 +434,9 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
         return replace(decided, waiting={**decided.waiting, version.version: waits})
     if version.status != "champion":
         return decided
-    if lifecycle.rollout == "blocked":
+    if lifecycle.admits == "blocked":
         return Refusal("promotes although the rollout is blocked")
-    if lifecycle.champion is not None:
-        decided = decided.with_version(replace(lifecycle.versions[lifecycle.champion], status="former"))
-    return replace(decided, champion=version.version, crowned=entry.seq, looks=0, waiting={})
+    return replace(decided.crowned_by(entry.seq, version), rollout="ready")
 
 
 def _same(replaces: object, champion: int | None) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.reader import LedgerReader
+from noa_mlops.ledger.state import LedgerState
 from noa_mlops.records.events import LedgerLine
 
 
@@ -15,5 +17,12 @@ def ledger_lines(ledger: LedgerReader, start: int = 0) -> Iterator[LedgerLine]:
     """
     ledger.refresh()
     for entry, state in ledger.known_entries(start):
-        lifecycle = state.lifecycle(entry.lifecycle_id or "")
-        yield LedgerLine(entry.seq, entry.type, entry.line, lifecycle.champion, lifecycle.rollout)
+        yield ledger_line(entry, state)
+
+
+def ledger_line(entry: LedgerEntry, state: LedgerState) -> LedgerLine:
+    """The line of ``entry``, after which the ledger is in ``state``."""
+    lifecycle = state.lifecycle(entry.lifecycle_id or "")
+    status, override = lifecycle.rollout_at(entry.ts), lifecycle.override
+    until = override.expires if override is not None and status == "ready" else None
+    return LedgerLine(entry.seq, entry.type, entry.line, lifecycle.champion, status, until)

@@ -1,7 +1,7 @@
 """The law of the way back: an operator may make a version the champion again that was it before.
 
 The act names the lifecycle, the version and its bytes, and answers the newest deciding entry of the lifecycle: so it was
-decided in sight of what is in force, and counts once. The rollout stays as it is: what was blocked stays blocked. Approvals of versions that wait lapse, as at every change of the champion.
+decided in sight of what is in force, and counts once. The rollout stays as it is: what was blocked stays blocked, and an override ends. Approvals of versions that wait lapse, as at every change of the champion.
 """
 
 from __future__ import annotations
@@ -42,14 +42,11 @@ def target_problem(state: LedgerState, policy: Policy, target: VersionState, che
 
 
 def _brought_back(lifecycle: LifecycleState, target: VersionState, entry: LedgerEntry) -> LifecycleState:
-    before = lifecycle.versions[lifecycle.champion or 0]
-    changed = lifecycle.with_version(replace(before, status="former")).with_version(replace(target, status="champion"))
+    waiting = {number: replace(waits, approved=frozenset()) for number, waits in lifecycle.waiting.items()}
     return replace(
-        changed,
-        champion=target.version,
+        lifecycle.crowned_by(entry.seq, target),
         deciding=entry.seq,
         answerable=leaf_hash(entry.line).hex(),
-        crowned=entry.seq,
-        looks=0,
-        waiting={number: replace(waits, approved=frozenset()) for number, waits in changed.waiting.items()},
+        rollout=lifecycle.admits,
+        waiting=waiting,
     )

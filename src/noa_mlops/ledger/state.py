@@ -24,7 +24,11 @@ Rollout: TypeAlias = Literal["ready", "blocked"]
 
 @dataclass(frozen=True, slots=True)
 class VersionState:
-    """One version; ``checksum`` is None until it is trained, ``seqs`` are the indexes of its entries in order."""
+    """One version; ``checksum`` is None until it is trained, ``seqs`` are the indexes of its entries in order.
+
+    They end with its decision; what is measured later is not among them. ``named`` is the index of the entry that says
+    it is in the store and names its manifest, None while none does.
+    """
 
     version: int
     status: VersionStatus
@@ -33,11 +37,13 @@ class VersionState:
     plan_digest: str
     checksum: str | None
     seqs: tuple[int, ...]
+    named: int | None = None
 
     def after(self, seq: int, status: VersionStatus, checksum: str | None) -> VersionState:
         """With one entry more, at index ``seq``."""
+        seqs = (*self.seqs, seq)
         return VersionState(
-            self.version, status, self.profile, self.agent_id, self.plan_digest, checksum, (*self.seqs, seq)
+            self.version, status, self.profile, self.agent_id, self.plan_digest, checksum, seqs, self.named
         )
 
     @property
@@ -144,13 +150,34 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """A measurement of a version after its decision: its entry, the fingerprint of its data, and what it came to."""
+
+    seq: int
+    data: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """The champion is in force by an operator's word until it ``expires``; ``before`` is the rollout without that word."""
+
+    seq: int
+    version: int
+    expires: str
+    before: Rollout
+
+
+@dataclass(frozen=True, slots=True)
 class LifecycleState:
     """One lifecycle; ``deciding`` is the index of its newest deciding entry, None before the first.
 
     ``answerable`` is the leaf hash of that entry in hex, which an act on the lifecycle answers; ``crowned`` the index of
     the entry that made the champion the champion; ``looks`` counts the evaluations since then; ``incident`` is the open
     one, None when there is none; ``suspicion`` the newest window that failed, None when the newest one passed;
-    ``waiting`` are the versions that people may enable.
+    ``waiting`` are the versions that people may enable; ``measured`` the newest measurement of each version that was
+    measured again beside this champion; ``override`` says by whose word the champion is in force, None when by a
+    decision. Under an override ``rollout`` is what it will be when that ends.
     """
 
     champion: int | None = None
@@ -163,6 +190,25 @@ class LifecycleState:
     incident: Incident | None = None
     suspicion: Suspicion | None = None
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
+    measured: Mapping[int, Measured] = field(default_factory=dict)
+    override: Override | None = None
+
+    def rollout_at(self, moment: str) -> Rollout:
+        """Whether the champion may be rolled out at a time, RFC 3339 as entries write it: also while an override holds."""
+        return "ready" if self.override is not None and moment < self.override.expires else self.rollout
+
+    @property
+    def admits(self) -> Rollout:
+        """Whether a version that passes may be promoted: an override stands in nobody's way, an incident does."""
+        return self.rollout if self.override is None or self.incident is not None else self.override.before
+
+    def crowned_by(self, seq: int, version: VersionState) -> LifecycleState:
+        """With ``version`` the champion by the entry at ``seq``; all that was said beside the one before has lapsed."""
+        changed = self
+        if self.champion is not None and self.champion != version.version:
+            changed = self.with_version(replace(self.versions[self.champion], status="former"))
+        changed = changed.with_version(replace(version, status="champion"))
+        return replace(changed, champion=version.version, crowned=seq, looks=0, waiting={}, measured={}, override=None)
 
     def awaited(self, version: int) -> Waiting | None:
         """What a version waits for; None when it does not wait, or was judged against another champion than this."""

@@ -139,6 +139,7 @@ ACTS_OF: Mapping[str, str] = {
     "RolledBack": "rollback",
     "Investigated": "investigate",
     "RolloutEnabled": "enable",
+    "Overridden": "override",
 }
 """The act that an entry of each type carries."""
 

@@ -12,7 +12,7 @@ named was the champion, that the rollout was open. `noa_mlops.ledger.law` asks i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sys import intern
 from typing import Any
 
@@ -125,7 +125,8 @@ def _decided(before: VersionState, entry: LedgerEntry) -> VersionState | Refusal
     if problem is not None:
         return Refusal(problem)
     status: VersionStatus = "champion" if entry.status == "ready" else _blocked_as(entry.predicate[DECISION])
-    return before.after(entry.seq, status, before.checksum)
+    after = before.after(entry.seq, status, before.checksum)
+    return after if entry.predicate[DECISION].get("artifact") is None else replace(after, named=entry.seq)
 
 
 def _decision_problem(before: VersionState, entry: LedgerEntry, decision: Mapping[str, Any]) -> str | None:

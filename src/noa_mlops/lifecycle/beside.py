@@ -19,6 +19,7 @@ from noa_mlops.errors import ArtifactTampered
 from noa_mlops.evaluation import Answers, compare, evaluate
 from noa_mlops.files import open_beneath
 from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.lifecycle.measuring import parquet
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.manifest import ArtifactRecord
@@ -81,7 +82,7 @@ def compared(
     values = {name: estimate.value for name, estimate in report.metrics.items()}
     identical = is_again(given, challenger.checksum, champion)
     comparison = Comparison(champion.manifest.version, values, improvements, identical=identical)
-    data = None if said.sha256 is not None else _parquet(said.predictions)
+    data = None if said.sha256 is not None else parquet(said.predictions)
     digest = said.sha256 if data is None else hashlib.sha256(data).hexdigest()
     kept = {"in": "store" if data is None else "objects", "sha256": digest}
     return _recorded(champion.manifest.checksum, comparison, kept), data
@@ -106,9 +107,3 @@ def silent(version: int, checksum: str, reason: str) -> Mapping[str, Any]:
 
 def _recorded(checksum: str, comparison: Comparison, predictions: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**comparison.to_document(), "checksum": checksum, "predictions": predictions}
-
-
-def _parquet(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    pa.parquet.write_table(table, sink, compression="zstd")
-    return sink.getvalue()

@@ -71,9 +71,9 @@ def open_orchestrator(
 
 
 def _is_unnamed(ledger: Ledger, lifecycle_id: str, version: int) -> bool:
-    """Whether a version is still on its way: then no entry names its folder yet."""
+    """Whether it is known that no entry says a version is in the store."""
     known = ledger.state.version(lifecycle_id, version)
-    return known is not None and known.on_its_way
+    return known is not None and known.named is None
 
 
 def data_roots(layout: Layout, ledger: Ledger) -> tuple[Path, ...]:

@@ -52,6 +52,7 @@ from noa_mlops.lifecycle.accounting import Held, facts_of, left_no_writer, manif
 from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.dataset import Column, FileDigest
+from noa_mlops.records.documents import sha256
 from noa_mlops.records.events import (
     AgentProvisioned,
     EvaluationLogged,
@@ -219,7 +220,7 @@ class AgentLifecycleController:
         given = run.submission
         withheld = self._withheld(given)
         self._model_of(run, trained)
-        with self._predictor(run) as workspace:
+        with self._workspace(predictor_id(run.workspace.agent_id)) as workspace:
             workspace.prepare()
             handover.lay_out_prediction(given, withheld.features, workspace)
             model, code = run.workspace.out, run.workspace.code
@@ -258,6 +259,27 @@ class AgentLifecycleController:
         challenger = beside.Challenger(trained.checksum, predictions)
         return self._beside(run, again, champion, challenger, withheld, cancel)
 
+    def evaluate_stored(
+        self,
+        run: Run,
+        stored: ArtifactRecord,
+        champion: ArtifactRecord | None,
+        cancel: threading.Event,
+    ) -> tuple[Measured, bytes]:
+        """Let a version that was decided on predict once more, from the store, on the data that its plan names now.
+
+        Also gives the predictions, for the objects. Raises `EvaluationFailed`, `Interrupted`.
+        """
+        given = run.submission
+        withheld = self._withheld(given)
+        answered, facts = self._ask(run, stored, withheld.features, predictor_id(run.workspace.agent_id), cancel)
+        predictions = withheld.restore(answered)
+        report = measuring.measure(predictions, withheld.labels, given)
+        data = measuring.parquet(predictions)
+        measured = Measured(report, sha256(data), facts, measuring.seen_in_training(given))
+        challenger = beside.Challenger(stored.manifest.checksum, predictions)
+        return self._beside(run, measured, champion, challenger, withheld, cancel), data
+
     def _withheld(self, given: Submission) -> measuring.Withheld:
         """The evaluation data as it was submitted, taken apart. Raises `EvaluationFailed`."""
         if given.evaluation is None:
@@ -283,9 +305,11 @@ class AgentLifecycleController:
             return measured
         given = run.submission
         try:
-            answered = beside.stored(self._layout, champion, given) or beside.Said(
-                withheld.restore(self._ask(run, champion, withheld.features, cancel)), None
-            )
+            answered = beside.stored(self._layout, champion, given)
+            if answered is None:
+                agent = f"{run.workspace.agent_id}.champion"
+                asked, _ = self._ask(run, champion, withheld.features, agent, cancel)
+                answered = beside.Said(withheld.restore(asked), None)
             comparison, new = beside.compared(given, champion, challenger, answered, withheld.labels)
         except (StepFailed, DatasetInvalid, ArtifactTampered, NotFound, NotAuthorised) as error:
             raise_trouble_behind(error)
@@ -293,22 +317,23 @@ class AgentLifecycleController:
             comparison, new = beside.silent(manifest.version, manifest.checksum, str(error)), None
         return replace(measured, champion=comparison, kept=new)
 
-    def _ask(self, run: Run, champion: ArtifactRecord, features: pa.Table, cancel: threading.Event) -> pa.Table:
-        """What the champion answers to ``features`` in its own view of them, from an isolated process of its own."""
-        manifest = champion.manifest
+    def _ask(
+        self, run: Run, stored: ArtifactRecord, features: pa.Table, agent: str, cancel: threading.Event
+    ) -> tuple[pa.Table, Mapping[str, Any]]:
+        """What a stored version answers to ``features`` in its own view of them, from an isolated process of its own.
+
+        Also what the runtime saw of that.
+        """
+        manifest = stored.manifest
         profile = self._factory.profile(manifest.profile)
         work = Work.of_stored(manifest, profile, handover.limits(run.submission))
         wanted = [Column(feature["name"], feature["type"]) for feature in manifest.predict["features"]]
         rows = conformed(features.select([c.name for c in wanted if c.name in features.column_names]), wanted)
-        agent = f"{run.workspace.agent_id}.champion"
-        workspace = Workspace.claim(self._layout, agent)
-        if workspace is None:
-            raise LedgerConflict(f"the workspace of {agent} is in use by another process")
-        with workspace:
+        with self._workspace(agent) as workspace:
             workspace.prepare()
             given = workspace.path / "given"
             given.mkdir()
-            FilesystemArtifactStore(self._layout).copy_out(champion, given)
+            FilesystemArtifactStore(self._layout).copy_out(stored, given)
             write_rows(rows, workspace.data / "features", work.data_format)
             model, code = given / "model", given / "code"
             workspace.write_payload(prediction_payload(work, workspace.agent_id, model=model, code=code))
@@ -316,8 +341,10 @@ class AgentLifecycleController:
                 run.submission, workspace, profile.predict, hidden=self._hidden(), readable=(model, code)
             )
             outcome = self._run(job, workspace, run, cancel, profile=profile.name)
-            _raise_unless_completed(outcome, EvaluationFailed, workspace, "champion's predictor")
-            return read_predictions(workspace.out, rows.num_rows, work.classes)
+            _raise_unless_completed(outcome, EvaluationFailed, workspace, f"predictor of @{manifest.version}")
+            facts = facts_of(outcome)
+            with _with_facts(EvaluationFailed, facts, workspace):
+                return read_predictions(workspace.out, rows.num_rows, work.classes), facts
 
     def check(self, run: Run, measured: EvaluationLogged | None, champion: int | None) -> Verdict:
         """Hold what was measured against the plan's thresholds and against ``champion``, the version in force."""
@@ -355,12 +382,11 @@ class AgentLifecycleController:
             run.model = found
         return run.model
 
-    def _predictor(self, run: Run) -> Workspace:
-        """A fresh workspace for the predictor, an agent of its own."""
-        predictor = predictor_id(run.workspace.agent_id)
-        workspace = Workspace.claim(self._layout, predictor)
+    def _workspace(self, agent: str) -> Workspace:
+        """The workspace of an agent of its own. Raises `LedgerConflict`."""
+        workspace = Workspace.claim(self._layout, agent)
         if workspace is None:
-            raise LedgerConflict(f"the workspace of {predictor} is in use by another process")
+            raise LedgerConflict(f"the workspace of {agent} is in use by another process")
         return workspace
 
     def _run(

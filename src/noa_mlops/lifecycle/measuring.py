@@ -83,11 +83,16 @@ def seen_in_training(given: Submission) -> Overlap:
 
 def keep_predictions(predictions: pa.Table, path: Path) -> str:
     """Write the predictions, in the order of the dataset, durably; their SHA-256."""
-    sink = io.BytesIO()
-    pa.parquet.write_table(predictions, sink, compression="zstd")
-    data = sink.getvalue()
+    data = parquet(predictions)
     write_unnamed(path, data)
     return hashlib.sha256(data).hexdigest()
+
+
+def parquet(predictions: pa.Table) -> bytes:
+    """Predictions as they are kept."""
+    sink = io.BytesIO()
+    pa.parquet.write_table(predictions, sink, compression="zstd")
+    return sink.getvalue()
 
 
 def kept_predictions(path: Path, digest: str | None) -> pa.Table:

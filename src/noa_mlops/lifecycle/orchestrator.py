@@ -20,7 +20,7 @@ from noa_mlops.evidence import SigningKey, sign_model
 from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import compares, decide_recorded, declared_gate, must_compare_again, thresholds
 from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
-from noa_mlops.lifecycle import recording, scanning
+from noa_mlops.lifecycle import recording, reevaluation, scanning
 from noa_mlops.lifecycle.accounting import summary_of
 from noa_mlops.lifecycle.beside import silent
 from noa_mlops.lifecycle.bus import EventBus, Subscription
@@ -124,6 +124,44 @@ class TrainingOrchestrator:
         run, notes = self._claim(submission)
         with run, self._mirrored_when_it_ends_early():
             return self._carry_out(run, notes, cancel)
+
+    def evaluate_version(
+        self, lifecycle_id: str, version: int, cancel: threading.Event | None = None
+    ) -> EvaluationLogged:
+        """Measure a version that was decided on once more, on the data that its plan names, as they are now.
+
+        It is an entry, with the verdict of the plan over it, and one look more; no decision is changed by it. A version
+        that was not promoted is put into the store, so that it can be put in force by an override. Raises `NotFound` for
+        what was never made or is not here any more, `LedgerConflict` for a version on its way or in use, `DatasetInvalid`
+        when other data than then would be read to learn from, `EvaluationFailed`, `Interrupted`.
+        """
+        self.prepare()
+        cancel = cancel or threading.Event()
+        run = reevaluation.claim(self._services.ledger, self._services.controller, self._accept, lifecycle_id, version)
+        with run, self._mirrored_when_it_ends_early():
+            run.tell()
+            event = self._evaluate_again(run, cancel)
+        self._catch_up()
+        return event
+
+    def _evaluate_again(self, run: Run, cancel: threading.Event) -> EvaluationLogged:
+        services, (trained, measured) = self._services, reevaluation.made(run)
+        known = services.ledger.state.lifecycle(run.lifecycle_id)
+        state = known.versions[run.version]
+        if state.named is None:
+            record = new = self._store(run, trained, measured)
+        else:
+            record, new = services.store.record(run.lifecycle_id, state.profile, run.version), None
+        champion, gone = (None, None) if known.champion == run.version else self._champion(run)
+        result, predictions = services.controller.evaluate_stored(run, record, champion, cancel)
+        if gone is not None:
+            result = replace(result, champion=gone)
+        for kept in filter(None, (predictions, result.kept)):
+            services.ledger.put_object(kept)
+        event = self._record(partial(recording.evaluated_again, run, trained, result, new))
+        if not isinstance(event, EvaluationLogged):
+            raise TypeError(f"{event.name} is no measurement")
+        return event
 
     def check_plan(self, plan: TrainingPlan) -> Submission:
         """Everything that can be checked without running or writing anything; see `execute_plan` for what it raises."""
@@ -270,8 +308,8 @@ class TrainingOrchestrator:
                 return self._evaluate(run, trained, cancel, before=step.measured)
             verdict = services.controller.check(run, step.measured, lifecycle.champion)
             submitter = run.history[0].submitter if isinstance(run.history[0], Submitted) else ()
-            decision = decide_recorded(run.submission.plan, verdict, step.measured, lifecycle.rollout, submitter)
-            if stored is None and (verdict.promotes or decision.promotes):
+            decision = decide_recorded(run.submission.plan, verdict, step.measured, lifecycle.admits, submitter)
+            if stored is None and decision.admissible:
                 try:
                     stored = self._store(run, trained, step.measured)
                 except EvaluationFailed as error:

@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from noa_mlops.errors import EvaluationFailed, TrainingFailed
-from noa_mlops.gate import declared_gate, threshold_document
+from noa_mlops.errors import EvaluationFailed, LedgerConflict, TrainingFailed
+from noa_mlops.gate import again_judged, declared_gate, must_compare_again, threshold_document, thresholds
 from noa_mlops.ledger import Draft, Ledger, LedgerState
 from noa_mlops.ledger.incident_law import ENABLE
 from noa_mlops.lifecycle import statements
@@ -17,7 +17,7 @@ from noa_mlops.lifecycle.intake import Submission, reference
 from noa_mlops.lifecycle.policy_change import founders
 from noa_mlops.lifecycle.steps import Decide
 from noa_mlops.records.documents import canonical
-from noa_mlops.records.events import RUN, TrainingCompleted
+from noa_mlops.records.events import RUN, EvaluationLogged, TrainingCompleted, decode
 from noa_mlops.records.layout import agent_id
 from noa_mlops.records.manifest import ArtifactRecord, checksum, file_list
 from noa_mlops.records.verdict import Decision
@@ -86,6 +86,29 @@ def evaluated(given: Submission, entry: TrainingCompleted, result: Measured, sta
             overlap=result.overlap.to_document(),
         ),
     )
+
+
+def evaluated_again(
+    run: Run, entry: TrainingCompleted, result: Measured, stored: ArtifactRecord | None, state: LedgerState
+) -> Draft:
+    """The entry of a version that was decided on and is measured again, with the verdict of its plan over that.
+
+    ``stored`` is as `statements.evaluated_again` takes it. Raises `LedgerConflict` when another version than the one it was
+    measured beside is the champion by now.
+    """
+    given = run.submission
+    draft = evaluated(given, entry, result, state)
+    header = {"type": draft.type, "seq": 0, "ts": "", "lifecycle_id": run.lifecycle_id, "version": run.version}
+    measured = decode({"noa_entry": header, "predicate": draft.predicate, "subject": draft.subject})
+    declared, champion = thresholds(given.plan), state.lifecycle(run.lifecycle_id).champion
+    if not isinstance(measured, EvaluationLogged) or must_compare_again(
+        declared, measured, None if champion == run.version else champion
+    ):
+        raise LedgerConflict(
+            f"the champion changed while {run.address} was measured", hint="Run the same command again."
+        )
+    verdict = again_judged(declared, measured, champion)
+    return statements.evaluated_again(draft, given.plan_digest, verdict.to_document(), stored)
 
 
 def evaluation_failed(ledger: Ledger, entry: TrainingCompleted, error: EvaluationFailed) -> Draft:

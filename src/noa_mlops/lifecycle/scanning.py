@@ -26,6 +26,7 @@ from noa_mlops.ledger import (
 )
 from noa_mlops.ledger.drift_law import MAX_SIGNS, confirmed, read_signs
 from noa_mlops.lifecycle import intake
+from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.statements import LIFECYCLE, model_subject
 from noa_mlops.records.documents import Json, canonical, sha256
 from noa_mlops.records.drift import DriftSettings
@@ -164,8 +165,9 @@ def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, mea
 
     champion = champion_of(ledger, lifecycle_id)
     store = FilesystemArtifactStore(layout)
-    promoted = next(e for e in reversed(ledger.history(lifecycle_id, champion.version)) if e.type == "PromotionReady")
-    named = {str(subject.get("name")): subject["digest"]["sha256"] for subject in promoted.subject}
+    promoted = ledger.history(lifecycle_id, champion.version)[-1]
+    stored = promoted if champion.named is None else ledger.entry(champion.named)
+    named = {str(subject.get("name")): subject["digest"]["sha256"] for subject in stored.subject}
     if "summary.json" not in named:
         raise NotFound(
             f"{address(lifecycle_id, champion.version)} was promoted without a summary of its data",
@@ -319,7 +321,7 @@ def _outcome(lifecycle: LifecycleState, window: Window, entry: LedgerEntry | Non
         timestamp=None if entry is None else entry.ts,
         blocks=blocks,
         confirms=confirms,
-        rollout="blocked" if blocks else lifecycle.rollout,
+        rollout="blocked" if blocks else lifecycle.rollout_at(now() if entry is None else entry.ts),
         incident=None if lifecycle.incident is None else lifecycle.incident.seq,
     )
 

@@ -8,7 +8,7 @@ extension fields asks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from noa_mlops.ledger import Draft
@@ -201,6 +201,25 @@ def evaluated(
     )
 
 
+def evaluated_again(
+    measured: Draft, plan_digest: str, verdict: Mapping[str, Any], stored: ArtifactRecord | None
+) -> Draft:
+    """The measurement ``measured`` of a version that was decided on before, with the verdict of its plan.
+
+    ``stored`` is the version as it lies in the store, where no entry has said so before; its files are subjects then.
+    What was predicted now is an object.
+    """
+    return replace(
+        measured,
+        predicate={
+            **measured.predicate,
+            "verdict": {"plan": plan_digest, **verdict},
+            "artifact": None if stored is None else stored.manifest.artifact,
+        },
+        subject=[*measured.subject[:1], *_documents(stored, None if stored is None else stored.predictions_sha256)],
+    )
+
+
 def evaluation_failed(trained_entry: TrainingCompleted, predicate: Mapping[str, Any]) -> Draft:
     """The model could not be measured, and why."""
     return Draft(
@@ -266,21 +285,22 @@ def decided(entry: TrainingCompleted, measured: EvaluationLogged | None, decisio
                 "artifact": grounds.stored.manifest.artifact if grounds.stored is not None else None,
             },
         },
-        subject=_decided_subjects(entry, measured, grounds.stored),
+        subject=[
+            model_subject(entry.lifecycle_id, entry.version, entry.checksum),
+            *_documents(grounds.stored, None if measured is None else measured.predictions),
+        ],
         lifecycle_id=entry.lifecycle_id,
         version=entry.version,
         status=decision.status,
     )
 
 
-def _decided_subjects(
-    entry: TrainingCompleted, measured: EvaluationLogged | None, stored: ArtifactRecord | None
-) -> list[dict[str, Any]]:
+def _documents(stored: ArtifactRecord | None, predictions: str | None) -> list[dict[str, Any]]:
+    """The files beside a model, those of its folder in the store and the predictions, as subjects."""
     named = {
         "manifest.json": stored.manifest_sha256 if stored is not None else None,
         "model.sig": stored.signature_sha256 if stored is not None else None,
         "summary.json": stored.summary_sha256 if stored is not None else None,
-        "predictions.parquet": measured.predictions if measured is not None else None,
+        "predictions.parquet": predictions,
     }
-    files = [{"name": name, "digest": {"sha256": digest}} for name, digest in named.items() if digest is not None]
-    return [model_subject(entry.lifecycle_id, entry.version, entry.checksum), *files]
+    return [{"name": name, "digest": {"sha256": digest}} for name, digest in named.items() if digest is not None]

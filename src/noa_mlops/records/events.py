@@ -22,13 +22,17 @@ RUN = "noa:run"
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
-    """An admitted line, and the rollout of its lifecycle as it stands after it: what projections are made of."""
+    """An admitted line, and the rollout of its lifecycle as it stands after it: what projections are made of.
+
+    ``until`` is when a rollout is blocked that is ready by an override, None when no override holds.
+    """
 
     seq: int
     type: str
     line: bytes
     champion: int | None
     status: str
+    until: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +101,8 @@ class EvaluationLogged(LifecycleEvent):
 
     ``spreads`` say how sure each metric is, ``look`` is the number of this evaluation since the champion was promoted, and
     ``champion`` is the comparison with it on the same rows, None when there was none. ``overlap`` says how many of the
-    rows training has seen.
+    rows training has seen. ``verdict`` is that of the version's plan, where it is measured after its decision; ``artifact``
+    where it lies since then, None when it was in the store before.
     """
 
     checksum: str
@@ -111,6 +116,8 @@ class EvaluationLogged(LifecycleEvent):
     look: int = 1
     champion: Mapping[str, Any] | None = None
     overlap: Mapping[str, Any] | None = None
+    verdict: Mapping[str, Any] | None = None
+    artifact: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +216,8 @@ def decode(statement: Mapping[str, Any]) -> Recorded | DriftScanned | None:
                 look=predicate.get("look", 1),
                 champion=predicate.get("champion"),
                 overlap=predicate.get("overlap"),
+                verdict=predicate.get("verdict"),
+                artifact=predicate.get("artifact"),
             )
         case "EvaluationFailed":
             return EvaluationFailed(**common, cause=predicate["cause"], message=predicate["message"])
@@ -243,21 +252,28 @@ def named_objects(statement: Mapping[str, Any]) -> Iterator[str]:
                 yield _checksum(statement)
             yield from _log(predicate[RUN])
         case "EvaluationLogged":
-            champion = predicate.get("champion")
-            if champion is not None and champion["predictions"]["in"] == "objects":
-                yield champion["predictions"]["sha256"]
+            yield from _predicted(predicate)
         case "EvaluationFailed":
             yield from _log(predicate)
         case "PromotionReady":
             yield predicate["policy"]["digest"]["sha256"]
         case "DriftScanned":
             yield predicate["report"]
-        case "Redacted" | "RolledBack" | "Investigated" | "RolloutEnabled":
+        case "Redacted" | "RolledBack" | "Investigated" | "RolloutEnabled" | "Overridden":
             payload = binascii.a2b_base64(predicate["act"]["payload"])
             reason = parse_object(payload, limit=len(payload))["reason"]
             yield from () if reason is None else (reason,)
         case _:
             return
+
+
+def _predicted(measured: Mapping[str, Any]) -> Iterator[str]:
+    """Predictions that a measurement keeps as objects: the champion's when they were new, its own when it was decided on."""
+    champion = measured.get("champion")
+    if champion is not None and champion["predictions"]["in"] == "objects":
+        yield champion["predictions"]["sha256"]
+    if "verdict" in measured:
+        yield measured["predictions"]
 
 
 def _log(facts: Mapping[str, Any]) -> Iterator[str]:

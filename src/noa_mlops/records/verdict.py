@@ -245,6 +245,11 @@ class Decision:
         """Whether the challenger becomes the champion."""
         return self.status == "ready"
 
+    @property
+    def admissible(self) -> bool:
+        """Whether the challenger is the champion now, or may be by people's word alone."""
+        return self.promotes or self.verdict.promotes or not {"drift", "approval"}.isdisjoint(self.reasons)
+
     def to_document(self) -> dict[str, Any]:
         """JSON form: the verdict's outcome, the status, and the reasons of the decision and of the verdict."""
         return {

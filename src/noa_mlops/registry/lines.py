@@ -44,7 +44,7 @@ def project(entry: LedgerLine) -> bytes:
         "metrics": decision.get("metrics", predicate.get("metrics")),
         "thresholds": decision.get("thresholds"),
         "decision": _decision(header, decision),
-        "rollout": {"champion": entry.champion, "status": entry.status} if "lifecycle_id" in header else None,
+        "rollout": _rollout(entry) if "lifecycle_id" in header else None,
         "timestamp": header["ts"],
         "line": entry.line.decode(),
     }
@@ -66,13 +66,19 @@ def _artifact(statement: Mapping[str, Any], decision: Mapping[str, Any]) -> dict
     if header.get("version") is None:
         return None
     fields = {
-        "path": decision.get("artifact"),
+        "path": decision.get("artifact", statement["predicate"].get("artifact")),
         "checksum": statement["subject"][0]["digest"]["sha256"],
         "lifecycle_id": header["lifecycle_id"],
         "profile": decision.get("profile", statement["predicate"].get("profile")),
         "version": header["version"],
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _rollout(entry: LedgerLine) -> dict[str, Any]:
+    """What may be rolled out after a line; with ``until``, only before that time, by an override."""
+    rollout: dict[str, Any] = {"champion": entry.champion, "status": entry.status}
+    return rollout if entry.until is None else rollout | {"until": entry.until}
 
 
 def _decision(header: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,0 +1,110 @@
+"""Measuring a version again that was decided on: what it was made of must be here, and what it learned from unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from noa_mlops.errors import DatasetInvalid, LedgerConflict, NotFound, PlanInvalid
+from noa_mlops.gate import judge_recorded, threshold_document, thresholds
+from noa_mlops.ledger import Ledger, LedgerReader
+from noa_mlops.lifecycle.controller import AgentLifecycleController, Run
+from noa_mlops.lifecycle.history import history_of
+from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.records.comparison import Comparison
+from noa_mlops.records.events import EvaluationLogged, Submitted, TrainingCompleted
+from noa_mlops.records.layout import address
+from noa_mlops.records.plan import TrainingPlan
+
+
+def claim(
+    ledger: Ledger,
+    controller: AgentLifecycleController,
+    accept: Callable[[TrainingPlan], Submission],
+    lifecycle_id: str,
+    version: int,
+) -> Run:
+    """Own a version that was decided on, with its plan as it was submitted and its data as they are now.
+
+    Raises `NotFound`, `LedgerConflict`, `DatasetInvalid` as `TrainingOrchestrator.evaluate_version`.
+    """
+    ledger.refresh()
+    name, known = address(lifecycle_id, version), ledger.state.version(lifecycle_id, version)
+    if known is None:
+        raise NotFound(f"there is no {name} here")
+    if known.on_its_way:
+        raise LedgerConflict(f"{name} is on its way: nothing was decided yet", hint="Run its plan again: it goes on.")
+    if known.status == "failed" or known.checksum is None:
+        raise NotFound(f"{name} failed, so there is no model to measure", hint=f"noa logs {name} says why.")
+    if known.plan_digest in ledger.state.redacted:
+        raise NotFound(f"the plan of {name} was redacted, so nothing says how to measure it")
+    plan = TrainingPlan.parse(ledger.get_object(known.plan_digest), "plan.json")
+    submission = accept(plan)
+    if submission.evaluation is None:
+        raise NotFound(f"the plan of {name} names no evaluation data, so there is nothing to measure it on")
+    history = history_of(ledger, lifecycle_id, version)
+    _check_learned(name, history[0], submission)
+    if known.named is None and not (ledger.layout.workspace(known.agent_id) / "out").is_dir():
+        raise NotFound(
+            f"the model of {name} is not here any more: it was not promoted, and its workspace is gone",
+            hint="Run its plan again: the next version is measured anew.",
+        )
+    run = controller.claim(submission, history)
+    if run is None:
+        raise LedgerConflict(f"{name} is in use by another process", hint="Run the same command again.")
+    return run
+
+
+def judged_as(ledger: LedgerReader, lifecycle_id: str, version: int, plan: TrainingPlan) -> dict[str, Any]:
+    """What the thresholds of ``plan`` say of what was measured of a version; nothing is written.
+
+    It is held against the champion that it was measured beside. Raises `NotFound` for a version that was not measured,
+    `PlanInvalid` for a plan without thresholds.
+    """
+    declared, name = thresholds(plan), address(lifecycle_id, version)
+    if not declared:
+        raise PlanInvalid("the plan declares no thresholds, so nothing can be judged by it")
+    history = history_of(ledger, lifecycle_id, version)
+    measured = next((event for event in reversed(history) if isinstance(event, EvaluationLogged)), None)
+    if measured is None:
+        raise NotFound(f"there is no {name} that was measured")
+    beside = None if measured.champion is None else Comparison.from_document(measured.champion).champion
+    verdict = judge_recorded(declared, measured, beside)
+    return {
+        "lifecycle_id": lifecycle_id,
+        "version": version,
+        "entry": None,
+        "measured": measured.seq,
+        "look": measured.look,
+        "rows": measured.rows,
+        "dataset": measured.dataset,
+        "metrics": dict(measured.metrics),
+        "thresholds": threshold_document(plan),
+        "verdict": verdict.to_document(),
+    }
+
+
+def made(run: Run) -> tuple[TrainingCompleted, EvaluationLogged | None]:
+    """The entries of a version that tell which bytes were trained and what was measured first."""
+    trained = next(event for event in run.history if isinstance(event, TrainingCompleted))
+    measured = next((event for event in reversed(run.history) if isinstance(event, EvaluationLogged)), None)
+    return trained, measured
+
+
+def _check_learned(name: str, submitted: object, submission: Submission) -> None:
+    """Refuse when training data or code are others than then: rows that training has seen could not be told any more."""
+    if not isinstance(submitted, Submitted):
+        raise LedgerConflict(f"the first entry of {name} is not its submission")
+    changed = [
+        word
+        for word, same in (
+            ("training data", submitted.datasets.get("train") == submission.datasets.get("train")),
+            ("code", list(submitted.code) == list(submission.code_digests)),
+        )
+        if not same
+    ]
+    if changed:
+        raise DatasetInvalid(
+            f"the {' and '.join(changed)} of {name} changed since it was submitted",
+            hint="Bring back what it was made of, or run the plan again as a new version.",
+        )
