@@ -10,7 +10,7 @@ from noa_mlops.audit.views import lifecycle_view, project_view, version_view
 from noa_mlops.errors import NotFound
 from noa_mlops.ledger import Ledger
 
-VERSION = {"version", "state", "profile", "agent_id", "plan_digest", "checksum"}
+VERSION = {"version", "state", "profile", "agent_id", "plan_digest", "checksum", "approvals"}
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_a_project_lists_its_lifecycles_in_short(ledger):
 def test_a_lifecycle_has_the_promised_members(ledger):
     view = lifecycle_view(ledger, "little")
     assert view.keys() == {"lifecycle_id", "champion", "rollout", "versions"}
-    assert view["rollout"] == {"status": "ready", "incident": None, "suspect": False}
+    assert view["rollout"] == {"status": "ready", "incident": None, "suspect": False, "override": None}
     assert view["champion"].keys() == {*VERSION, "since", "metrics", "thresholds", "no_gate"}
     assert (view["champion"]["version"], view["champion"]["profile"]) == (1, "command")
     assert [(version["version"], version["state"]) for version in view["versions"]] == [

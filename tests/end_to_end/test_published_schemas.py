@@ -45,6 +45,10 @@ def written(tmp_path_factory):
         now = {**PLAN["evaluation"], "dataset_path": "data/now.csv"}
         assert project.tell("run", project.plan(seed=4, evaluation=now)).status == 3
         assert project.tell("enable", "little@3", "--reason", "the sensor is back").status == 0
+        strict = {**now, "metric_thresholds": {"roc_auc": 0.9999}}
+        assert project.tell("run", project.plan(seed=6, evaluation=strict)).status == 3
+        assert project.tell("evaluate", "little@4").status == 3
+        assert project.tell("override", "little@4", "--expires", "7d", "--reason", "for the night").status == 0
         project.programs(predict="echo 'no luck' >&2; exit 3\n")
         assert project.tell("run", project.plan(seed=5)).status == 6
         log = project.entries()[-1]["predicate"]["log"]
@@ -73,8 +77,8 @@ def test_everything_that_was_written_is_described(written):
     entries, manifests = written
     types = {entry["noa_entry"]["type"] for entry in entries}
     assert types >= {"Genesis", "Submitted", "EvaluationLogged", "EvaluationFailed"}
-    assert types >= {"RolledBack", "Redacted", "PolicyChanged", "DriftScanned", "Investigated", "RolloutEnabled"}
-    assert len(manifests) == 3
+    assert types >= {"RolledBack", "Redacted", "PolicyChanged", "DriftScanned", "Investigated", "RolloutEnabled", "Overridden"}
+    assert len(manifests) == 4
     for schema, document in documents(written):
         assert list(schema.iter_errors(document)) == []
 

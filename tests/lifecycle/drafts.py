@@ -68,6 +68,7 @@ def submitted(state: LedgerState, lifecycle: str, history: list[Recorded]) -> Dr
         plan_digest=PLAN,
         datasets={"train": DATASET},
         code=[{"path": "train.sh", "sha256": CODE}],
+        submitter=(),
     )
 
 
