@@ -37,6 +37,14 @@ def written(tmp_path_factory):
         steps += [lambda seed=seed: project.tell("run", project.plan(seed=seed)) for seed in (1, 2)]
         steps += [lambda: project.tell("rollback", "little", "--reason", "a drill")]
         assert [step().status for step in steps] == [0, 0, 0, 0]
+        policy = project.path / "policy.yaml"
+        floors = {
+            "evaluation": {"metric_thresholds": {"roc_auc": {"min": 0.5, "confidence": 0.5}, "accuracy": 0.5}},
+            "approvals": {"required": 2, "not_submitter": True},
+            "resources": {"memory": "4GiB", "isolation": "basic"},
+        }
+        policy.write_text(policy.read_text().replace("lifecycles: {}", f"lifecycles: {json.dumps({'other': floors})}"))
+        assert project.tell("policy", "sign").status == 0
         project.write("data/now.csv", window(11, labels=lambda x: x > 0.6))
         project.write("data/moved.csv", window(14, moved=0.5))
         for name, status in (("now", 0), ("moved", 3)):
@@ -77,7 +85,15 @@ def test_everything_that_was_written_is_described(written):
     entries, manifests = written
     types = {entry["noa_entry"]["type"] for entry in entries}
     assert types >= {"Genesis", "Submitted", "EvaluationLogged", "EvaluationFailed"}
-    assert types >= {"RolledBack", "Redacted", "PolicyChanged", "DriftScanned", "Investigated", "RolloutEnabled", "Overridden"}
+    assert types >= {
+        "RolledBack",
+        "Redacted",
+        "PolicyChanged",
+        "DriftScanned",
+        "Investigated",
+        "RolloutEnabled",
+        "Overridden",
+    }
     assert len(manifests) == 4
     for schema, document in documents(written):
         assert list(schema.iter_errors(document)) == []

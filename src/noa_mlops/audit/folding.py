@@ -119,7 +119,7 @@ class Fold:
     ) -> Sequence[str]:
         if self.replay is None or event is None:
             return ()
-        return tuple(self.replay.take(event, entry, statement, before.lifecycle(event.lifecycle_id)))
+        return tuple(self.replay.take(event, entry, statement, before))
 
     def _keep(self, event: LifecycleEvent | None, statement: Mapping[str, Any], seq: int) -> None:
         for digest in named_objects(statement):

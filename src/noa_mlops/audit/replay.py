@@ -12,9 +12,10 @@ from typing import Any
 
 from noa_mlops.errors import LedgerTampered, PlanInvalid
 from noa_mlops.gate import again_judged, decide_recorded, judge_recorded, threshold_document, thresholds
-from noa_mlops.ledger import LedgerEntry, LifecycleState, get_object
+from noa_mlops.ledger import LedgerEntry, LedgerState, LifecycleState, get_object
 from noa_mlops.records.documents import canonical
 from noa_mlops.records.events import DECISION, EvaluationLogged, LifecycleEvent, PromotionReady, Submitted
+from noa_mlops.records.floors import Floors
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.verdict import Decision
@@ -26,6 +27,7 @@ class _Grounds:
 
     plan: str = ""
     submitter: Sequence[str] = ()
+    floors: Floors | None = None
     measured: EvaluationLogged | None = None
     lines: list[str] = field(default_factory=list)
 
@@ -44,12 +46,13 @@ class Replay:
     _open: dict[tuple[str, int], _Grounds] = field(default_factory=dict)
 
     def take(
-        self, event: LifecycleEvent, entry: LedgerEntry, statement: Mapping[str, Any], before: LifecycleState
+        self, event: LifecycleEvent, entry: LedgerEntry, statement: Mapping[str, Any], state: LedgerState
     ) -> Iterator[str]:
         """Why a decision does not follow from its grounds, one reason for each member; nothing for other entries.
 
-        ``before`` is the lifecycle as it stood before the entry.
+        ``state`` is the ledger as it stood before the entry.
         """
+        before = state.lifecycle(event.lifecycle_id)
         place = (event.lifecycle_id, event.version)
         if isinstance(event, PromotionReady):
             yield from self._compare(event, statement["predicate"], self._open.pop(place, _Grounds()), before)
@@ -61,6 +64,7 @@ class Replay:
         grounds.lines.append(entry.digest)
         if isinstance(event, Submitted):
             grounds.plan, grounds.submitter = event.plan_digest, event.submitter
+            grounds.floors = None if state.policy is None else state.policy.lifecycles.get(event.lifecycle_id)
         elif isinstance(event, EvaluationLogged):
             grounds.measured = event
 
@@ -80,6 +84,7 @@ class Replay:
             grounds.plan,
             lambda plan: _expected(plan, grounds.measured, _decision(plan, grounds, before)),
             predicate[DECISION],
+            grounds.floors,
         )
 
     def _judge_again(
@@ -99,8 +104,9 @@ class Replay:
         plan_digest: str,
         expected: Callable[[TrainingPlan], Mapping[str, Any]],
         recorded: Mapping[str, Any],
+        floors: Floors | None = None,
     ) -> Iterator[str]:
-        """What is recorded otherwise than it follows from the plan of that digest."""
+        """What is recorded otherwise than it follows from the plan of that digest, and where that is looser than its floors."""
         try:
             plan = TrainingPlan.parse(get_object(self.layout.objects, plan_digest), "plan.json")
         except LedgerTampered:
@@ -110,6 +116,8 @@ class Replay:
             yield f"its decision cannot be computed again: the plan that was submitted is none ({error})"
             return
         self.recomputed += 1
+        for fault in () if floors is None else floors.faults(plan):
+            yield f"its plan is looser than the policy allowed when it was submitted: {fault}"
         try:
             follows = expected(plan)
         except (KeyError, ValueError, TypeError, AttributeError) as error:

@@ -200,7 +200,9 @@ def read_policy(policy: Any) -> dict[str, Any]:
     demand(policy.get("revoked") != {}, "holds a policy that is not in its one form")
     keys, roles, revoked = policy["keys"], policy["roles"], policy.get("revoked", {})
     demand(is_count(policy["version"], 1) and policy["version"] == 1 and is_name(policy["name"]), unusable)
-    demand(is_texts(policy["data_roots"]) and policy["lifecycles"] == {}, unusable)
+    floors = policy["lifecycles"]  # what plans must reach at least: it says nothing of who may sign what
+    named = isinstance(floors, dict) and all(is_name(name) and isinstance(floors[name], dict) for name in floors)
+    demand(is_texts(policy["data_roots"]) and named, unusable)
     demand(isinstance(keys, dict) and isinstance(roles, dict) and isinstance(revoked, dict), unusable)
     for keyid, until in revoked.items():
         named = is_digest(keyid) and isinstance(until, dict) and sorted(until) == ["last"]

@@ -13,6 +13,7 @@ import click
 from noa_mlops.cli import options, output
 from noa_mlops.cli.arrow import load_arrow
 from noa_mlops.errors import NotFound
+from noa_mlops.records.floors import PlanTooLoose
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.report import PipelineReport
@@ -28,10 +29,15 @@ if TYPE_CHECKING:
 def run(plan: Path, folder: Path, *, dry_run: bool, as_json: bool) -> int:
     """Train PLAN, measure the model without showing it the labels, decide, and promote it if it may be."""
     layout = options.project(folder)
-    loaded = TrainingPlan.load(_file(plan, layout), project=layout.project)
-    if dry_run:
-        return _check(layout, loaded, as_json=as_json)
-    report = execute(layout, loaded, quiet=as_json)
+    file = _file(plan, layout)
+    loaded = TrainingPlan.load(file, project=layout.project)
+    try:
+        if dry_run:
+            return _check(layout, loaded, as_json=as_json)
+        report = execute(layout, loaded, quiet=as_json)
+    except PlanTooLoose as error:
+        TrainingPlan.load(file, project=layout.project, faults=error.faults)  # raises it with its lines
+        raise
     if as_json:
         output.emit(report.to_document())
     else:

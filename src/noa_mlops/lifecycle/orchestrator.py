@@ -137,7 +137,7 @@ class TrainingOrchestrator:
         """
         self.prepare()
         cancel = cancel or threading.Event()
-        run = reevaluation.claim(self._services.ledger, self._services.controller, self._accept, lifecycle_id, version)
+        run = reevaluation.claim(self._services.ledger, self._services.controller, self._read, lifecycle_id, version)
         with run, self._mirrored_when_it_ends_early():
             run.tell()
             event = self._evaluate_again(run, cancel)
@@ -201,6 +201,10 @@ class TrainingOrchestrator:
         self.close()
 
     def _accept(self, plan: TrainingPlan) -> Submission:
+        check_floors(plan, self._services.ledger.state)
+        return self._read(plan)
+
+    def _read(self, plan: TrainingPlan) -> Submission:
         submission = self._services.controller.accept(plan)
         check_storage(self._services.layout, submission)
         return submission
@@ -217,6 +221,7 @@ class TrainingOrchestrator:
         owned: list[Run] = []
 
         def compose(state: LedgerState) -> Draft:
+            check_floors(submission.plan, state)
             version, draft = recording.submitted(members, state)
             owned.append(self._services.controller.own(submission, version))
             return draft
@@ -384,6 +389,13 @@ class TrainingOrchestrator:
         """The key for models; another one than at the start when it was rotated meanwhile."""
         keys, key = self._services.ledger.keys, self._services.model_key
         return key if key.public.keyid in keys.policy.keys else keys.signing_key("model")
+
+
+def check_floors(plan: TrainingPlan, state: LedgerState) -> None:
+    """Raise `PlanTooLoose` when a plan asks for less than the policy in force asks of its lifecycle."""
+    floors = state.policy.lifecycles.get(plan.lifecycle_id) if state.policy is not None else None
+    if floors is not None:
+        floors.check(plan)
 
 
 def _unless_moved(draft: Draft, seen: int | None, state: LedgerState) -> Draft:

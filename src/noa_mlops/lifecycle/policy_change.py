@@ -27,6 +27,7 @@ from noa_mlops.ledger import (
     policy_digest,
 )
 from noa_mlops.records.documents import DocumentInvalid, compact, parse_object
+from noa_mlops.records.floors import Floors, loosened
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.policy import SIGN_POLICY, KeyRecord, Policy, Role, policy_text
 from noa_mlops.records.reading import read_document, read_file
@@ -237,6 +238,10 @@ def _other(before: Policy, after: Policy) -> Iterator[str]:
     pairs: tuple[tuple[str, Any, Any], ...] = (
         ("name", before.name, after.name),
         ("data_roots", list(before.data_roots), list(after.data_roots)),
-        ("lifecycles", before.lifecycles, after.lifecycles),
     )
     yield from (f"{name} becomes {now}, it was {then}" for name, then, now in pairs if then != now)
+    for name in sorted({*before.lifecycles, *after.lifecycles}):
+        old, new = (policy.lifecycles.get(name, Floors()).to_document() for policy in (before, after))
+        if old != new:
+            yield f"the floors of {name!r} become {compact(new).decode()}, they were {compact(old).decode()}"
+    yield from (f"LOOSER for {said}" for said in loosened(before.lifecycles, after.lifecycles))

@@ -6,7 +6,7 @@ default, it has one normal form and one digest; and it keeps that digest when la
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -226,12 +226,14 @@ class TrainingPlan:
         object.__setattr__(self, "code", tuple(self.code))
 
     @classmethod
-    def load(cls, path: Path | str, project: Path | None = None) -> TrainingPlan:
+    def load(cls, path: Path | str, project: Path | None = None, *, faults: Iterable[Fault] = ()) -> TrainingPlan:
         """Read the plan at ``path``; a relative path starts at ``project``, else at the current folder.
 
-        The file is read once, through one descriptor. Paths inside the plan stay as written. Raises `PlanInvalid`.
+        The file is read once, through one descriptor. Paths inside the plan stay as written. ``faults`` that were found in
+        the plan otherwise are shown at their places. Raises `PlanInvalid`.
         """
-        return cls.parse(read_file(Path(path) if project is None else project / path, name=str(path)), name=str(path))
+        data = read_file(Path(path) if project is None else project / path, name=str(path))
+        return read_document(data, name=str(path), kind=cls, check=lambda _: faults)
 
     @classmethod
     def parse(cls, data: bytes, name: str) -> TrainingPlan:

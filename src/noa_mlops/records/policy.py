@@ -7,12 +7,13 @@ so a key that may act can never sign a line by it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from noa_mlops.errors import PlanInvalid
-from noa_mlops.records.documents import is_digest
+from noa_mlops.records.documents import compact, is_digest
+from noa_mlops.records.floors import Floors
 from noa_mlops.records.names import name_problem
 from noa_mlops.records.yaml_text import quoted, scalar, sequence
 
@@ -76,14 +77,14 @@ class Role:
 class Policy:
     """Who may do what in a project; ``data_roots`` are folders outside it from which data may be read.
 
-    ``revoked`` gives for each key that is no longer trusted the index of the last entry still trusted.
+    ``lifecycles`` are the floors of lifecycles by name. ``revoked`` gives for each key that is no longer trusted the index of the last entry still trusted.
     """
 
     name: str
     keys: Mapping[str, KeyRecord]
     roles: Mapping[str, Role]
     data_roots: tuple[str, ...] = ()
-    lifecycles: Mapping[str, Any] = field(default_factory=dict)
+    lifecycles: Mapping[str, Floors] = field(default_factory=dict)
     revoked: Mapping[str, int] = field(default_factory=dict)
     version: int = VERSION
 
@@ -118,7 +119,7 @@ class Policy:
                 for name, role in self.roles.items()
             },
             "data_roots": list(self.data_roots),
-            "lifecycles": dict(self.lifecycles),
+            "lifecycles": {name: floors.to_document() for name, floors in self.lifecycles.items()},
             **({"revoked": {keyid: {"last": last} for keyid, last in self.revoked.items()}} if self.revoked else {}),
         }
 
@@ -130,12 +131,13 @@ class Policy:
         _demand(type(fields["version"]) is int and fields["version"] == VERSION, "version", f"must be {VERSION}")
         name = fields["name"]
         _demand(isinstance(name, str) and name_problem(name) is None, "name", "must be a valid name")
-        _demand(fields["lifecycles"] == {}, "lifecycles", "is not available in this version and must be {}")
         keys = {keyid: _key(keyid, value) for keyid, value in _object(fields["keys"], "keys").items()}
         roles = {role: _role(role, value, keys) for role, value in _object(fields["roles"], "roles").items()}
         roots = _texts(fields["data_roots"], "data_roots")
         revoked = {keyid: _revocation(keyid, value) for keyid, value in _object(fields["revoked"], "revoked").items()}
-        return cls(name=name, keys=keys, roles=roles, data_roots=roots, revoked=revoked)
+        written = _object(fields["lifecycles"], "lifecycles")
+        floors = {lifecycle: _floors(lifecycle, value) for lifecycle, value in written.items()}
+        return cls(name=name, keys=keys, roles=roles, data_roots=roots, lifecycles=floors, revoked=revoked)
 
 
 def founding_policy(
@@ -173,10 +175,17 @@ def policy_text(policy: Policy) -> str:
             f"    may: {sequence(role.may)}",
             f"    quorum: {role.quorum}",
         ]
-    lines += [f"data_roots: [{', '.join(map(quoted, policy.data_roots))}]", "lifecycles: {}"]
+    lines += [f"data_roots: [{', '.join(map(quoted, policy.data_roots))}]", *_floors_text(policy.lifecycles)]
     if policy.revoked:
         lines += ["revoked:", *(f"  {quoted(keyid)}: {{last: {last}}}" for keyid, last in policy.revoked.items())]
     return "\n".join(lines) + "\n"
+
+
+def _floors_text(lifecycles: Mapping[str, Floors]) -> Iterator[str]:
+    """The floors, each in one line of JSON, which is YAML."""
+    yield "lifecycles:" if lifecycles else "lifecycles: {}"
+    for name, floors in lifecycles.items():
+        yield f"  {scalar(name)}: {compact(floors.to_document()).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +218,16 @@ def _role(name: str, value: object, known: Mapping[str, KeyRecord]) -> Role:
     possible = type(quorum) is int and 1 <= quorum <= len(keys)
     _demand(possible, f"{place}.quorum", "must be from 1 to the number of the role's keys")
     return Role(keys, _texts(fields["may"], f"{place}.may"), quorum)
+
+
+def _floors(name: str, value: object) -> Floors:
+    place = f"lifecycles.{name:.64}"
+    _demand(name_problem(name) is None, place, "must be a valid name")
+    try:
+        return Floors.from_document(_object(value, place))
+    except PlanInvalid as error:
+        said = "; ".join(problem.message for problem in error.problems) or str(error)
+        raise PlanInvalid(f"{place}: {said}") from error
 
 
 def _revocation(keyid: str, value: object) -> int:

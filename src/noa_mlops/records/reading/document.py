@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 from noa_mlops.errors import PlanInvalid, Problem
 from noa_mlops.files import read_capped
+from noa_mlops.records.reading.fields import Fault
 from noa_mlops.records.reading.source import MAX_BYTES, Source, invalid, is_json, shown_name
 
 T = TypeVar("T")
 
 
-def read_document(data: bytes, *, name: str, kind: type[T]) -> T:
+def _nothing(_: object) -> Iterable[Fault]:
+    return ()
+
+
+def read_document(data: bytes, *, name: str, kind: type[T], check: Callable[[T], Iterable[Fault]] = _nothing) -> T:
     """The record of type ``kind`` in ``data``: strict JSON when ``name`` ends in .json, else strict YAML 1.2.
 
-    ``kind`` is a frozen dataclass. ``name`` is how messages call the document. Raises `PlanInvalid` with every
+    ``kind`` is a frozen dataclass. ``check`` may find more faults in the record; they are shown at their places. ``name`` is how messages call the document. Raises `PlanInvalid` with every
     problem that can be found at once: line, column, excerpt, suggestion.
     """
     from noa_mlops.records.reading import json_nodes, typed, yaml_nodes
@@ -30,7 +36,10 @@ def read_document(data: bytes, *, name: str, kind: type[T]) -> T:
     root = json_nodes.compose(source) if is_json(name) else yaml_nodes.compose(source)
     if root is None or (root.value is None and not root.broken):
         raise invalid(*source.problems, Problem(source.name, "is empty"))
-    return typed.build(root, kind, source)
+    record = typed.build(root, kind, source)
+    typed.note_faults(check(record), (), root, source)
+    source.check()
+    return record
 
 
 def read_file(path: Path, *, name: str) -> bytes:

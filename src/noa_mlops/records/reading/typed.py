@@ -95,7 +95,9 @@ def _locate(root: Node, loc: Sequence[str | int]) -> tuple[Node, Path, Path]:
 def _note(finding: _Finding, found: Sequence[_Finding], root: Node, kind: type[Any], source: Source) -> None:
     match finding.type:
         case "value_error":
-            _note_faults(finding, root, source)
+            error = finding.context["error"]
+            faults = error.faults if isinstance(error, FieldInvalid) else (Fault(str(error)),)
+            note_faults(faults, finding.path, root, source)
         case "missing":
             name = finding.rest[-1]
             source.add(sentence("is missing", (*finding.path, name)), *_beginning(finding.node))
@@ -111,11 +113,10 @@ def _note(finding: _Finding, found: Sequence[_Finding], root: Node, kind: type[A
             source.add(sentence(message, finding.path), finding.node.start, finding.node.end)
 
 
-def _note_faults(finding: _Finding, root: Node, source: Source) -> None:
-    error = finding.context["error"]
-    faults: Iterable[Fault] = error.faults if isinstance(error, FieldInvalid) else (Fault(str(error)),)
+def note_faults(faults: Iterable[Fault], within: Path, root: Node, source: Source) -> None:
+    """Note faults of the value at ``within``, each at its place in the document."""
     for fault in faults:
-        path = (*finding.path, *fault.path)
+        path = (*within, *fault.path)
         node, known, _ = _locate(root, path)
         if node.broken:
             continue
