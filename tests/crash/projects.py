@@ -225,6 +225,19 @@ def die_at(layout: Layout, where: str, nth: int = 1, given: TrainingPlan | None 
         return run_plan(layout, given)
 
 
+def evaluate(layout: Layout, version: int) -> int:
+    """Measure a version once more."""
+    with orchestrator(layout) as running:
+        running.evaluate_version("odd", version)
+    return 0
+
+
+def die_evaluating(layout: Layout, version: int, where: str, nth: int) -> int:
+    """Measure a version once more and be killed before a call; see `die_at`."""
+    with Calls(where, nth, lambda: os.kill(os.getpid(), signal.SIGKILL)).watched():
+        return evaluate(layout, version)
+
+
 def stop_at(layout: Layout, where: str, nth: int = 1, given: TrainingPlan | None = None) -> int:
     """Run a plan and be held still before that call, until somebody lets it go on."""
     with Calls(where, nth, lambda: os.kill(os.getpid(), signal.SIGSTOP)).watched():

@@ -11,7 +11,9 @@ from crash.projects import (
     count_calls,
     die_after_entry,
     die_at,
+    die_evaluating,
     end_of,
+    evaluate,
     is_alive,
     plan,
     processes_below,
@@ -19,6 +21,7 @@ from crash.projects import (
     run_plan,
     start,
     until,
+    write_data,
 )
 from noa_mlops.audit.views import project_view
 from noa_mlops.ledger import Ledger
@@ -50,6 +53,37 @@ def test_goes_on_after_each_entry(project, kind):
 def test_goes_on_from_between_two_steps(project, where, nth):
     assert end_of(start(die_at, project.layout, where, nth)) == KILLED
     check_that_it_goes_on(project)
+
+
+def test_goes_on_when_it_was_killed_while_the_champion_was_asked(project):
+    """What was laid out for the champion's predictor is there already, and is made anew."""
+    assert end_of(start(run_plan, project.layout)) == 0
+    write_data(project.layout.project, 50)
+    assert end_of(start(die_at, project.layout, "write in wire", 3)) == KILLED
+    assert end_of(start(run_plan, project.layout)) == 0
+    assert project.statuses() == ["former", "champion"]
+    assert project.findings() == []
+
+
+MEASURING = {
+    "before the model is moved": ("rename in moving", 1),
+    "before the version is in the store": ("rename in store", 1),
+    "before the predictor starts": ("write in wire", 1),
+    "before the measurement is recorded": ("write in growing", 1),
+    "before the mirror": ("write in mirror", 1),
+}
+
+
+@pytest.mark.parametrize(("where", "nth"), MEASURING.values(), ids=MEASURING)
+def test_measuring_a_rejected_version_again_goes_on_from_between_two_steps(project, where, nth):
+    """What was moved into the store, and is named by no entry yet, is found by the next command."""
+    strict = {"dataset_path": "data/holdout.csv", "metric_thresholds": {"log_loss": {"max": 0.0}}}
+    assert end_of(start(run_plan, project.layout, plan(evaluation=strict))) == 3
+    assert end_of(start(die_evaluating, project.layout, 1, where, nth)) == KILLED
+    assert end_of(start(evaluate, project.layout, 1)) == 0
+    assert project.statuses() == ["rejected"]
+    assert project.findings() == []
+    assert leftovers(project) == []
 
 
 def test_goes_on_from_anywhere(project, home):

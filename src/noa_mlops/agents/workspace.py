@@ -115,14 +115,18 @@ class Workspace:
         """Make it ready for an attempt: everything of the last one goes but ``checkpoint/``. Raises `OSError`."""
         self.check()
         for name in _WIPED:
-            remove(self._folder, name)
-            os.mkdir(name, 0o700, dir_fd=self._folder)
+            self.renew(name)
         if not _is(stat.S_ISDIR, self._folder, CHECKPOINT):
-            remove(self._folder, CHECKPOINT)
-            os.mkdir(CHECKPOINT, 0o700, dir_fd=self._folder)
+            self.renew(CHECKPOINT)
         remove(self._folder, PROGRESS)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         os.close(os.open(PROGRESS, flags, 0o600, dir_fd=self._folder))
+
+    def renew(self, name: str) -> Path:
+        """An empty folder of that name in it; whatever was there goes. Raises `OSError`."""
+        remove(self._folder, name)
+        os.mkdir(name, 0o700, dir_fd=self._folder)
+        return self.path / name
 
     def clear(self) -> None:
         """Remove all that is in it: for a new agent, when one that nobody knows of has left something. Raises `OSError`."""

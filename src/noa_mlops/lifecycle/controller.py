@@ -331,8 +331,7 @@ class AgentLifecycleController:
         rows = conformed(features.select([c.name for c in wanted if c.name in features.column_names]), wanted)
         with self._workspace(agent) as workspace:
             workspace.prepare()
-            given = workspace.path / "given"
-            given.mkdir()
+            given = workspace.renew("given")
             FilesystemArtifactStore(self._layout).copy_out(stored, given)
             write_rows(rows, workspace.data / "features", work.data_format)
             model, code = given / "model", given / "code"

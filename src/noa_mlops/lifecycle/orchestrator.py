@@ -149,6 +149,8 @@ class TrainingOrchestrator:
         known = services.ledger.state.lifecycle(run.lifecycle_id)
         state = known.versions[run.version]
         if state.named is None:
+            self._give_back(run)
+            reevaluation.check_model(run)
             record = new = self._store(run, trained, measured)
         else:
             record, new = services.store.record(run.lifecycle_id, state.profile, run.version), None

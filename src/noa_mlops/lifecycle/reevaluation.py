@@ -44,11 +44,6 @@ def claim(
         raise NotFound(f"the plan of {name} names no evaluation data, so there is nothing to measure it on")
     history = history_of(ledger, lifecycle_id, version)
     _check_learned(name, history[0], submission)
-    if known.named is None and not (ledger.layout.workspace(known.agent_id) / "out").is_dir():
-        raise NotFound(
-            f"the model of {name} is not here any more: it was not promoted, and its workspace is gone",
-            hint="Run its plan again: the next version is measured anew.",
-        )
     run = controller.claim(submission, history)
     if run is None:
         raise LedgerConflict(f"{name} is in use by another process", hint="Run the same command again.")
@@ -82,6 +77,15 @@ def judged_as(ledger: LedgerReader, lifecycle_id: str, version: int, plan: Train
         "thresholds": threshold_document(plan),
         "verdict": verdict.to_document(),
     }
+
+
+def check_model(run: Run) -> None:
+    """Raise `NotFound` when the model that was trained in the workspace of ``run`` is not there any more."""
+    if not run.workspace.out.is_dir():
+        raise NotFound(
+            f"the model of {run.address} is not here any more: it was not promoted, and its workspace is gone",
+            hint="Run its plan again: the next version is measured anew.",
+        )
 
 
 def made(run: Run) -> tuple[TrainingCompleted, EvaluationLogged | None]:
