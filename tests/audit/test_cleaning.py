@@ -68,4 +68,4 @@ def test_a_link_among_the_workspaces_is_not_followed(audited, tmp_path):
 
 def test_an_age_that_is_none_is_refused(audited):
     result = audited.project.tell("doctor", "--clean", "--older-than", "soon")
-    assert (result.status, "no time like" in result.said) == (2, True)
+    assert (result.status, "must be a duration" in result.said) == (2, True)

@@ -51,6 +51,9 @@ def test_a_rejected_version_is_in_force_until_the_override_expires_and_everybody
     assert "the old one crashes" in status
     for name in ("little", "little@2"):
         assert "the old one crashes" in done(rejected, "show", name).said
+    noted = done(rejected, "audit", status=4).said
+    assert "little@2 is in force by override" in noted
+    assert "the old one crashes" in noted
     mirrored = json.loads((rejected.path / "registry/ml_artifacts.log").read_text().splitlines()[-1])
     assert mirrored["type"] == "Overridden"
     assert mirrored["rollout"].keys() == {"champion", "status", "until"}
@@ -61,6 +64,7 @@ def test_a_rejected_version_is_in_force_until_the_override_expires_and_everybody
     time.sleep(max(0, expires - time.monotonic()) + 0.1)
     assert "BLOCKED" in done(rejected, "status").said
     assert "expired" in done(rejected, "show", "little").said
+    assert "which expired" in done(rejected, "audit", status=4).said
     assert rejected.champion() == 2
     done(rejected, "verify", "--decisions")
 

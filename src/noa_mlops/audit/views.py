@@ -65,18 +65,17 @@ def _lifecycle_view(ledger: LedgerReader, begun: _Begun, lifecycle_id: str, newe
 
 def _rollout(ledger: LedgerReader, lifecycle: LifecycleState) -> dict[str, Any]:
     """Whether the champion may be rolled out now, by whose word, and how far the way out of an incident has been gone."""
-    moment = timestamp(utc_now())
     incident = lifecycle.incident
     opened = None if incident is None else {"entry": incident.seq, "investigated": incident.investigated}
     return {
-        "status": lifecycle.rollout_at(moment),
+        "status": lifecycle.rollout_at(timestamp(utc_now())),
         "incident": opened,
         "suspect": lifecycle.suspicion is not None,
-        "override": None if lifecycle.override is None else _override(ledger, lifecycle.override, moment),
+        "override": None if lifecycle.override is None else override_view(ledger, lifecycle.override),
     }
 
 
-def _override(ledger: LedgerReader, override: Override, moment: str) -> dict[str, Any]:
+def override_view(ledger: LedgerReader, override: Override) -> dict[str, Any]:
     """By whose word the champion is in force, why, and until when."""
     act = read_decision(ledger.entry(override.seq))
     reason = act.act.reason if isinstance(act, SignedAct) else None
@@ -84,7 +83,7 @@ def _override(ledger: LedgerReader, override: Override, moment: str) -> dict[str
         "entry": override.seq,
         "version": override.version,
         "expires": override.expires,
-        "expired": moment >= override.expires,
+        "expired": timestamp(utc_now()) >= override.expires,
         "by": sorted(act.signers) if isinstance(act, SignedAct) else [],
         "reason": _words(ledger, reason),
     }

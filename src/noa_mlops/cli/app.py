@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "verify",
             "Check ledger, signatures, promoted bytes and mirror, or one portable proof; change nothing.",
         ),
+        "audit": ("audit", "The checklist of the operating procedure, over the evidence."),
         "export": ("export", "Attestations, a portable proof, or static tiles, for people without the project."),
         "doctor": ("doctor", "Say what is wrong and which command mends it."),
         "redact": ("redact", "Take an object out of the evidence, by a signed entry."),

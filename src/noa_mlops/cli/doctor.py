@@ -52,14 +52,8 @@ def doctor(folder: Path, older_than: str, *, repair: bool, clean: bool, dry_run:
 def _clean(layout: Layout, older_than: str, *, dry_run: bool, as_json: bool) -> None:
     from noa_mlops.audit import clean, old_workspaces
     from noa_mlops.ledger import Ledger
-    from noa_mlops.records.reading.fields import FieldInvalid
-    from noa_mlops.records.reading.quantities import read_duration
 
-    try:
-        age = read_duration(older_than)
-    except FieldInvalid as error:
-        raise click.BadParameter(f"{older_than!r} is no time like 12h or 7d") from error
-    old = old_workspaces(layout, Ledger.read_only(layout), time.time() - age)
+    old = old_workspaces(layout, Ledger.read_only(layout), time.time() - options.duration(older_than))
     if not dry_run:
         clean(layout, old)
     if as_json:
