@@ -75,21 +75,21 @@ def _rollout(ledger: LedgerReader, lifecycle: LifecycleState) -> dict[str, Any]:
     }
 
 
-def override_view(ledger: LedgerReader, override: Override) -> dict[str, Any]:
-    """By whose word the champion is in force, why, and until when."""
+def override_view(ledger: LedgerReader, override: Override, moment: str | None = None) -> dict[str, Any]:
+    """By whose word the champion is in force, why, and until when; ``moment`` is now when it is not given."""
     act = read_decision(ledger.entry(override.seq))
     reason = act.act.reason if isinstance(act, SignedAct) else None
     return {
         "entry": override.seq,
         "version": override.version,
         "expires": override.expires,
-        "expired": timestamp(utc_now()) >= override.expires,
+        "expired": (moment or timestamp(utc_now())) >= override.expires,
         "by": sorted(act.signers) if isinstance(act, SignedAct) else [],
-        "reason": _words(ledger, reason),
+        "reason": words_of(ledger, reason),
     }
 
 
-def _words(ledger: LedgerReader, reason: str | None) -> str:
+def words_of(ledger: LedgerReader, reason: str | None) -> str:
     """The text of a reason, by the digest of its object."""
     if reason is None or reason in ledger.state.redacted:
         return "(redacted)"

@@ -10,16 +10,21 @@ import click
 
 from noa_mlops.cli import options, output
 from noa_mlops.cli.show_data import names_data, show_data
+from noa_mlops.cli.show_then import show_then
 
 
 @click.command(epilog="Example: noa show rainfall@1")
 @click.argument("name", metavar="LIFECYCLE[@N]|FILE")
+@click.option("--at", metavar="TIME", help="Which model was in force then: 2026-11-01T12:00Z.")
 @options.common
-def show(name: str, folder: Path, *, as_json: bool) -> int:
+def show(name: str, at: str | None, folder: Path, *, as_json: bool) -> int:
     """Show a lifecycle, or one version: metrics beside thresholds, data, agents, entries.
 
-    Of a data file or dataset definition: rows, and for each column its type, missing values, range or levels.
+    Of a data file or dataset definition: rows, and for each column its type, missing values, range or levels. With --at:
+    which version of a lifecycle was in force then, who decided it, and on which data.
     """
+    if at is not None:
+        return show_then(name, at, folder, as_json=as_json)
     if names_data(name, folder):
         return show_data(name, folder, as_json=as_json)
     from noa_mlops.audit.views import lifecycle_view, version_view
