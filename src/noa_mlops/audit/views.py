@@ -115,7 +115,7 @@ def _told(entry: LedgerEntry) -> Mapping[str, Any]:
         case "EvaluationLogged":
             told = ("task", "metrics", "not_computed", "rows", "missing_predictions", "missing_labels", "unseen_labels")
             measured = {name: predicate[name] for name in (*told, "dataset", "positive", RUN)}
-            return {"evaluation": measured | {"overlap": predicate.get("overlap")}}
+            return {"evaluation": measured | {name: predicate.get(name) for name in ("overlap", "slices", "group_by")}}
         case "EvaluationFailed":
             return {"failure": _failure(predicate)}
         case "PromotionReady":

@@ -115,19 +115,8 @@ def show_report(report: PipelineReport) -> None:
         output.field("Cause", f"{report.failure['cause']}: {output.foreign(report.failure['message'])}")
         output.field("Next", f"noa logs {report.address}")
     output.reached(report.metrics, report.thresholds, report.address)
-    if report.status == "blocked":
-        output.say()
-        output.field("Blocked", ", ".join(report.reasons))
-        for violation in report.violations:
-            output.field("", f"{violation['metric']}: {violation['reason']}")
-        for reason in report.unsure if "no_gate" not in report.reasons else ():
-            output.field("", reason)
-        if "no_gate" in report.reasons:
-            output.field("Next", "declare evaluation.metric_thresholds in the plan and run it again")
-        if "approval" in report.reasons:
-            output.field(
-                "Next", f'noa enable {report.address} --reason "..."   after a look: its champion could not be asked'
-            )
+    if report.status is not None:
+        _show_reasons(report)
     output.say()
     output.field("Champion", f"{report.lifecycle_id}@{report.champion}" if report.champion else "none")
     if report.artifact is not None:
@@ -135,3 +124,24 @@ def show_report(report: PipelineReport) -> None:
     output.field("Evidence", f"entry {report.entry}   noa show {report.address}   exit {report.exit_code}")
     for text in report.notes:
         output.note(f"note: {text}")
+
+
+def _show_reasons(report: PipelineReport) -> None:
+    """Why it is blocked, and what to do about it; of a version that is ready, what the plan lets pass with a note."""
+    unsure = report.unsure if "no_gate" not in report.reasons else ()
+    if report.status == "ready":
+        for reason in unsure:
+            output.field("Noted", reason)
+        return
+    output.say()
+    output.field("Blocked", ", ".join(report.reasons))
+    for violation in report.violations:
+        output.field("", f"{violation['metric']}: {violation['reason']}")
+    for reason in unsure:
+        output.field("", reason)
+    if "no_gate" in report.reasons:
+        output.field("Next", "declare evaluation.metric_thresholds in the plan and run it again")
+    if "approval" in report.reasons:
+        output.field(
+            "Next", f'noa enable {report.address} --reason "..."   after a look: its champion could not be asked'
+        )

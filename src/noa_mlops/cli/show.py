@@ -93,10 +93,13 @@ def _show_version(view: Mapping[str, Any]) -> None:
         output.field("Measured", _rows(evaluation))
         if evaluation.get("overlap") is not None:
             output.field("Seen", _seen(evaluation["overlap"]))
+        if (groups := evaluation.get("group_by")) is not None:
+            output.field("Grouped", f"by {output.foreign(groups['column'])}, {groups['groups']} groups")
         output.say()
         output.table(
             output.metric_rows(metrics, decision["thresholds"] if decision else {}), ("metric", "value", "threshold")
         )
+        _show_slices(evaluation.get("slices") or {})
     if decision:
         output.say()
         why = f" ({', '.join(decision['reasons'])})" if decision["reasons"] else ""
@@ -121,6 +124,24 @@ def _rows(evaluation: Mapping[str, Any]) -> str:
     }
     told = [f"{evaluation[name]} {words}" for name, words in odd.items() if evaluation[name]]
     return "; ".join([f"{evaluation['rows']} rows", *told])
+
+
+def _show_slices(slices: Mapping[str, Any]) -> None:
+    """A table for each column whose slices were measured."""
+    from noa_mlops.records.slices import Sliced, slice_name
+
+    for column, document in slices.items():
+        sliced = Sliced.from_document(document)
+        rows = [
+            (
+                output.foreign(slice_name(column, value)),
+                str(count),
+                *(output.number(estimates[place].value) for estimates in sliced.metrics.values()),
+            )
+            for place, (value, count) in enumerate(zip(sliced.values, sliced.rows, strict=True))
+        ]
+        output.say()
+        output.table(rows, ("slice", "rows", *sliced.metrics))
 
 
 def _seen(overlap: Mapping[str, Any]) -> str:

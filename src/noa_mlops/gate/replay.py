@@ -6,6 +6,7 @@ The run that decides and whoever computes the verdict again years later call the
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from noa_mlops.gate.championship import compares
@@ -15,6 +16,7 @@ from noa_mlops.gate.judgement import judge
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.events import EvaluationLogged
 from noa_mlops.records.overlap import Overlap
+from noa_mlops.records.slices import Sliced, Slicing
 from noa_mlops.records.spread import read_spread
 from noa_mlops.records.thresholds import Threshold
 from noa_mlops.records.verdict import Decision, Estimate, Status, Verdict
@@ -36,7 +38,7 @@ def judge_recorded(thresholds: Iterable[Threshold], measured: EvaluationLogged |
     seen = None if measured.overlap is None else Overlap.from_document(measured.overlap)
     if not declared or seen is None or not seen.leaks:
         return verdict
-    return Verdict("fail", verdict.violations, verdict.reasons, f"the evaluation data proves nothing: {seen}")
+    return replace(verdict, outcome="fail", unclean=f"the evaluation data proves nothing: {seen}")
 
 
 def must_compare_again(
@@ -57,14 +59,15 @@ def _judged(declared: tuple[Threshold, ...], measured: EvaluationLogged, champio
     metrics = {name: _estimate(measured, name, value) for name, value in measured.metrics.items()}
     comparison = None if measured.champion is None else Comparison.from_document(measured.champion)
     beside = None if comparison is None else comparison.champion
+    slicing = _slicing(measured)
     if not compares(declared) or beside == champion:
-        return judge(declared, metrics, comparison, look=measured.look)
-    alone = judge(declared, metrics, look=measured.look)
+        return judge(declared, metrics, comparison, look=measured.look, slicing=slicing)
+    alone = judge(declared, metrics, look=measured.look, slicing=slicing)
     if alone.outcome == "fail":
         return alone
     now = "there is none now" if champion is None else f"it is @{champion} now"
     changed = f"the champion changed while this was measured, {now}: run the plan again"
-    return Verdict("inconclusive", reasons=(*alone.reasons, changed))
+    return replace(alone, outcome="inconclusive", reasons=(*alone.reasons, changed))
 
 
 def decide_recorded(
@@ -73,6 +76,12 @@ def decide_recorded(
     """What follows from a verdict over a recorded measurement, by the plan and where the rollout stood."""
     silent = measured is not None and measured.champion is not None and measured.champion["unavailable"] is not None
     return decide(verdict, gate=declared_gate(plan), rollout=rollout, compared=not silent)
+
+
+def _slicing(measured: EvaluationLogged) -> Slicing:
+    """The slices of a measurement; none in entries of older versions."""
+    by = {column: Sliced.from_document(sliced) for column, sliced in (measured.slices or {}).items()}
+    return Slicing(by, grouped=measured.group_by is not None)
 
 
 def _estimate(measured: EvaluationLogged, name: str, value: float | None) -> Estimate:

@@ -64,6 +64,7 @@ from noa_mlops.records.layout import Layout, address, agent_id, predictor_id
 from noa_mlops.records.manifest import ArtifactRecord, Manifest, checksum
 from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.slices import Sliced
 from noa_mlops.records.verdict import EvaluationReport, Verdict
 
 OnProgress = Callable[[dict[str, Any]], None]
@@ -133,7 +134,7 @@ class Trained:
 class Measured:
     """What the verifier computed, the digest of the predictions it used, and what the runtime saw.
 
-    ``overlap`` are the rows that training has seen.
+    ``overlap`` are the rows that training has seen, ``slices`` the metrics by columns as far as the plan asks.
     ``champion`` is the comparison as an entry records it, None without a champion or a threshold to compare by; ``kept``
     are the champion's predictions when they are new, for the objects.
     """
@@ -142,6 +143,7 @@ class Measured:
     predictions_sha256: str
     facts: Mapping[str, Any]
     overlap: Overlap
+    slices: Mapping[str, Sliced] = field(default_factory=dict)
     champion: Mapping[str, Any] | None = None
     kept: bytes | None = None
 
@@ -234,7 +236,8 @@ class AgentLifecycleController:
                 predictions = withheld.restore(answered)
                 report = measuring.measure(predictions, withheld.labels, given)
         kept = measuring.keep_predictions(predictions, run.predictions)
-        measured = Measured(report, kept, facts, measuring.seen_in_training(given))
+        slices = measuring.measure_apart(predictions, withheld.labels, given)
+        measured = Measured(report, kept, facts, measuring.seen_in_training(given), slices)
         challenger = beside.Challenger(trained.checksum, predictions)
         return self._beside(run, measured, champion, challenger, withheld, cancel)
 
@@ -254,7 +257,11 @@ class AgentLifecycleController:
         withheld = self._withheld(given)
         predictions = measuring.kept_predictions(run.predictions, measured.predictions)
         report = measuring.measure(predictions, withheld.labels, given)
-        again = Measured(report, measured.predictions or "", measured.run, measuring.seen_in_training(given))
+        overlap, slices = (
+            measuring.seen_in_training(given),
+            measuring.measure_apart(predictions, withheld.labels, given),
+        )
+        again = Measured(report, measured.predictions or "", measured.run, overlap, slices)
         challenger = beside.Challenger(trained.checksum, predictions)
         return self._beside(run, again, champion, challenger, withheld, cancel)
 

@@ -75,6 +75,8 @@ def evaluated(given: Submission, entry: TrainingCompleted, result: Measured, sta
             look=state.lifecycle(entry.lifecycle_id).looks + 1,
             champion=result.champion,
             overlap=result.overlap.to_document(),
+            slices={column: sliced.to_document() for column, sliced in result.slices.items()},
+            group_by=None if given.grouping is None else given.grouping.to_document(),
         ),
     )
 

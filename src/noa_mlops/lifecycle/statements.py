@@ -8,7 +8,7 @@ extension fields asks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from noa_mlops.ledger import Draft
@@ -138,12 +138,14 @@ class Setting:
     """What a measurement stands beside.
 
     ``look`` is the number of this evaluation since the champion was promoted, ``champion`` the comparison with it, ``overlap``
-    how many of the rows training has seen.
+    how many of the rows training has seen, ``slices`` the metrics by columns, ``group_by`` what makes rows dependent.
     """
 
     look: int
     champion: Mapping[str, Any] | None = None
     overlap: Mapping[str, Any] | None = None
+    slices: Mapping[str, Any] = field(default_factory=dict)
+    group_by: Mapping[str, Any] | None = None
 
 
 def evaluated(
@@ -177,6 +179,8 @@ def evaluated(
             "look": setting.look,
             "champion": setting.champion,
             "overlap": setting.overlap,
+            "slices": setting.slices,
+            "group_by": setting.group_by,
             "rows": report.rows,
             "missing_predictions": report.missing_predictions,
             "missing_labels": report.missing_labels,

@@ -96,7 +96,8 @@ class EvaluationLogged(LifecycleEvent):
 
     ``spreads`` say how sure each metric is, ``look`` is the number of this evaluation since the champion was promoted, and
     ``champion`` is the comparison with it on the same rows, None when there was none. ``overlap`` says how many of the
-    rows training has seen.
+    rows training has seen. ``slices`` are metrics by the values of columns, None in entries of older versions; ``group_by``
+    names the column whose values make rows dependent, and counts them, None when rows are independent.
     """
 
     checksum: str
@@ -110,6 +111,8 @@ class EvaluationLogged(LifecycleEvent):
     look: int = 1
     champion: Mapping[str, Any] | None = None
     overlap: Mapping[str, Any] | None = None
+    slices: Mapping[str, Mapping[str, Any]] | None = None
+    group_by: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +127,7 @@ class EvaluationFailed(LifecycleEvent):
 class PromotionReady(LifecycleEvent):
     """The decision: with ``status`` ready the version is the champion, with blocked it is not.
 
-    ``notes`` say what the verdict could not know.
+    ``notes`` say what the verdict could not know, whether that blocks or not.
     """
 
     status: str
@@ -206,6 +209,8 @@ def decode(statement: Mapping[str, Any]) -> Recorded | DriftScanned | None:
                 look=predicate.get("look", 1),
                 champion=predicate.get("champion"),
                 overlap=predicate.get("overlap"),
+                slices=predicate.get("slices"),
+                group_by=predicate.get("group_by"),
             )
         case "EvaluationFailed":
             return EvaluationFailed(**common, cause=predicate["cause"], message=predicate["message"])
