@@ -63,9 +63,10 @@ def evaluation_failed(version=1, **changes):
     return step("EvaluationFailed", "noa:lifecycle/v1", version, status="failed", **changes)
 
 
-def decided(version=1, *, verdict="pass", status="ready", reasons=(), replaces=None, **changes):
-    """Compose PromotionReady."""
+def decided(version=1, *, verdict="pass", status="ready", reasons=(), replaces=None, proven=None, **changes):
+    """Compose PromotionReady; decisions of older versions do not say what was ``proven``."""
     decision = {"verdict": verdict, "status": status, "reasons": list(reasons), "replaces": replaces}
+    decision |= {} if proven is None else {"proven": proven}
     predicate = changes.pop("predicate", {}) | {"noa:decision": decision}
     kind = "https://slsa.dev/verification_summary/v1"
     return step("PromotionReady", kind, version, predicate=predicate, status=status, **changes)

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from noa_mlops.errors import LedgerTampered, PlanInvalid
-from noa_mlops.gate import decide_recorded, judge_recorded, threshold_document, thresholds
+from noa_mlops.gate import decide_recorded, judge_recorded, proven_recorded, threshold_document, thresholds
 from noa_mlops.ledger import LedgerEntry, LifecycleState, get_object
 from noa_mlops.records.documents import canonical
 from noa_mlops.records.events import DECISION, EvaluationLogged, LifecycleEvent, PromotionReady, Submitted
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.plan import TrainingPlan
-from noa_mlops.records.verdict import Decision
+from noa_mlops.records.proven import proven_document
 
 
 @dataclass(slots=True)
@@ -50,6 +50,8 @@ class Replay:
         ``before`` is the lifecycle as it stood before the entry.
         """
         place = (event.lifecycle_id, event.version)
+        if entry.type == "DriftScanned":  # told as a decision when it blocks, but the law decides that by itself
+            return
         if isinstance(event, PromotionReady):
             yield from self._compare(event, statement["predicate"], self._open.pop(place, _Grounds()), before)
             return
@@ -81,23 +83,25 @@ class Replay:
             return
         self.recomputed += 1
         try:
-            decision = _decision(plan, grounds.measured, before)
+            expected = _expected(plan, grounds.measured, before)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             yield f"its decision cannot be computed again: no verifier wrote this measurement ({error!r:.200})"
             return
-        expected = _expected(plan, grounds.measured, decision)
         yield from _differences(expected, predicate[DECISION])
 
 
-def _decision(plan: TrainingPlan, measured: EvaluationLogged | None, before: LifecycleState) -> Decision:
-    verdict = judge_recorded(thresholds(plan), measured, before.champion)
-    return decide_recorded(plan, verdict, measured, before.rollout)
-
-
-def _expected(plan: TrainingPlan, measured: EvaluationLogged | None, decision: Decision) -> Mapping[str, Any]:
+def _expected(plan: TrainingPlan, measured: EvaluationLogged | None, before: LifecycleState) -> Mapping[str, Any]:
     """The members of a recorded decision that follow from its grounds."""
+    verdict = judge_recorded(thresholds(plan), measured, before.champion, before.proven)
+    decision = decide_recorded(plan, verdict, measured, before.rollout)
     metrics = dict(measured.metrics) if measured is not None else {}
-    return {**decision.to_document(), "metrics": metrics, "thresholds": threshold_document(plan)}
+    expected = {**decision.to_document(), "metrics": metrics, "thresholds": threshold_document(plan)}
+    if before.proven or (
+        measured is not None and measured.slices is not None
+    ):  # else an older version may have decided
+        proven = proven_recorded(thresholds(plan), measured, before.proven, anew=before.begins_anew)
+        expected["proven"] = proven_document(proven)
+    return expected
 
 
 def _differences(expected: Mapping[str, Any], recorded: Mapping[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState, VersionS
 from noa_mlops.records.documents import parse_object
 from noa_mlops.records.events import DECISION, RUN
 from noa_mlops.records.layout import address
+from noa_mlops.records.proven import proven_document
 
 MAX_PLAN = 4 << 20
 """Largest plan that is read, in bytes; its file was smaller than a quarter of that."""
@@ -40,6 +41,7 @@ def lifecycle_view(ledger: LedgerReader, lifecycle_id: str) -> dict[str, Any]:
     if (champion := view["champion"]) is not None:
         champion.update(_grounds(ledger, ledger.history(lifecycle_id, champion["version"])))
         champion["since"] = _since(ledger, ledger.state.lifecycle(lifecycle_id).crowned or 0)
+        champion["proven"] = proven_document(ledger.state.lifecycle(lifecycle_id).proven)
     return view
 
 

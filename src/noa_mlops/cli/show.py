@@ -53,10 +53,17 @@ def _show_lifecycle(view: Mapping[str, Any]) -> None:
         output.field("Since", f"{since['ts']}   entry {since['seq']}{how}")
         _show_no_gate(champion)
         output.reached(champion["metrics"], champion["thresholds"], f"{view['lifecycle_id']}@{champion['version']}")
+        _show_proven(champion["proven"])
     _show_incident(view)
     output.say()
     rows = [(f"@{version['version']}", version["state"], version["profile"]) for version in view["versions"]]
     output.table(rows, ("version", "state", "profile"))
+
+
+def _show_proven(proven: Mapping[str, Any]) -> None:
+    """Beyond what no later version may fall, whatever the champions in between."""
+    for name, gain in proven.items():
+        output.field("Proven", f"{name} by @{gain['version']}; later versions are held to {gain['limit']:.4g}")
 
 
 def _show_incident(view: Mapping[str, Any]) -> None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from noa_mlops.gate.certainty import advice, error_of, rows_to_decide
 from noa_mlops.gate.championship import against_champion
+from noa_mlops.gate.decline import above_proven
 from noa_mlops.gate.fairness import between_groups
 from noa_mlops.gate.finding import Finding, passed, undecided
 from noa_mlops.gate.slices import in_slices
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.metrics import METRICS
+from noa_mlops.records.proven import NOTHING_PROVEN, Proven
 from noa_mlops.records.slices import WHOLE, Slicing
 from noa_mlops.records.verdict import Estimate, Outcome, Verdict, Violation
 
@@ -30,6 +32,7 @@ def judge(
     *,
     look: int = 1,
     slicing: Slicing = WHOLE,
+    proven: Proven = NOTHING_PROVEN,
 ) -> Verdict:
     """Hold the metrics of a challenger against its plan and against the champion, and name every one that is not met.
 
@@ -37,7 +40,8 @@ def judge(
     its formula can give, or measured over no rows violates its threshold: silence is not success. Without
     thresholds there is nothing to pass, so the verdict is inconclusive. Any failure fails; else anything that cannot be
     known leaves the verdict inconclusive. ``comparison`` is None when there is no champion; ``look`` is the number of
-    this evaluation since that champion was promoted; ``slicing`` has the slices that thresholds ask for.
+    this evaluation since that champion was promoted; ``slicing`` has the slices that thresholds ask for; ``proven`` are the
+    gains that hold for the lifecycle.
     """
     declared = tuple(thresholds)
     if not declared:
@@ -49,6 +53,8 @@ def judge(
         findings += between_groups(threshold, slicing, look)
     if comparison is not None:
         findings += [against_champion(threshold, comparison, look) for threshold in measured]
+    if comparison is None or not comparison.identical:
+        findings += [above_proven(t, _as_estimate(metrics[t.metric]), proven, look) for t in measured]
     return _verdict(findings)
 
 
@@ -95,6 +101,11 @@ def _bounded(threshold: Threshold, measured: Estimate, bounds: tuple[float, floa
         return Finding(violation=Violation(threshold, value, f"{said} is beyond it"))
     rows = rows_to_decide(measured, threshold.room(value), error_of(threshold.confidence or 0.5, look))
     return undecided(f"{threshold}: {said}: {advice(rows)}")
+
+
+def _as_estimate(measured: Estimate | float | None) -> Estimate:
+    """What was measured; of a bare number nothing is known but that."""
+    return measured if isinstance(measured, Estimate) else Estimate.of(measured or 0.0, 0)
 
 
 def _was_measured(found: Finding) -> bool:

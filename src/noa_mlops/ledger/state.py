@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from noa_mlops.evidence import Frontier
 from noa_mlops.records.policy import Policy
+from noa_mlops.records.proven import NOTHING_PROVEN, Proven
 
 NO_HEAD: Final = "0" * 64
 """What genesis names as its predecessor."""
@@ -23,7 +24,10 @@ Rollout: TypeAlias = Literal["ready", "blocked"]
 
 @dataclass(frozen=True, slots=True)
 class VersionState:
-    """One version; ``checksum`` is None until it is trained, ``seqs`` are the indexes of its entries in order."""
+    """One version; ``checksum`` is None until it is trained, ``seqs`` are the indexes of its entries in order.
+
+    ``proven`` are the gains that hold once it is the champion, as its decision says.
+    """
 
     version: int
     status: VersionStatus
@@ -32,11 +36,19 @@ class VersionState:
     plan_digest: str
     checksum: str | None
     seqs: tuple[int, ...]
+    proven: Proven = field(default_factory=lambda: NOTHING_PROVEN)
 
     def after(self, seq: int, status: VersionStatus, checksum: str | None) -> VersionState:
         """With one entry more, at index ``seq``."""
         return VersionState(
-            self.version, status, self.profile, self.agent_id, self.plan_digest, checksum, (*self.seqs, seq)
+            self.version,
+            status,
+            self.profile,
+            self.agent_id,
+            self.plan_digest,
+            checksum,
+            (*self.seqs, seq),
+            self.proven,
         )
 
     @property
@@ -150,6 +162,17 @@ class LifecycleState:
     def next_version(self) -> int:
         """The number that the next submitted run takes."""
         return len(self.versions) + 1
+
+    @property
+    def proven(self) -> Proven:
+        """The proven gains that hold now: those of the champion, none while an incident is open."""
+        champion = self.versions.find(self.champion or 0)
+        return NOTHING_PROVEN if champion is None or self.incident is not None else champion.proven
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether the next champion proves by itself what holds after it: it is the first, or comes after drift."""
+        return self.champion is None or self.incident is not None
 
     def with_version(self, state: VersionState) -> LifecycleState:
         """With ``state`` in the place of its version."""

@@ -12,7 +12,7 @@ named was the champion, that the rollout was open. `noa_mlops.ledger.law` asks i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sys import intern
 from typing import Any
 
@@ -20,6 +20,7 @@ from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.state import VersionState, VersionStatus
 from noa_mlops.records.documents import is_digest
 from noa_mlops.records.names import name_problem
+from noa_mlops.records.proven import NOTHING_PROVEN, read_proven
 
 LIFECYCLE = "noa:lifecycle/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -121,7 +122,8 @@ def _decided(before: VersionState, entry: LedgerEntry) -> VersionState | Refusal
     if problem is not None:
         return Refusal(problem)
     status: VersionStatus = "champion" if entry.status == "ready" else _blocked_as(entry.predicate[DECISION])
-    return before.after(entry.seq, status, before.checksum)
+    proven = read_proven(entry.predicate[DECISION].get("proven", {}))
+    return replace(before.after(entry.seq, status, before.checksum), proven=proven or NOTHING_PROVEN)
 
 
 def _decision_problem(before: VersionState, entry: LedgerEntry, decision: Mapping[str, Any]) -> str | None:
@@ -136,11 +138,22 @@ def _decision_problem(before: VersionState, entry: LedgerEntry, decision: Mappin
         return "decides without a measurement although there is a gate"
     if entry.predicate.get("verificationResult") == "PASSED" and verdict != "pass":
         return "says PASSED although the verdict does not pass"
+    if _proves_nothing(decision.get("proven", {})):
+        return "names proven gains that are none"
     if entry.status == "blocked":
         return None if reasons else "blocks without a reason"
     if verdict == "fail" or (verdict == "inconclusive" and "no_gate" not in reasons):
         return "promotes although the verdict does not pass"
     return None
+
+
+def _proves_nothing(proven: object) -> bool:
+    """Whether what a decision says to be proven is nothing that can be; decisions of older versions say nothing."""
+    try:
+        read_proven(proven)
+    except ValueError:
+        return True
+    return False
 
 
 def _is_champion(replaces: object, version: int | None) -> bool:

@@ -64,6 +64,7 @@ from noa_mlops.records.layout import Layout, address, agent_id, predictor_id
 from noa_mlops.records.manifest import ArtifactRecord, Manifest, checksum
 from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.proven import NOTHING_PROVEN, Proven
 from noa_mlops.records.slices import Sliced
 from noa_mlops.records.verdict import EvaluationReport, Verdict
 
@@ -326,9 +327,11 @@ class AgentLifecycleController:
             _raise_unless_completed(outcome, EvaluationFailed, workspace, "champion's predictor")
             return read_predictions(workspace.out, rows.num_rows, work.classes)
 
-    def check(self, run: Run, measured: EvaluationLogged | None, champion: int | None) -> Verdict:
-        """Hold what was measured against the plan's thresholds and against ``champion``, the version in force."""
-        return judge_recorded(thresholds(run.submission.plan), measured, champion)
+    def check(
+        self, run: Run, measured: EvaluationLogged | None, champion: int | None, proven: Proven = NOTHING_PROVEN
+    ) -> Verdict:
+        """Hold what was measured against the plan's thresholds, ``champion``, the version in force, and what was ``proven``."""
+        return judge_recorded(thresholds(run.submission.plan), measured, champion, proven)
 
     def stage(
         self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None, when: str

@@ -268,7 +268,7 @@ class TrainingOrchestrator:
             lifecycle = state.lifecycle(trained.lifecycle_id)
             if must_compare_again(thresholds(run.submission.plan), step.measured, lifecycle.champion):
                 return self._evaluate(run, trained, cancel, before=step.measured)
-            verdict = services.controller.check(run, step.measured, lifecycle.champion)
+            verdict = services.controller.check(run, step.measured, lifecycle.champion, lifecycle.proven)
             decision = decide_recorded(run.submission.plan, verdict, step.measured, lifecycle.rollout)
             if stored is None and (verdict.promotes or decision.promotes):
                 try:

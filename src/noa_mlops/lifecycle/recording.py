@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from noa_mlops.errors import EvaluationFailed, TrainingFailed
-from noa_mlops.gate import declared_gate, threshold_document
+from noa_mlops.gate import declared_gate, proven_recorded, threshold_document, thresholds
 from noa_mlops.ledger import Draft, Ledger, LedgerState
 from noa_mlops.lifecycle import statements
 from noa_mlops.lifecycle.clock import now
@@ -18,6 +18,7 @@ from noa_mlops.records.documents import canonical
 from noa_mlops.records.events import RUN, TrainingCompleted
 from noa_mlops.records.layout import agent_id
 from noa_mlops.records.manifest import ArtifactRecord, checksum, file_list
+from noa_mlops.records.proven import proven_document
 from noa_mlops.records.verdict import Decision
 
 
@@ -91,6 +92,7 @@ def decided(
 ) -> Draft:
     """The entry of a decision; ``stored`` is the version as it lies in the store, None when it does not."""
     plan, entry = run.submission.plan, step.trained
+    lifecycle = state.lifecycle(entry.lifecycle_id)
     judged = statements.judged_by(threshold_document(plan), state.policy_digest or "")
     ledger.put_object(judged)
     grounds = statements.Grounds(
@@ -101,9 +103,12 @@ def decided(
         thresholds=threshold_document(plan),
         judged=judged,
         attestations=_attestations(ledger, run),
-        replaces=state.lifecycle(entry.lifecycle_id).champion,
+        replaces=lifecycle.champion,
         solo_mode=state.policy is not None and state.policy.solo_mode,
         stored=stored,
+        proven=proven_document(
+            proven_recorded(thresholds(plan), step.measured, lifecycle.proven, anew=lifecycle.begins_anew)
+        ),
     )
     return statements.decided(entry, step.measured, decision, grounds)
 

@@ -226,7 +226,7 @@ class Grounds:
     """What a decision rests on and refers to.
 
     ``judged`` is the object of `judged_by`; ``replaces`` the champion it was taken against; ``stored`` the version as it
-    lies in the store, None for one that does not.
+    lies in the store, None for one that does not; ``proven`` are the gains that hold once the version is the champion.
     """
 
     origin: str
@@ -239,6 +239,7 @@ class Grounds:
     replaces: int | None
     solo_mode: bool
     stored: ArtifactRecord | None
+    proven: Mapping[str, Any]
 
 
 def decided(entry: TrainingCompleted, measured: EvaluationLogged | None, decision: Decision, grounds: Grounds) -> Draft:
@@ -264,6 +265,7 @@ def decided(entry: TrainingCompleted, measured: EvaluationLogged | None, decisio
                 "metrics": dict(measured.metrics) if measured is not None else {},
                 "thresholds": dict(grounds.thresholds),
                 "replaces": grounds.replaces,
+                "proven": grounds.proven,
                 "solo_mode": grounds.solo_mode,
                 "artifact": grounds.stored.manifest.artifact if grounds.stored is not None else None,
             },
