@@ -1,5 +1,7 @@
 """The verdict from the record alone."""
 
+import math
+
 import pytest
 
 from noa_mlops.gate import decide_recorded, declared_gate, judge_recorded, threshold_document
@@ -51,6 +53,16 @@ def test_a_metric_that_could_not_be_computed_fails_by_the_reason_that_was_record
     silent = recorded(None, spread=False, not_computed={"roc_auc": "one class only"})
     assert judge_recorded([AREA], silent, None).violations[0].reason == "was not measured: one class only"
     assert judge_recorded([AREA], recorded(None, spread=False), None).violations[0].reason.endswith("no value")
+
+
+@pytest.mark.parametrize("value", [True, "0.9", [0.9], {"value": 0.9}, math.nan, math.inf, -math.inf])
+def test_what_is_recorded_and_no_number_passes_nothing(value):
+    """No verifier writes such a value; whoever computes the verdict is told, or the threshold is violated."""
+    try:
+        verdict = judge_recorded([AREA], recorded(value, spread=False), None)
+    except (TypeError, ValueError):
+        return
+    assert [violation.reason for violation in verdict.violations] == ["is not a number but bool"]
 
 
 def test_the_recorded_spread_decides_where_a_confidence_is_asked_for():

@@ -7,7 +7,7 @@ whole. What is read here is what the run will use: a file that changes later is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
     environment = Environment(project)
     code = tuple(_code(project, path) for path in plan.code)
     reader = DatasetReader(project, data_roots)
-    whole = _read(reader, "dataset_path", plan.dataset_path)
+    whole = _keyed(_read(reader, "dataset_path", plan.dataset_path), plan)
     target = _target(plan, whole)
     whole.require_column(target)
     for column in plan.drift.overrides:
@@ -229,6 +229,22 @@ def _read(reader: DatasetReader, name: str, path: str) -> Dataset:
         raise DatasetInvalid(f"{name}: {error}", problems=error.problems, hint=error.hint) from error
 
 
+def _keyed(dataset: Dataset, plan: TrainingPlan) -> Dataset:
+    """The dataset with the key that the plan names. Raises `PlanInvalid` when it is no column, or its definition has another."""
+    key, definition = None if plan.evaluation is None else plan.evaluation.key, dataset.definition
+    if key is None:
+        return dataset
+    dataset.require_column(key, "evaluation.key")
+    if definition.key not in (None, key):
+        raise PlanInvalid(
+            f"evaluation.key is {key!r}, but {dataset.identity.path} declares the key {definition.key!r}",
+            hint="Name one of them in both places, or leave it out of the plan.",
+        )
+    if key in (plan.target, definition.target):
+        raise PlanInvalid(f"evaluation.key: {key!r} is the target, which identifies no row")
+    return replace(dataset, definition=replace(definition, key=key))
+
+
 def _target(plan: TrainingPlan, train: Dataset) -> str:
     target = plan.target or train.identity.target
     if target is None:
@@ -272,7 +288,7 @@ def _parts(plan: TrainingPlan, reader: DatasetReader, whole: Dataset, target: st
 
 
 def _other_data(path: str, plan: TrainingPlan, reader: DatasetReader, train: Dataset, target: str) -> Dataset:
-    evaluation = _read(reader, "evaluation.dataset_path", path)
+    evaluation = _keyed(_read(reader, "evaluation.dataset_path", path), plan)
     evaluation.require_column(target)
     if evaluation.identity.fingerprint == train.identity.fingerprint:
         raise PlanInvalid(
