@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pytest
 
@@ -62,6 +63,7 @@ def test_a_model_that_is_good_in_every_slice_is_promoted_and_its_slices_are_kept
     assert "season 'wet'" in shown
     assert "rows without season" in shown
     assert "in each season" in shown
+    assert re.search(r"^season 'wet' +\d+ +0\.\d+ \(0\.\d+ \.\. (0\.\d+|1)\)$", shown, re.MULTILINE)
     document = project.tell("show", "little@1", "--json").document
     assert document["evaluation"]["slices"]["season"] == sliced
     (manifest,) = project.path.glob("storage/artifacts/little/*/1/manifest.json")
@@ -186,6 +188,23 @@ def test_a_column_that_no_agent_sees_can_be_a_slice_and_the_model_never_learns_o
     assert slices["season"]["metrics"].keys() == {"recall"}
     log = (project.workspace("little-1.predict") / "stderr.log").read_text()
     assert log == '"x","y"\n'
+
+
+def test_rows_that_a_split_holds_back_have_slices_and_groups_of_their_own(project):
+    project.write("data/train.csv", rows(3000, 4))
+    evaluation = {
+        "split": {"share": "40%"},
+        "metric_thresholds": {
+            "recall": {"min": 0.6, "slices": ["season"], "fairness": {"by": "sex", "min_ratio": 0.5}}
+        },
+        "group_by": "station",
+    }
+    done = project.tell("run", project.plan(evaluation=evaluation))
+    assert done.status == 0, done.said
+    predicate = last(project, "EvaluationLogged")
+    assert {sum(sliced["rows"]) for sliced in predicate["slices"].values()} == {1200}
+    assert predicate["slices"].keys() == {"season", "sex"}
+    assert predicate["group_by"]["groups"] == 40
 
 
 @pytest.mark.parametrize("declared", ["plan", "definition"])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from noa_mlops.cli import options, output
 from noa_mlops.cli.show_data import names_data, show_data
+
+if TYPE_CHECKING:
+    from noa_mlops.records.verdict import Estimate
 
 
 @click.command(epilog="Example: noa show rainfall@1")
@@ -143,12 +146,19 @@ def _show_slices(slices: Mapping[str, Any]) -> None:
             (
                 output.foreign(slice_name(column, value)),
                 str(count),
-                *(output.number(estimates[place].value) for estimates in sliced.metrics.values()),
+                *(_with_bounds(estimates[place]) for estimates in sliced.metrics.values()),
             )
             for place, (value, count) in enumerate(zip(sliced.values, sliced.rows, strict=True))
         ]
         output.say()
         output.table(rows, ("slice", "rows", *sliced.metrics))
+
+
+def _with_bounds(estimate: Estimate) -> str:
+    """A value and the ends of its interval, each of them a bound at 95 %."""
+    bounds = estimate.bounds(0.05)
+    value = output.number(estimate.value)
+    return value if bounds is None else f"{value} ({output.number(bounds[0])} .. {output.number(bounds[1])})"
 
 
 def _seen(overlap: Mapping[str, Any]) -> str:
