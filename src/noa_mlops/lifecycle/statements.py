@@ -239,7 +239,7 @@ class Grounds:
     replaces: int | None
     solo_mode: bool
     stored: ArtifactRecord | None
-    proven: Mapping[str, Any]
+    proven: Mapping[str, Any] = field(default_factory=dict)
 
 
 def decided(entry: TrainingCompleted, measured: EvaluationLogged | None, decision: Decision, grounds: Grounds) -> Draft:
