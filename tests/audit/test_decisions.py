@@ -135,6 +135,20 @@ def test_a_statistic_that_was_edited_and_signed_again_is_named(history, version,
     assert any(says in reason for _, reason in found), found
 
 
+@pytest.mark.parametrize("proven", [None, {}, {"roc_auc": {"limit": 0.1, "version": 1}}])
+def test_a_proven_gain_that_was_taken_back_is_named(history, proven):
+    def change(predicate):
+        decision = predicate["noa:decision"]
+        assert decision["proven"]["roc_auc"]["version"] == 1
+        decision.pop("proven")
+        if proven is not None:
+            decision["proven"] = proven
+
+    decision = resigned(history, "PromotionReady", 1, change, follow=True)
+    found = of_decisions(history)
+    assert (found[0][0], "its decision says proven" in found[0][1]) == (decision, True), found
+
+
 def test_a_decision_that_rests_on_other_lines_is_named_even_if_it_would_be_the_same(history):
     decision = resigned(history, "EvaluationLogged", 1, lambda predicate: predicate.update(unseen_labels=3))
     first = (decision, "its decision rests on other entries of this version than those that stand before it")

@@ -31,7 +31,7 @@ def test_a_lifecycle_has_the_promised_members(ledger):
     view = lifecycle_view(ledger, "little")
     assert view.keys() == {"lifecycle_id", "champion", "rollout", "versions"}
     assert view["rollout"] == {"status": "ready", "incident": None, "suspect": False, "override": None}
-    assert view["champion"].keys() == {*VERSION, "since", "metrics", "thresholds", "no_gate"}
+    assert view["champion"].keys() == {*VERSION, "since", "metrics", "thresholds", "no_gate", "proven"}
     assert (view["champion"]["version"], view["champion"]["profile"]) == (1, "command")
     assert [(version["version"], version["state"]) for version in view["versions"]] == [
         (3, "failed"),

@@ -190,6 +190,15 @@ def test_a_metric_that_cannot_be_computed_blocks(promoted):
     assert promoted.champion() == 1
 
 
+def test_evaluation_rows_of_which_none_has_a_label_block(promoted):
+    lines = [f"0.{row},0.{row}," for row in range(100, 400)]
+    promoted.write("data/eval.csv", "\n".join(["x,y,label", *lines, ""]))
+    result = promoted.tell("run", "plan.json", "--json")
+    assert result.status == 3, result.said
+    assert result.document["violations"][0]["reason"] == "was not measured: no row has a label"
+    assert promoted.champion() == 1
+
+
 def test_predictions_that_are_no_numbers_count_as_missing_and_block(promoted):
     promoted.programs(predict=answer("p_0,p_1", 'if (NR % 2) print "nan,nan"; else print "0.5,0.5"'))
     result = promoted.tell("run", "plan.json", "--json")

@@ -194,7 +194,7 @@ def test_refuses_what_does_not_work_yet_instead_of_ignoring_it(refused, field):
         ("target: label", "hyperparameters: abc\ntarget: label", "stands twice"),
         ("{roc_auc: 0.8}", "[roc_auc]", "metric_thresholds must be a mapping"),
         ("roc_auc: 0.8", "roc_auc: true", "must be a number, got true"),
-        ("roc_auc: 0.8", "roc_auc: {min: 0.8, slices: [x]}", "not available in this version"),
+        ("roc_auc: 0.8", "roc_auc: {min: 0.8, slices: x}", "slices must be a list of columns"),
         ("data/train.csv", "[data/train.csv]", "dataset_path must be text"),
     ],
 )

@@ -8,6 +8,7 @@ from end_to_end.projects import PREDICT, lay_out, rows
 from noa_mlops.gate import judge_recorded
 from noa_mlops.records.events import EvaluationLogged, decode
 from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.proven import read_proven
 
 WORSE = PREDICT.replace("exp(-20 * ($1 - cut))", "exp(-20 * ($2 - 0.4) - 8 * ($1 - cut))")
 """A predictor that lets the wrong column speak first."""
@@ -46,10 +47,12 @@ def recomputed(project):
     plans = {event.version: event.plan_digest for event in events if event.name == "Submitted"}
     last = {event.version: event for event in events if isinstance(event, EvaluationLogged)}
     replaced = {event.version: event.replaces for event in events if event.name == "PromotionReady"}
+    proven = {version: read_proven(decision["proven"]) for version, decision in decisions(project).items()}
     for version, event in last.items():
         data = (project.path / "storage/db/evidence/objects" / plans[version]).read_bytes()
         plan = TrainingPlan.parse(data, "plan.json")
-        yield version, judge_recorded(plan.evaluation.metric_thresholds, event, replaced[version])
+        before = proven.get(replaced[version], {})
+        yield version, judge_recorded(plan.evaluation.metric_thresholds, event, replaced[version], before)
 
 
 def decisions(project):
@@ -147,3 +150,20 @@ def test_a_confidence_asks_more_of_few_rows_than_of_many(project):
     project.write("data/few.csv", rows(24, 5))
     assert run("data/other.csv", 0.88).status == 0
     assert run("data/few.csv", 0.88).status == 7
+
+
+def test_what_the_first_champion_proved_is_recorded_and_shown_and_holds_later_versions(project):
+    first = decisions(project)[1]["proven"]["roc_auc"]
+    assert first["version"] == 1
+    value = measured(project, 1)["metrics"]["roc_auc"]
+    assert value - 0.15 < first["limit"] < value - 2 * 0.05
+    assert f"later versions are held to {first['limit']:.4g}" in project.tell("show", "little").out
+    assert project.tell("show", "little", "--json").document["champion"]["proven"] == {"roc_auc": first}
+    assert project.tell("run", project.plan(seed=2, evaluation=against({"max_drop": 0.05}))).status == 0
+    assert decisions(project)[2]["proven"] == {"roc_auc": first}
+    project.programs(predict=WORSE)
+    worse = project.tell("run", project.plan(seed=3, evaluation=against({"max_drop": 0.9})))
+    assert worse.status == 3, worse.said
+    assert f"{first['limit']:.4g} is left of what @1 has shown" in worse.out
+    assert decisions(project)[3]["reasons"] == ["champion"]
+    assert project.tell("verify", "--decisions").status == 0

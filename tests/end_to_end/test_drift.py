@@ -242,6 +242,8 @@ def test_the_way_out_has_an_order_and_ends_ready(project):
         {"status": "ready", "incident": None, "suspect": False},
     )
     assert ", enabled" in project.tell("show", "little").out
+    assert view["champion"]["proven"]["roc_auc"]["version"] == 4, "after drift the model that is enabled begins anew"
+    assert project.tell("verify", "--decisions").status == 0
     assert project.verifies()
     assert drift(project, "quiet").status == 0
     assert project.tell("rollback", "little", "--reason", "after all").status == 0

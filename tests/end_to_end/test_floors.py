@@ -74,6 +74,21 @@ def test_approval_that_the_policy_asks_for_cannot_be_left_out_of_the_plan(promot
     done(promoted, "run", plan, status=7)
 
 
+def test_slices_and_fairness_of_a_floor_are_asked_of_the_plan_as_well(promoted):
+    asked = {"min": 0.5, "slices": ["half"], "fairness": {"by": "half", "max_difference": 0.4}, "min_rows": 40}
+    put_in_force(promoted, {"evaluation": {"metric_thresholds": {"accuracy": asked}}})
+    given = {"min": 0.6, "min_rows": 50, "on_small_slice": "warn", "slices": ["y"]}
+    evaluation = {**PLAN["evaluation"], "metric_thresholds": {"accuracy": given}}
+    said = done(promoted, "run", promoted.plan(evaluation=evaluation), status=2).said
+    for words in (
+        "slices must hold in slices by half",
+        "fairness must be",
+        "min_rows must be at most 40",
+        "on_small_slice",
+    ):
+        assert words in said
+
+
 def test_other_lifecycles_are_not_meant(promoted):
     put_in_force(promoted, {"evaluation": {"metric_thresholds": {"roc_auc": 0.99}}}, name="other")
     done(promoted, "run", promoted.plan(seed=2))

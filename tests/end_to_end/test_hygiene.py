@@ -60,16 +60,40 @@ def test_data_that_repeat_by_nature_pass_and_the_share_is_recorded_and_shown(pro
     assert "expected by chance" in project.tell("show", "little@1").out
 
 
-def test_by_a_key_one_row_in_both_is_enough(project):
+def keyed(project):
+    """Data whose rows have a key, the 200th of which both have; and definitions that say so."""
     for name, first, seed in (("train", 0, 1), ("eval", 199, 2)):
         header, *lines = rows(200, seed).splitlines()
-        keyed = [f"id,{header}", *(f"c{first + n},{line}" for n, line in enumerate(lines))]
-        project.write(f"data/{name}.csv", "\n".join(keyed) + "\n")
+        numbered = [f"id,{header}", *(f"c{first + n},{line}" for n, line in enumerate(lines))]
+        project.write(f"data/{name}.csv", "\n".join(numbered) + "\n")
         project.write(f"data/{name}.dataset.yaml", f"files: [data/{name}.csv]\nkey: id\n")
-    evaluation = {"dataset_path": "data/eval.dataset.yaml", "metric_thresholds": {"roc_auc": NONE}}
-    run = project.tell("run", project.plan(dataset_path="data/train.dataset.yaml", evaluation=evaluation))
+
+
+@pytest.mark.parametrize(("declared", "kind"), [({}, "dataset.yaml"), ({"key": "id"}, "csv")])
+def test_by_a_key_one_row_in_both_is_enough(project, declared, kind):
+    keyed(project)
+    evaluation = {"dataset_path": f"data/eval.{kind}", "metric_thresholds": {"roc_auc": NONE}, **declared}
+    run = project.tell("run", project.plan(dataset_path=f"data/train.{kind}", evaluation=evaluation))
     assert run.status == 3, run.said
     assert "1 of 200 rows (0.50%) are in the training data too, by their key" in run.out
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("idd", "evaluation.key names the column 'idd', which is not in the data"),
+        ("y", "evaluation.key is 'y', but data/eval.dataset.yaml declares the key 'id'"),
+        ("label", "evaluation.key: 'label' is the target, which identifies no row"),
+    ],
+)
+def test_a_key_that_is_none_is_refused_before_anything_runs(project, key, says):
+    keyed(project)
+    before = project.state()
+    evaluation = {"dataset_path": "data/eval.dataset.yaml", "metric_thresholds": {"roc_auc": NONE}, "key": key}
+    refused = project.tell("run", project.plan(evaluation=evaluation))
+    assert refused.status == 2
+    assert says in refused.err
+    assert project.state() == before
 
 
 def test_the_share_of_an_ordinary_holdout_is_named_and_passes(project):

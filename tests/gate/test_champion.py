@@ -168,3 +168,10 @@ def test_the_rows_asked_for_decide_four_times_in_five_by_the_formula():
     same = Estimate(0.0, 300, spread=PairedProportion(15, 15, 300))
     verdict = judge([Threshold("accuracy", 0.5)], MEASURED, Comparison(3, {"accuracy": 0.8}, {"accuracy": same}))
     assert "about 1,600 rows would decide" in verdict.reasons[0]
+
+
+def test_a_drop_in_relation_to_a_champion_at_zero_is_not_defined_and_fails():
+    threshold = Threshold("mae", maximum=100.0)
+    verdict = judge([threshold], MEASURED, beside(-1.0, 0.1, metric="mae", champion=0.0))
+    assert verdict.outcome == "fail"
+    assert "in relation to a champion at 0 is not defined" in verdict.violations[0].reason

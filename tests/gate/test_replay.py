@@ -1,10 +1,13 @@
 """The verdict from the record alone."""
 
+import math
+
 import pytest
 
 from noa_mlops.gate import decide_recorded, declared_gate, judge_recorded, threshold_document
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.events import EvaluationLogged
+from noa_mlops.records.fairness import Fairness
 from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.plan import EvaluationPlan, TrainingPlan
 from noa_mlops.records.spread import Moments
@@ -50,6 +53,16 @@ def test_a_metric_that_could_not_be_computed_fails_by_the_reason_that_was_record
     silent = recorded(None, spread=False, not_computed={"roc_auc": "one class only"})
     assert judge_recorded([AREA], silent, None).violations[0].reason == "was not measured: one class only"
     assert judge_recorded([AREA], recorded(None, spread=False), None).violations[0].reason.endswith("no value")
+
+
+@pytest.mark.parametrize("value", [True, "0.9", [0.9], {"value": 0.9}, math.nan, math.inf, -math.inf])
+def test_what_is_recorded_and_no_number_passes_nothing(value):
+    """No verifier writes such a value; whoever computes the verdict is told, or the threshold is violated."""
+    try:
+        verdict = judge_recorded([AREA], recorded(value, spread=False), None)
+    except (TypeError, ValueError):
+        return
+    assert [violation.reason for violation in verdict.violations] == ["is not a number but bool"]
 
 
 def test_the_recorded_spread_decides_where_a_confidence_is_asked_for():
@@ -111,6 +124,36 @@ def test_a_leak_adds_to_what_else_speaks_against_the_challenger():
 
 def test_without_thresholds_a_leak_decides_nothing():
     assert judge_recorded([], recorded(overlap=LEAK.to_document()), None).outcome == "inconclusive"
+
+
+SLICED = Threshold("roc_auc", minimum=0.7, slices=("town",))
+
+
+def by_town(*values):
+    cells = [{"value": value, "spread": SPREAD.to_document()} for value in values]
+    return {"town": {"values": ["a", "b"], "rows": [1000, 1000], "metrics": {"roc_auc": cells}}}
+
+
+def test_the_recorded_slices_decide():
+    assert judge_recorded([SLICED], recorded(slices=by_town(0.9, 0.8)), None).promotes
+    assert judge_recorded([SLICED], recorded(slices=by_town(0.9, 0.5)), None).violations[0].value == 0.5
+    assert judge_recorded([SLICED], recorded(), None).reasons == ("roc_auc: was not measured by town",)
+
+
+def test_recorded_groups_make_the_difference_of_slices_less_certain():
+    fair = Threshold("roc_auc", minimum=0.1, fairness=Fairness("town", max_difference=0.1))
+    apart = by_town(0.9, 0.74)
+    assert judge_recorded([fair], recorded(slices=apart), None).outcome == "fail"
+    grouped = recorded(slices=apart, group_by={"column": "week", "groups": 50})
+    assert judge_recorded([fair], grouped, None).outcome == "pass"
+
+
+def test_what_the_plan_lets_pass_with_a_note_stays_noted_whatever_else_is_wrong():
+    content = Threshold("roc_auc", minimum=0.7, slices=("town",), on_small_slice="warn", min_rows=2000)
+    sliced = by_town(0.9, 0.8)
+    assert len(judge_recorded([content], recorded(slices=sliced), None).notes) == 1
+    assert len(judge_recorded([content], recorded(slices=sliced), 7).notes) == 1
+    assert len(judge_recorded([content], recorded(slices=sliced, overlap=LEAK.to_document()), None).notes) == 1
 
 
 def plan(**evaluation):

@@ -135,6 +135,8 @@ def test_a_failure_ends_a_version(ledger, failure):
         ((submitted(), trained(), evaluated()), decided(status="blocked"), "without a reason"),
         ((submitted(), trained(), evaluated()), decided(verdict="maybe"), "no decision"),
         ((submitted(), trained(), evaluated()), decided(reasons=["a whim"]), "not known"),
+        ((submitted(), trained(), evaluated()), decided(proven=[]), "proven gains that are none"),
+        ((submitted(), trained(), evaluated()), decided(proven={"roc_auc": 0.9}), "proven gains that are none"),
         (
             (submitted(), trained(), evaluated()),
             decided(

@@ -63,10 +63,13 @@ def evaluation_failed(version=1, **changes):
     return step("EvaluationFailed", "noa:lifecycle/v1", version, status="failed", **changes)
 
 
-def decided(version=1, *, verdict="pass", status="ready", reasons=(), replaces=None, approvals=None, **changes):
-    """Compose PromotionReady; with ``approvals`` its decision asks for them."""
+def decided(
+    version=1, *, verdict="pass", status="ready", reasons=(), replaces=None, approvals=None, proven=None, **changes
+):
+    """Compose PromotionReady; ``approvals`` and what was ``proven`` are left out unless they are given."""
     decision = {"verdict": verdict, "status": status, "reasons": list(reasons), "replaces": replaces}
-    decision |= {} if approvals is None else {"approvals": approvals}
+    more = {"approvals": approvals, "proven": proven}
+    decision |= {name: value for name, value in more.items() if value is not None}
     predicate = changes.pop("predicate", {}) | {"noa:decision": decision}
     kind = "https://slsa.dev/verification_summary/v1"
     return step("PromotionReady", kind, version, predicate=predicate, status=status, **changes)

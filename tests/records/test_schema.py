@@ -11,6 +11,13 @@ from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.schema import dataset_schema, plan_schema
 
 LEAST = {"lifecycle_id": "a", "agent_profile": "b", "dataset_path": "c"}
+SLICED = {
+    "min": 0.6,
+    "slices": ["season"],
+    "min_rows": 200,
+    "on_small_slice": "warn",
+    "fairness": {"by": "sex", "max_difference": 0.1},
+}
 GOOD = [
     {},
     {"target": None, "positive": True, "seed": 3, "code": ["a.py"], "executor": "local", "decision_threshold": 1},
@@ -33,6 +40,7 @@ GOOD = [
     {"evaluation": {"split": {"by_group": "customer", "share": 0.2, "seed": 7}}},
     {"evaluation": {"split": {"share": "12.5 %", "seed": 7}}},
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"calibration_slope": {"min": 0.5, "max": 2}}}},
+    {"evaluation": {"dataset_path": "d", "key": "id", "group_by": "station", "metric_thresholds": {"recall": SLICED}}},
 ]
 BAD = [
     {"lifecycle_id": "../x"},
@@ -62,6 +70,10 @@ BAD = [
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"roc_auc": 80}}},
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"roc_auc": {"mn": 0.8}}}},
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"calibration_slope": 1}}},
+    {"evaluation": {"dataset_path": "d", "metric_thresholds": {"recall": SLICED | {"slices": "season"}}}},
+    {"evaluation": {"dataset_path": "d", "metric_thresholds": {"recall": SLICED | {"min_rows": 0}}}},
+    {"evaluation": {"dataset_path": "d", "metric_thresholds": {"recall": SLICED | {"on_small_slice": "fail"}}}},
+    {"evaluation": {"dataset_path": "d", "metric_thresholds": {"recall": SLICED | {"fairness": {"by": "sex"}}}}},
 ]
 
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from noa_mlops.errors import PlanInvalid
+from noa_mlops.records.fairness import Fairness
 from noa_mlops.records.thresholds import Threshold, read_thresholds
 from noa_mlops.records.versus import VersusChampion
 
@@ -57,6 +58,22 @@ def test_is_met_exactly_at_its_bound_and_missed_one_step_beyond(threshold, met, 
             {"min": 0.5, "versus_champion": "none"},
         ),
         (
+            Threshold("f1", 0.5, slices=("season",), min_rows=200, on_small_slice="warn"),
+            "f1 >= 0.5",
+            {"min": 0.5, "slices": ["season"], "min_rows": 200, "on_small_slice": "warn"},
+        ),
+        (Threshold("f1", 0.5, slices=("a",), min_rows=30), "f1 >= 0.5", {"min": 0.5, "slices": ["a"]}),
+        (
+            Threshold("f1", 0.5, fairness=Fairness("sex", max_difference=0.1)),
+            "f1 >= 0.5",
+            {"min": 0.5, "fairness": {"by": "sex", "max_difference": 0.1}},
+        ),
+        (
+            Threshold("mae", maximum=3, fairness=Fairness("sex", min_ratio=1)),
+            "mae <= 3.0",
+            {"max": 3.0, "fairness": {"by": "sex", "min_ratio": 1}},
+        ),
+        (
             Threshold("mae", maximum=3, versus_champion=VersusChampion("min_gain")),
             "mae <= 3.0",
             {"max": 3.0, "versus_champion": {"min_gain": 0.0}},
@@ -88,7 +105,70 @@ def test_is_written_as_people_read_it(threshold, text, document):
         ({"roc_auc": {"min": 0.9, "max": 0.1}}, "roc_auc has its minimum 0.9 above its maximum 0.1"),
         ({"roc_auc": {"minimum": 0.9}}, "unknown field 'roc_auc.minimum'; did you mean 'min'?"),
         ({"roc_auc": {"least": 0.9}}, "unknown field 'roc_auc.least'; use 'min' or 'max'"),
-        ({"roc_auc": {"min": 0.9, "slices": ["a"]}}, "'roc_auc.slices' is not available in this version"),
+        ({"roc_auc": {"min": 0.9, "slices": "a"}}, 'roc_auc.slices must be a list of columns, got "a"; write [a]'),
+        (
+            {"roc_auc": {"min": 0.9, "slices": ["a", "", 1, "a"]}},
+            (
+                "roc_auc.slices[1] must not be empty; roc_auc.slices[2] must be the name of a column, got 1; "
+                'put it in quotes to make it text; roc_auc.slices[3] names "a" a second time'
+            ),
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "slices": [f"c{n}" for n in range(11)]}},
+            "roc_auc.slices must name at most 10 columns, got 11",
+        ),
+        ({"roc_auc": {"min": 0.9, "slice": ["a"]}}, "unknown field 'roc_auc.slice'; did you mean 'slices'?"),
+        (
+            {"roc_auc": {"min": 0.9, "slices": ["a"], "min_rows": 0}},
+            "roc_auc.min_rows must be from 1 to 9007199254740992, got 0",
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "slices": ["a"], "on_small_slice": "pass"}},
+            "roc_auc.on_small_slice must be 'warn' or 'inconclusive', got \"pass\"",
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "min_rows": 20}},
+            "roc_auc speaks of small slices, but there is no 'slices' and no 'fairness'",
+        ),
+        (
+            {"max_error": {"max": 9, "slices": ["a"]}},
+            "max_error.slices must be absent: max_error hangs on a single row, so it has no interval",
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "fairness": "sex"}},
+            (
+                'roc_auc.fairness must be a mapping, got "sex"; '
+                "write {by: COLUMN, max_difference: 0.1} or {by: COLUMN, min_ratio: 0.8}"
+            ),
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "fairness": {"by": "sex"}}},
+            "roc_auc.fairness must have either 'max_difference' or 'min_ratio'",
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "fairness": {"by": "sex", "max_difference": 0.1, "min_ratio": 0.8}}},
+            "roc_auc.fairness must have either 'max_difference' or 'min_ratio'",
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "fairness": {"max_difference": 0.1}}},
+            "roc_auc.fairness.by is missing; name the column whose values are the groups",
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "fairness": {"by": "sex", "max_difference": -0.1}}},
+            "roc_auc.fairness.max_difference must be a finite number from 0 on, got -0.1",
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "fairness": {"by": "sex", "min_ratio": 1.2}}},
+            ("roc_auc.fairness.min_ratio must be over 0 and at most 1, got 1.2; it is smaller over greater value"),
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "fairness": {"by": "sex", "ratio": 0.8}}},
+            "unknown field 'roc_auc.fairness.ratio'; use 'by' with 'max_difference' or 'min_ratio'",
+        ),
+        (
+            {"mcc": {"min": 0.3, "fairness": {"by": "sex", "min_ratio": 0.8}}},
+            "mcc.fairness.min_ratio must be absent; mcc may be negative: write max_difference",
+        ),
         (
             {"roc_auc": {"min": 0.9, "confidence": 95}},
             "roc_auc.confidence must be from 0.5 to less than 1, got 95; did you mean 0.95?",

@@ -11,14 +11,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from noa_mlops.errors import LedgerTampered, PlanInvalid
-from noa_mlops.gate import again_judged, decide_recorded, judge_recorded, threshold_document, thresholds
+from noa_mlops.gate import (
+    again_judged,
+    decide_recorded,
+    judge_recorded,
+    proven_recorded,
+    threshold_document,
+    thresholds,
+)
 from noa_mlops.ledger import LedgerEntry, LedgerState, LifecycleState, get_object
 from noa_mlops.records.documents import canonical
 from noa_mlops.records.events import DECISION, EvaluationLogged, LifecycleEvent, PromotionReady, Submitted
 from noa_mlops.records.floors import Floors
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.plan import TrainingPlan
-from noa_mlops.records.verdict import Decision
+from noa_mlops.records.proven import proven_document
 
 
 @dataclass(slots=True)
@@ -54,6 +61,8 @@ class Replay:
         """
         before = state.lifecycle(event.lifecycle_id)
         place = (event.lifecycle_id, event.version)
+        if entry.type == "DriftScanned":  # told as a decision when it blocks, but the law decides that by itself
+            return
         if isinstance(event, PromotionReady):
             yield from self._compare(event, statement["predicate"], self._open.pop(place, _Grounds()), before)
             return
@@ -82,7 +91,7 @@ class Replay:
         yield from self._recompute(
             event,
             grounds.plan,
-            lambda plan: _expected(plan, grounds.measured, _decision(plan, grounds, before)),
+            lambda plan: _expected(plan, grounds, before),
             predicate[DECISION],
             grounds.floors,
         )
@@ -94,7 +103,7 @@ class Replay:
         yield from self._recompute(
             event,
             str(recorded.get("plan")),
-            lambda plan: again_judged(thresholds(plan), event, before.champion).to_document(),
+            lambda plan: again_judged(thresholds(plan), event, before.champion, before.proven).to_document(),
             recorded,
         )
 
@@ -126,16 +135,19 @@ class Replay:
         yield from _differences(follows, recorded)
 
 
-def _decision(plan: TrainingPlan, grounds: _Grounds, before: LifecycleState) -> Decision:
-    verdict = judge_recorded(thresholds(plan), grounds.measured, before.champion)
-    return decide_recorded(plan, verdict, grounds.measured, before.admits, grounds.submitter)
-
-
-def _expected(plan: TrainingPlan, measured: EvaluationLogged | None, decision: Decision) -> Mapping[str, Any]:
+def _expected(plan: TrainingPlan, grounds: _Grounds, before: LifecycleState) -> Mapping[str, Any]:
     """The members of a recorded decision that follow from its grounds."""
+    measured = grounds.measured
+    verdict = judge_recorded(thresholds(plan), measured, before.champion, before.proven)
+    decision = decide_recorded(plan, verdict, measured, before.admits, grounds.submitter)
     metrics = dict(measured.metrics) if measured is not None else {}
-    members = {"approvals": None, **decision.to_document()}
-    return {**members, "metrics": metrics, "thresholds": threshold_document(plan)}
+    expected = {"approvals": None, **decision.to_document(), "metrics": metrics, "thresholds": threshold_document(plan)}
+    if before.proven or (
+        measured is not None and measured.slices is not None
+    ):  # else an older version may have decided
+        proven = proven_recorded(thresholds(plan), measured, before.proven, anew=before.begins_anew)
+        expected["proven"] = proven_document(proven)
+    return expected
 
 
 def _differences(expected: Mapping[str, Any], recorded: Mapping[str, Any]) -> Iterator[str]:

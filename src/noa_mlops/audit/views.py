@@ -19,6 +19,7 @@ from noa_mlops.ledger.trust_law import read_decision
 from noa_mlops.records.documents import parse_object
 from noa_mlops.records.events import DECISION, RUN
 from noa_mlops.records.layout import address
+from noa_mlops.records.proven import proven_document
 
 MAX_PLAN = 4 << 20
 """Largest plan that is read, in bytes; its file was smaller than a quarter of that."""
@@ -45,6 +46,7 @@ def lifecycle_view(ledger: LedgerReader, lifecycle_id: str) -> dict[str, Any]:
     if (champion := view["champion"]) is not None:
         champion.update(_grounds(ledger, ledger.history(lifecycle_id, champion["version"])))
         champion["since"] = _since(ledger, ledger.state.lifecycle(lifecycle_id).crowned or 0)
+        champion["proven"] = proven_document(ledger.state.lifecycle(lifecycle_id).proven)
     return view
 
 
@@ -165,7 +167,7 @@ def _told(entry: LedgerEntry) -> Mapping[str, Any]:
         case "EvaluationLogged":
             told = ("task", "metrics", "not_computed", "rows", "missing_predictions", "missing_labels", "unseen_labels")
             measured = {name: predicate[name] for name in (*told, "dataset", "positive", RUN)}
-            return {"evaluation": measured | {"overlap": predicate.get("overlap")}}
+            return {"evaluation": measured | {name: predicate.get(name) for name in ("overlap", "slices", "group_by")}}
         case "EvaluationFailed":
             return {"failure": _failure(predicate)}
         case "PromotionReady":

@@ -121,17 +121,8 @@ def show_report(report: PipelineReport) -> None:
         output.field("Cause", f"{report.failure['cause']}: {output.foreign(report.failure['message'])}")
         output.field("Next", f"noa logs {report.address}")
     output.reached(report.metrics, report.thresholds, report.address)
-    if report.status == "blocked":
-        output.say()
-        output.field("Blocked", ", ".join(report.reasons))
-        for violation in report.violations:
-            output.field("", f"{violation['metric']}: {violation['reason']}")
-        for reason in report.unsure if "no_gate" not in report.reasons else ():
-            output.field("", reason)
-        if "no_gate" in report.reasons:
-            output.field("Next", "declare evaluation.metric_thresholds in the plan and run it again")
-        if "approval" in report.reasons:
-            output.field("Next", f'noa enable {report.address} --reason "..."   {_who(report)}')
+    if report.status is not None:
+        _show_reasons(report)
     output.say()
     output.field("Champion", f"{report.lifecycle_id}@{report.champion}" if report.champion else "none")
     if report.artifact is not None:
@@ -148,3 +139,22 @@ def _who(report: PipelineReport) -> str:
     return (
         "by an operator" if report.approvals == 1 else f"by {report.approvals} operators, each with a key of their own"
     )
+
+
+def _show_reasons(report: PipelineReport) -> None:
+    """Why it is blocked, and what to do about it; of a version that is ready, what the plan lets pass with a note."""
+    unsure = report.unsure if "no_gate" not in report.reasons else ()
+    if report.status == "ready":
+        for reason in unsure:
+            output.field("Noted", reason)
+        return
+    output.say()
+    output.field("Blocked", ", ".join(report.reasons))
+    for violation in report.violations:
+        output.field("", f"{violation['metric']}: {violation['reason']}")
+    for reason in unsure:
+        output.field("", reason)
+    if "no_gate" in report.reasons:
+        output.field("Next", "declare evaluation.metric_thresholds in the plan and run it again")
+    if "approval" in report.reasons:
+        output.field("Next", f'noa enable {report.address} --reason "..."   {_who(report)}')

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from noa_mlops.cli import options, output
 from noa_mlops.cli.show_data import names_data, show_data
 from noa_mlops.cli.show_then import show_then
+
+if TYPE_CHECKING:
+    from noa_mlops.records.verdict import Estimate
 
 
 @click.command(epilog="Example: noa show rainfall@1")
@@ -60,10 +63,17 @@ def _show_lifecycle(view: Mapping[str, Any]) -> None:
         _show_no_gate(champion)
         _show_override(view["rollout"]["override"])
         output.reached(champion["metrics"], champion["thresholds"], f"{view['lifecycle_id']}@{champion['version']}")
+        _show_proven(champion["proven"])
     _show_incident(view)
     output.say()
     rows = [(f"@{version['version']}", version["state"], version["profile"]) for version in view["versions"]]
     output.table(rows, ("version", "state", "profile"))
+
+
+def _show_proven(proven: Mapping[str, Any]) -> None:
+    """Beyond what no later version may fall, whatever the champions in between."""
+    for name, gain in proven.items():
+        output.field("Proven", f"{name} by @{gain['version']}; later versions are held to {gain['limit']:.4g}")
 
 
 def _show_incident(view: Mapping[str, Any]) -> None:
@@ -100,10 +110,13 @@ def _show_version(view: Mapping[str, Any]) -> None:
         output.field("Measured", _rows(evaluation))
         if evaluation.get("overlap") is not None:
             output.field("Seen", _seen(evaluation["overlap"]))
+        if (groups := evaluation.get("group_by")) is not None:
+            output.field("Grouped", f"by {output.foreign(groups['column'])}, {groups['groups']} groups")
         output.say()
         output.table(
             output.metric_rows(metrics, decision["thresholds"] if decision else {}), ("metric", "value", "threshold")
         )
+        _show_slices(evaluation.get("slices") or {})
     if decision:
         output.say()
         why = f" ({', '.join(decision['reasons'])})" if decision["reasons"] else ""
@@ -131,6 +144,31 @@ def _rows(evaluation: Mapping[str, Any]) -> str:
     }
     told = [f"{evaluation[name]} {words}" for name, words in odd.items() if evaluation[name]]
     return "; ".join([f"{evaluation['rows']} rows", *told])
+
+
+def _show_slices(slices: Mapping[str, Any]) -> None:
+    """A table for each column whose slices were measured."""
+    from noa_mlops.records.slices import Sliced, slice_name
+
+    for column, document in slices.items():
+        sliced = Sliced.from_document(document)
+        rows = [
+            (
+                output.foreign(slice_name(column, value)),
+                str(count),
+                *(_with_bounds(estimates[place]) for estimates in sliced.metrics.values()),
+            )
+            for place, (value, count) in enumerate(zip(sliced.values, sliced.rows, strict=True))
+        ]
+        output.say()
+        output.table(rows, ("slice", "rows", *sliced.metrics))
+
+
+def _with_bounds(estimate: Estimate) -> str:
+    """A value and the ends of its interval, each of them a bound at 95 %."""
+    bounds = estimate.bounds(0.05)
+    value = output.number(estimate.value)
+    return value if bounds is None else f"{value} ({output.number(bounds[0])} .. {output.number(bounds[1])})"
 
 
 def _seen(overlap: Mapping[str, Any]) -> str:

@@ -5,10 +5,22 @@ in is never trusted: the columns are exactly those asked for, every row is there
 cannot be read as predictions raises `EvaluationFailed`; what can be read but not computed is an `Estimate`
 without a value, with the reason. The formulas are those of scikit-learn, so a stranger can check every figure.
 `compare` says how much better one model is than another on the same rows; every figure comes with its spread.
+`measure_slices` measures the rows of each value of a column apart.
 """
 
 from noa_mlops.evaluation.answers import check_rows, chosen_classes, predicted_values, read_predictions
 from noa_mlops.evaluation.comparing import Answers, compare
 from noa_mlops.evaluation.measurement import evaluate
+from noa_mlops.evaluation.slicing import SliceColumn, measure_slices
 
-__all__ = ["Answers", "check_rows", "chosen_classes", "compare", "evaluate", "predicted_values", "read_predictions"]
+__all__ = [
+    "Answers",
+    "SliceColumn",
+    "check_rows",
+    "chosen_classes",
+    "compare",
+    "evaluate",
+    "measure_slices",
+    "predicted_values",
+    "read_predictions",
+]

@@ -50,16 +50,17 @@ def compare(
     if challenger.predictions.num_rows != len(labels) or champion.predictions.num_rows != len(labels):
         raise EvaluationFailed("two models can only be compared on the same rows")
     groups = None if group_by is None else grouped(group_by, labels)
-    pair = [_subject(one, labels, task, positive) for one in (challenger, champion)]
+    pair = [subject_of(one, labels, task, positive) for one in (challenger, champion)]
     if pair[0] is None or pair[1] is None:
         silent = Estimate(None, 0, "one of the models is silent on some of the rows, or no row has a label")
         return {name: silent for name, row in METRICS.items() if row.task == task}
     return dict(_improvements(pair[0], pair[1], groups))
 
 
-def _subject(
+def subject_of(
     answers: Answers, labels: pa.ChunkedArray, task: Task, positive: ClassLabel | None
 ) -> Classified | Numbers | None:
+    """What one model said of the rows with a label; None when there are none or a prediction is missing."""
     if task == "regression":
         return answered(answers.predictions, labels)
     classes = ClassList.of(answers.classes, positive)

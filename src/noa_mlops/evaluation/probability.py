@@ -7,7 +7,7 @@ class stands against the rest, and the probability of its true class is zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from noa_mlops.evaluation.calibration import expected_calibration_error, slope
 from noa_mlops.evaluation.classes import ClassList, Codes, shown
 from noa_mlops.evaluation.predictions import Floats
-from noa_mlops.evaluation.ranking import Curve
+from noa_mlops.evaluation.ranking import Curve, Order, ranks
 from noa_mlops.evaluation.undefined import Undefined
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -26,12 +26,14 @@ EPSILON = float(np.finfo(np.float64).eps)
 class Forecast:
     """True class positions and predicted probabilities, one row per row; at least one row.
 
-    A position past the last column of ``probabilities`` is a class that the model does not know.
+    A position past the last column of ``probabilities`` is a class that the model does not know. The probabilities of each
+    of two classes are sorted once, as several metrics ask for that.
     """
 
     truth: Codes
     probabilities: Floats
     classes: ClassList
+    _orders: dict[int, Order] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def of_true_class(self) -> Floats:
@@ -45,31 +47,51 @@ class Forecast:
         """Which rows are of one class, and the probability each row was given for it."""
         return self.truth == position, self.probabilities[:, position]
 
-    def positive(self) -> tuple[npt.NDArray[np.bool_], Floats]:
-        """Which rows are positive, and the probability of it. Raises `Undefined` unless there are two classes."""
+    def order(self, position: int) -> Order:
+        """The rows in the order of the probability of one class, least first; kept where there are two, for many are large."""
+        found = self._orders.get(position)
+        if found is None:
+            found = ranks(self.probabilities[:, position])
+            if len(self.classes.values) == 2:
+                self._orders[position] = found
+        return found
+
+    def curve(self, position: int, name: str) -> Curve:
+        """How one class ranks against the rest. Raises `Undefined`, calling the class ``name``, unless both occur."""
+        outcomes, given = self.against_rest(position)
+        _need_both(outcomes, name)
+        return Curve.of(outcomes, given, self.order(position))
+
+    @property
+    def positive_class(self) -> int:
+        """The position of the positive class. Raises `Undefined` unless there are two."""
         if self.classes.positive is None:
             raise Undefined("is defined for two classes")
-        return self.against_rest(self.classes.positive)
+        return self.classes.positive
+
+    def positive(self) -> tuple[npt.NDArray[np.bool_], Floats]:
+        """Which rows are positive, and the probability of it. Raises `Undefined` unless there are two classes."""
+        return self.against_rest(self.positive_class)
 
 
 def roc_auc(forecast: Forecast) -> float:
     """Area under the ROC curve of the positive class."""
-    return _area(*forecast.positive(), name="the positive class")
+    return forecast.curve(forecast.positive_class, "the positive class").area
 
 
 def average_precision(forecast: Forecast) -> float:
     """Average precision of the positive class."""
-    return _precision(*forecast.positive(), name="the positive class")
+    return forecast.curve(forecast.positive_class, "the positive class").average_precision
 
 
 def roc_auc_ovr(forecast: Forecast) -> float:
     """Mean over the classes of the area under the ROC curve, each against the rest."""
-    return _mean_over_classes(forecast, _area)
+    return _mean_over_classes(forecast, lambda curve: curve.area)
 
 
 def average_precision_macro(forecast: Forecast) -> float:
     """Mean over the classes of average precision, each against the rest."""
-    return _mean_over_classes(forecast, _precision)
+    return _mean_over_classes(forecast, lambda curve: curve.average_precision)
 
 
 def log_loss(forecast: Forecast) -> float:
@@ -99,16 +121,6 @@ def calibration_slope(forecast: Forecast) -> float:
     return slope(outcomes, np.log(clipped) - np.log1p(-clipped))
 
 
-def _area(outcomes: npt.NDArray[np.bool_], given: Floats, *, name: str) -> float:
-    _need_both(outcomes, name)
-    return Curve.of(outcomes, given).area
-
-
-def _precision(outcomes: npt.NDArray[np.bool_], given: Floats, *, name: str) -> float:
-    _need_both(outcomes, name)
-    return Curve.of(outcomes, given).average_precision
-
-
 def _need_both(outcomes: npt.NDArray[np.bool_], name: str) -> None:
     if not outcomes.any():
         raise Undefined(f"no label is of {name}")
@@ -116,11 +128,9 @@ def _need_both(outcomes: npt.NDArray[np.bool_], name: str) -> None:
         raise Undefined(f"all labels are of {name}")
 
 
-def _mean_over_classes(forecast: Forecast, measure: Callable[..., float]) -> float:
+def _mean_over_classes(forecast: Forecast, measure: Callable[[Curve], float]) -> float:
     values = forecast.classes.values
-    each = (
-        measure(*forecast.against_rest(position), name=f"class {shown(value)}") for position, value in enumerate(values)
-    )
+    each = (measure(forecast.curve(position, f"class {shown(value)}")) for position, value in enumerate(values))
     return min(1.0, sum(each) / len(values))
 
 

@@ -9,6 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 Counts = npt.NDArray[np.int64]
+Order = npt.NDArray[np.int64]
+
+
+def ranks(given: npt.NDArray[np.float64]) -> Order:
+    """The rows in the order of their probabilities, least first."""
+    return np.argsort(given, kind="stable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +28,14 @@ class Curve:
     false_alarms: Counts
 
     @classmethod
-    def of(cls, outcomes: npt.NDArray[np.bool_], given: npt.NDArray[np.float64]) -> Self:
-        """The curve of rows that are of the class or not, and the probabilities they were given for it."""
-        order = np.argsort(given, kind="stable")[::-1]
+    def of(
+        cls, outcomes: npt.NDArray[np.bool_], given: npt.NDArray[np.float64], ascending: Order | None = None
+    ) -> Self:
+        """The curve of rows that are of the class or not, and the probabilities they were given for it.
+
+        ``ascending`` is the `ranks` of the probabilities, when somebody has sorted them already.
+        """
+        order = (ranks(given) if ascending is None else ascending)[::-1]
         ranked = given[order]
         last_of_equals = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), ranked.size - 1)
         hits = np.cumsum(outcomes[order], dtype=np.int64)[last_of_equals]

@@ -16,19 +16,21 @@ from noa_mlops.evaluation.influence import Influence, of_mean
 from noa_mlops.evaluation.predictions import Floats
 from noa_mlops.evaluation.probability import EPSILON, Forecast
 from noa_mlops.evaluation.probability import calibration_slope as slope_of
+from noa_mlops.evaluation.ranking import Order, ranks
 from noa_mlops.evaluation.regression import Numbers
 from noa_mlops.records.quantiles import normal_quantile
 
 _Outcomes = npt.NDArray[np.bool_]
 
 
-def area(outcomes: _Outcomes, given: Floats) -> Influence:
+def area(outcomes: _Outcomes, given: Floats, ascending: Order | None = None) -> Influence:
     """Of the area under the ROC curve (DeLong 1988); both outcomes occur.
 
     The sum of squares over the squared number of rows is DeLong's variance exactly, unbiased within each class. One sort
-    does it, as with mid-ranks (Sun and Xu 2014): what counts is how many of each class lie below a value and at it.
+    does it, as with mid-ranks (Sun and Xu 2014): what counts is how many of each class lie below a value and at it. ``ascending`` is
+    the `ranks` of the probabilities, when somebody has sorted them already.
     """
-    order = np.argsort(given)
+    order = ranks(given) if ascending is None else ascending
     ranked, truth = given[order], outcomes[order]
     last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), ranked.size - 1)
     ties = np.diff(np.concatenate(([-1], last)))
@@ -46,9 +48,9 @@ def area(outcomes: _Outcomes, given: Floats) -> Influence:
     return Influence(values, rarer, 1 / rarer)
 
 
-def precision_area(outcomes: _Outcomes, given: Floats) -> Influence:
+def precision_area(outcomes: _Outcomes, given: Floats, ascending: Order) -> Influence:
     """Of average precision: the derivative by the weight of a row, through its own step and those below it."""
-    order = np.argsort(-given)
+    order = ascending[::-1]
     hit, ranked = outcomes[order].astype(np.float64), given[order]
     last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), ranked.size - 1)
     step = np.repeat(np.arange(last.size), np.diff(np.concatenate(([-1], last))))
@@ -64,11 +66,17 @@ def precision_area(outcomes: _Outcomes, given: Floats) -> Influence:
     return Influence(values, rarer, 1 / rarer)
 
 
-def over_classes(measure: Callable[[_Outcomes, Floats], Influence]) -> Callable[[Forecast], Influence]:
+def of_positive(measure: Callable[[_Outcomes, Floats, Order], Influence]) -> Callable[[Forecast], Influence]:
+    """Of a metric of the positive class; there are two classes, and both occur."""
+    return lambda forecast: measure(*forecast.positive(), forecast.order(forecast.positive_class))
+
+
+def over_classes(measure: Callable[[_Outcomes, Floats, Order], Influence]) -> Callable[[Forecast], Influence]:
     """Of the mean over the classes of a metric, each against the rest; every class occurs, and so does its rest."""
 
     def influence(forecast: Forecast) -> Influence:
-        each = [measure(*forecast.against_rest(place)) for place in range(len(forecast.classes.values))]
+        places = range(len(forecast.classes.values))
+        each = [measure(*forecast.against_rest(place), forecast.order(place)) for place in places]
         values = np.mean([one.values for one in each], axis=0)
         return Influence(values, min(one.units for one in each), max(one.reach for one in each))
 
@@ -174,9 +182,9 @@ def _pinball(share: float) -> Callable[[Numbers], Floats]:
 
 
 OF_FORECASTS: Mapping[str, Callable[[Forecast], Influence]] = {
-    "roc_auc": lambda forecast: area(*forecast.positive()),
+    "roc_auc": of_positive(area),
     "roc_auc_ovr": over_classes(area),
-    "average_precision": lambda forecast: precision_area(*forecast.positive()),
+    "average_precision": of_positive(precision_area),
     "average_precision_macro": over_classes(precision_area),
     "log_loss": log_loss,
     "brier": brier,

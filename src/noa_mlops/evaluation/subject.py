@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -56,13 +56,26 @@ Subject: TypeAlias = Classified | Numbers
 """What is measured: a classification or a regression."""
 
 
-def estimates(subject: Subject, groups: Groups | None) -> Mapping[str, Estimate]:
-    """Every metric of the task in the order of the table, each with its spread."""
-    found = {name: _estimate(subject, measure, groups) for name, measure in measures(subject).items()}
+def estimates(
+    subject: Subject, groups: Groups | None, names: Collection[str] = METRICS.keys()
+) -> Mapping[str, Estimate]:
+    """The metrics of the task among ``names``, in the order of the table, each with its spread."""
+    asked = {name: measure for name, measure in measures(subject).items() if name in names}
+    found = {name: _estimate(subject, measure, groups) for name, measure in asked.items()}
     if isinstance(subject, Classified) and subject.forecast is None:
         nothing = Estimate(None, subject.rows, NO_PROBABILITIES)
-        found |= dict.fromkeys(probability.MEASURES, nothing)
+        found |= dict.fromkeys((name for name in probability.MEASURES if name in names), nothing)
     return {name: found[name] for name in METRICS if name in found}
+
+
+def taken(subject: Subject, rows: npt.NDArray[np.int64] | slice) -> Subject:
+    """The subject with these rows only, in this order; a slice copies nothing."""
+    if isinstance(subject, Numbers):
+        return Numbers(subject.truth[rows], subject.predicted[rows])
+    truth, forecast = subject.truth[rows], subject.forecast
+    if forecast is not None:
+        forecast = Forecast(truth, forecast.probabilities[rows], forecast.classes)
+    return Classified(truth, subject.predicted[rows], subject.positive, forecast)
 
 
 @dataclass(frozen=True, slots=True)

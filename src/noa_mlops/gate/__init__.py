@@ -10,7 +10,7 @@ from noa_mlops.gate.championship import compares
 from noa_mlops.gate.decision import Gate, decide
 from noa_mlops.gate.declared import declared_gate, threshold_document, thresholds
 from noa_mlops.gate.judgement import NO_GATE, judge, violation
-from noa_mlops.gate.replay import again_judged, decide_recorded, judge_recorded, must_compare_again
+from noa_mlops.gate.replay import again_judged, decide_recorded, judge_recorded, must_compare_again, proven_recorded
 
 __all__ = [
     "NO_GATE",
@@ -23,6 +23,7 @@ __all__ = [
     "judge",
     "judge_recorded",
     "must_compare_again",
+    "proven_recorded",
     "threshold_document",
     "thresholds",
     "violation",

@@ -9,10 +9,14 @@ from noa_mlops.records.verdict import Violation
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer of one check: it failed with ``violation``, or could not decide for the reason ``unsure``, or passed."""
+    """The answer of one check: it failed with ``violation``, or could not decide for the reason ``unsure``, or passed.
+
+    ``noted`` is what it could not know where the plan lets that pass.
+    """
 
     violation: Violation | None = None
     unsure: str | None = None
+    noted: str | None = None
 
 
 def passed() -> Finding:

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 
 from noa_mlops.gate.certainty import advice, error_of, rows_to_decide
 from noa_mlops.gate.championship import against_champion
+from noa_mlops.gate.decline import above_proven
+from noa_mlops.gate.fairness import between_groups
 from noa_mlops.gate.finding import Finding, passed, undecided
+from noa_mlops.gate.slices import in_slices
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.metrics import METRICS
-from noa_mlops.records.verdict import Estimate, Verdict, Violation
+from noa_mlops.records.proven import NOTHING_PROVEN, Proven
+from noa_mlops.records.slices import WHOLE, Slicing
+from noa_mlops.records.verdict import Estimate, Outcome, Verdict, Violation
 
 if TYPE_CHECKING:
     from noa_mlops.records.plan import Threshold
@@ -26,6 +31,8 @@ def judge(
     comparison: Comparison | None = None,
     *,
     look: int = 1,
+    slicing: Slicing = WHOLE,
+    proven: Proven = NOTHING_PROVEN,
 ) -> Verdict:
     """Hold the metrics of a challenger against its plan and against the champion, and name every one that is not met.
 
@@ -33,20 +40,32 @@ def judge(
     its formula can give, or measured over no rows violates its threshold: silence is not success. Without
     thresholds there is nothing to pass, so the verdict is inconclusive. Any failure fails; else anything that cannot be
     known leaves the verdict inconclusive. ``comparison`` is None when there is no champion; ``look`` is the number of
-    this evaluation since that champion was promoted.
+    this evaluation since that champion was promoted; ``slicing`` has the slices that thresholds ask for; ``proven`` are the
+    gains that hold for the lifecycle.
     """
     declared = tuple(thresholds)
     if not declared:
         return Verdict("inconclusive", reasons=(NO_GATE,))
     findings = [held_against(threshold, metrics.get(threshold.metric), look) for threshold in declared]
+    measured = [t for t, found in zip(declared, tuple(findings), strict=True) if _was_measured(found)]
+    for threshold in measured:
+        findings += in_slices(threshold, slicing.by, look)
+        findings += between_groups(threshold, slicing, look)
     if comparison is not None:
-        measured = (t for t, found in zip(declared, tuple(findings), strict=True) if _was_measured(found))
         findings += [against_champion(threshold, comparison, look) for threshold in measured]
-    violations = tuple(found.violation for found in findings if found.violation is not None)
-    unsure = tuple(found.unsure for found in findings if found.unsure is not None)
-    if violations:
-        return Verdict("fail", violations, unsure)
-    return Verdict("inconclusive" if unsure else "pass", reasons=unsure)
+    if comparison is None or not comparison.identical:
+        findings += [above_proven(t, _as_estimate(metrics[t.metric]), proven, look) for t in measured]
+    return _verdict(findings)
+
+
+def _verdict(findings: Iterable[Finding]) -> Verdict:
+    """Any failure fails; else anything that could not be decided leaves it undecided; what the plan tolerates is noted."""
+    found = tuple(findings)
+    violations = tuple(one.violation for one in found if one.violation is not None)
+    unsure = tuple(one.unsure for one in found if one.unsure is not None)
+    noted = tuple(dict.fromkeys(one.noted for one in found if one.noted is not None))
+    outcome: Outcome = "fail" if violations else "inconclusive" if unsure else "pass"
+    return Verdict(outcome, violations, unsure, notes=noted)
 
 
 def held_against(threshold: Threshold, measured: Estimate | float | None, look: int) -> Finding:
@@ -75,15 +94,18 @@ def violation(threshold: Threshold, measured: Estimate | float | None) -> Violat
 def _bounded(threshold: Threshold, measured: Estimate, bounds: tuple[float, float], look: int) -> Finding:
     """Pass when the bound on its side clears each limit, fail when the opposite bound misses one."""
     value, (lower, upper) = measured.value or 0.0, bounds
-    least, greatest = threshold.minimum, threshold.maximum
-    if (least is None or lower >= least) and (greatest is None or upper <= greatest):
+    if threshold.surely_clears(bounds):
         return passed()
     said = f"{value:.4g} ({lower:.4g} .. {upper:.4g})"
-    if (least is not None and upper < least) or (greatest is not None and lower > greatest):
+    if threshold.surely_misses(bounds):
         return Finding(violation=Violation(threshold, value, f"{said} is beyond it"))
-    distance = min(math.inf if least is None else value - least, math.inf if greatest is None else greatest - value)
-    rows = rows_to_decide(measured, distance, error_of(threshold.confidence or 0.5, look))
+    rows = rows_to_decide(measured, threshold.room(value), error_of(threshold.confidence or 0.5, look))
     return undecided(f"{threshold}: {said}: {advice(rows)}")
+
+
+def _as_estimate(measured: Estimate | float | None) -> Estimate:
+    """What was measured; of a bare number nothing is known but that."""
+    return measured if isinstance(measured, Estimate) else Estimate.of(measured or 0.0, 0)
 
 
 def _was_measured(found: Finding) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 from noa_mlops.evidence import Frontier
 from noa_mlops.records.approvals import Asked
 from noa_mlops.records.policy import Policy
+from noa_mlops.records.proven import NOTHING_PROVEN, Proven
 
 NO_HEAD: Final = "0" * 64
 """What genesis names as its predecessor."""
@@ -28,6 +29,7 @@ class VersionState:
 
     They end with its decision; what is measured later is not among them. ``named`` is the index of the entry that says
     it is in the store and names its manifest, None while none does.
+    ``proven`` are the gains that hold once it is the champion, as its decision says.
     """
 
     version: int
@@ -38,12 +40,21 @@ class VersionState:
     checksum: str | None
     seqs: tuple[int, ...]
     named: int | None = None
+    proven: Proven = field(default_factory=lambda: NOTHING_PROVEN)
 
     def after(self, seq: int, status: VersionStatus, checksum: str | None) -> VersionState:
         """With one entry more, at index ``seq``."""
         seqs = (*self.seqs, seq)
         return VersionState(
-            self.version, status, self.profile, self.agent_id, self.plan_digest, checksum, seqs, self.named
+            self.version,
+            status,
+            self.profile,
+            self.agent_id,
+            self.plan_digest,
+            checksum,
+            seqs,
+            self.named,
+            self.proven,
         )
 
     @property
@@ -219,6 +230,17 @@ class LifecycleState:
     def next_version(self) -> int:
         """The number that the next submitted run takes."""
         return len(self.versions) + 1
+
+    @property
+    def proven(self) -> Proven:
+        """The proven gains that hold now: those of the champion, none while an incident is open."""
+        champion = self.versions.find(self.champion or 0)
+        return NOTHING_PROVEN if champion is None or self.incident is not None else champion.proven
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether the next champion proves by itself what holds after it: it is the first, or comes after drift."""
+        return self.champion is None or self.incident is not None
 
     def with_version(self, state: VersionState) -> LifecycleState:
         """With ``state`` in the place of its version."""

@@ -21,6 +21,7 @@ from noa_mlops.ledger.state import VersionState, VersionStatus
 from noa_mlops.records.approvals import Asked
 from noa_mlops.records.documents import is_digest
 from noa_mlops.records.names import name_problem
+from noa_mlops.records.proven import NOTHING_PROVEN, read_proven
 
 LIFECYCLE = "noa:lifecycle/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -125,8 +126,9 @@ def _decided(before: VersionState, entry: LedgerEntry) -> VersionState | Refusal
     if problem is not None:
         return Refusal(problem)
     status: VersionStatus = "champion" if entry.status == "ready" else _blocked_as(entry.predicate[DECISION])
-    after = before.after(entry.seq, status, before.checksum)
-    return after if entry.predicate[DECISION].get("artifact") is None else replace(after, named=entry.seq)
+    proven = read_proven(entry.predicate[DECISION].get("proven", {}))
+    named = None if entry.predicate[DECISION].get("artifact") is None else entry.seq
+    return replace(before.after(entry.seq, status, before.checksum), named=named, proven=proven or NOTHING_PROVEN)
 
 
 def _decision_problem(before: VersionState, entry: LedgerEntry, decision: Mapping[str, Any]) -> str | None:
@@ -143,6 +145,8 @@ def _decision_problem(before: VersionState, entry: LedgerEntry, decision: Mappin
         return "decides without a measurement although there is a gate"
     if entry.predicate.get("verificationResult") == "PASSED" and verdict != "pass":
         return "says PASSED although the verdict does not pass"
+    if _proves_nothing(decision.get("proven", {})):
+        return "names proven gains that are none"
     if entry.status == "blocked":
         return None if reasons else "blocks without a reason"
     if verdict == "fail" or (verdict == "inconclusive" and "no_gate" not in reasons):
@@ -156,6 +160,15 @@ def _asks(approvals: object, status: str | None) -> bool:
         return status == "blocked" and Asked.from_document(approvals).to_document() == approvals
     except ValueError:
         return False
+
+
+def _proves_nothing(proven: object) -> bool:
+    """Whether what a decision says to be proven is nothing that can be; decisions of older versions say nothing."""
+    try:
+        read_proven(proven)
+    except ValueError:
+        return True
+    return False
 
 
 def _is_champion(replaces: object, version: int | None) -> bool:

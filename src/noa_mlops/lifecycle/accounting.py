@@ -116,8 +116,14 @@ def _evaluation(given: Submission, measured: EvaluationLogged | None) -> Mapping
         "metrics": dict(measured.metrics),
         "thresholds": threshold_document(given.plan),
         "intervals": {},
-        "slices": {},
+        "slices": {column: _values(sliced) for column, sliced in (measured.slices or {}).items()},
     }
+
+
+def _values(sliced: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Slices without their spreads, which stand in the ledger."""
+    metrics = {name: [cell["value"] for cell in cells] for name, cells in sliced["metrics"].items()}
+    return {"values": sliced["values"], "rows": sliced["rows"], "metrics": metrics}
 
 
 def _agents(trained: TrainingCompleted, measured: EvaluationLogged | None) -> Mapping[str, Any]:

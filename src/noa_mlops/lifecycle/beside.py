@@ -68,6 +68,7 @@ def compared(
     Raises `EvaluationFailed` when what it said cannot be read beside these labels.
     """
     contract = champion.manifest.predict
+    groups = None if given.grouping is None else given.grouping.values
     theirs = Answers(said.predictions, contract["classes"], contract["decision_threshold"])
     report = evaluate(
         said.predictions,
@@ -76,9 +77,10 @@ def compared(
         classes=theirs.classes,
         positive=given.positive,
         decision_threshold=theirs.decision_threshold,
+        group_by=groups,
     )
     ours = Answers(challenger.predictions, given.classes, given.plan.decision_threshold)
-    improvements = compare(ours, theirs, labels, task=given.task, positive=given.positive)
+    improvements = compare(ours, theirs, labels, task=given.task, positive=given.positive, group_by=groups)
     values = {name: estimate.value for name, estimate in report.metrics.items()}
     identical = is_again(given, challenger.checksum, champion)
     comparison = Comparison(champion.manifest.version, values, improvements, identical=identical)

@@ -65,6 +65,8 @@ from noa_mlops.records.layout import Layout, address, agent_id, predictor_id
 from noa_mlops.records.manifest import ArtifactRecord, Manifest, checksum
 from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.proven import NOTHING_PROVEN, Proven
+from noa_mlops.records.slices import Sliced
 from noa_mlops.records.verdict import EvaluationReport, Verdict
 
 OnProgress = Callable[[dict[str, Any]], None]
@@ -134,7 +136,7 @@ class Trained:
 class Measured:
     """What the verifier computed, the digest of the predictions it used, and what the runtime saw.
 
-    ``overlap`` are the rows that training has seen.
+    ``overlap`` are the rows that training has seen, ``slices`` the metrics by columns as far as the plan asks.
     ``champion`` is the comparison as an entry records it, None without a champion or a threshold to compare by; ``kept``
     are the champion's predictions when they are new, for the objects.
     """
@@ -143,6 +145,7 @@ class Measured:
     predictions_sha256: str
     facts: Mapping[str, Any]
     overlap: Overlap
+    slices: Mapping[str, Sliced] = field(default_factory=dict)
     champion: Mapping[str, Any] | None = None
     kept: bytes | None = None
 
@@ -235,7 +238,8 @@ class AgentLifecycleController:
                 predictions = withheld.restore(answered)
                 report = measuring.measure(predictions, withheld.labels, given)
         kept = measuring.keep_predictions(predictions, run.predictions)
-        measured = Measured(report, kept, facts, measuring.seen_in_training(given))
+        slices = measuring.measure_apart(predictions, withheld.labels, given)
+        measured = Measured(report, kept, facts, measuring.seen_in_training(given), slices)
         challenger = beside.Challenger(trained.checksum, predictions)
         return self._beside(run, measured, champion, challenger, withheld, cancel)
 
@@ -255,7 +259,11 @@ class AgentLifecycleController:
         withheld = self._withheld(given)
         predictions = measuring.kept_predictions(run.predictions, measured.predictions)
         report = measuring.measure(predictions, withheld.labels, given)
-        again = Measured(report, measured.predictions or "", measured.run, measuring.seen_in_training(given))
+        overlap, slices = (
+            measuring.seen_in_training(given),
+            measuring.measure_apart(predictions, withheld.labels, given),
+        )
+        again = Measured(report, measured.predictions or "", measured.run, overlap, slices)
         challenger = beside.Challenger(trained.checksum, predictions)
         return self._beside(run, again, champion, challenger, withheld, cancel)
 
@@ -345,9 +353,11 @@ class AgentLifecycleController:
             with _with_facts(EvaluationFailed, facts, workspace):
                 return read_predictions(workspace.out, rows.num_rows, work.classes), facts
 
-    def check(self, run: Run, measured: EvaluationLogged | None, champion: int | None) -> Verdict:
-        """Hold what was measured against the plan's thresholds and against ``champion``, the version in force."""
-        return judge_recorded(thresholds(run.submission.plan), measured, champion)
+    def check(
+        self, run: Run, measured: EvaluationLogged | None, champion: int | None, proven: Proven = NOTHING_PROVEN
+    ) -> Verdict:
+        """Hold what was measured against the plan's thresholds, ``champion``, the version in force, and what was ``proven``."""
+        return judge_recorded(thresholds(run.submission.plan), measured, champion, proven)
 
     def stage(
         self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None, when: str

@@ -7,7 +7,7 @@ whole. What is read here is what the run will use: a file that changes later is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ import pyarrow as pa
 from noa_mlops.agents import AgentFactory, AgentProfile, Rung, isolation_for, scan_output
 from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, split
 from noa_mlops.errors import DatasetInvalid, LifecycleError, PlanInvalid, Problem, TrainingFailed
+from noa_mlops.evaluation import SliceColumn
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, raise_trouble_behind, read_capped
 from noa_mlops.lifecycle.environment import Environment
 from noa_mlops.lifecycle.objective import objective
+from noa_mlops.lifecycle.slicing import Grouping, grouping, slice_columns
 from noa_mlops.lifecycle.trials import Trials, trials_of
 from noa_mlops.records.dataset import FileDigest
 from noa_mlops.records.documents import canonical, sha256
@@ -61,7 +63,8 @@ class Submission:
 
     ``classes`` are the sorted distinct labels of the training data, None for regression; ``positive`` is the
     class that binary metrics speak of. ``isolation`` is the rung the agents will run on. ``evaluation_keys``
-    are the keys of the evaluation rows, None unless the data on both sides declares the same key.
+    are the keys of the evaluation rows, None unless the data on both sides declares the same key. ``slices`` are the
+    columns by whose values they are measured apart, ``grouping`` their groups, None when rows are independent.
     """
 
     plan: TrainingPlan
@@ -80,6 +83,8 @@ class Submission:
     foreign: ForeignModel | None = None
     trials: Trials | None = None
     evaluation_keys: pa.ChunkedArray | None = None
+    slices: tuple[SliceColumn, ...] = ()
+    grouping: Grouping | None = None
 
     @property
     def plan_digest(self) -> str:
@@ -124,12 +129,13 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
     environment = Environment(project)
     code = tuple(_code(project, path) for path in plan.code)
     reader = DatasetReader(project, data_roots)
-    whole = _read(reader, "dataset_path", plan.dataset_path)
+    whole = _keyed(_read(reader, "dataset_path", plan.dataset_path), plan)
     target = _target(plan, whole)
     whole.require_column(target)
     for column in plan.drift.overrides:
         whole.require_column(column, "drift.overrides")
-    train, evaluation, keys = _parts(plan, reader, whole, target)
+    parts = _parts(plan, reader, whole, target)
+    train, evaluation = parts.train, parts.evaluation
     aim = objective(plan, profile, train, evaluation, target)
     return Submission(
         plan=plan,
@@ -146,7 +152,9 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
         plan_bytes=canonical(plan.to_document()),
         foreign=_foreign(plan, project),
         trials=trials_of(plan, profile, train, target, aim),
-        evaluation_keys=keys,
+        evaluation_keys=parts.keys,
+        slices=parts.slices,
+        grouping=parts.grouping,
     )
 
 
@@ -221,6 +229,22 @@ def _read(reader: DatasetReader, name: str, path: str) -> Dataset:
         raise DatasetInvalid(f"{name}: {error}", problems=error.problems, hint=error.hint) from error
 
 
+def _keyed(dataset: Dataset, plan: TrainingPlan) -> Dataset:
+    """The dataset with the key that the plan names. Raises `PlanInvalid` when it is no column, or its definition has another."""
+    key, definition = None if plan.evaluation is None else plan.evaluation.key, dataset.definition
+    if key is None:
+        return dataset
+    dataset.require_column(key, "evaluation.key")
+    if definition.key not in (None, key):
+        raise PlanInvalid(
+            f"evaluation.key is {key!r}, but {dataset.identity.path} declares the key {definition.key!r}",
+            hint="Name one of them in both places, or leave it out of the plan.",
+        )
+    if key in (plan.target, definition.target):
+        raise PlanInvalid(f"evaluation.key: {key!r} is the target, which identifies no row")
+    return replace(dataset, definition=replace(definition, key=key))
+
+
 def _target(plan: TrainingPlan, train: Dataset) -> str:
     target = plan.target or train.identity.target
     if target is None:
@@ -231,29 +255,40 @@ def _target(plan: TrainingPlan, train: Dataset) -> str:
     return target
 
 
-def _parts(
-    plan: TrainingPlan, reader: DatasetReader, whole: Dataset, target: str
-) -> tuple[Dataset, Dataset | None, pa.ChunkedArray | None]:
-    """The rows to learn from, and those to measure on, from data of their own or split off, as agents see them.
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The rows to learn from, and those to measure on, as agents see them; the rest is as in `Submission`."""
 
-    The last are the keys of the evaluation rows, which agents do not see, when the training data has the same key.
-    """
+    train: Dataset
+    evaluation: Dataset | None = None
+    keys: pa.ChunkedArray | None = None
+    slices: tuple[SliceColumn, ...] = ()
+    grouping: Grouping | None = None
+
+
+def _parts(plan: TrainingPlan, reader: DatasetReader, whole: Dataset, target: str) -> _Parts:
+    """The evaluation rows come from data of their own or are split off; their columns that agents do not see are kept apart."""
     if plan.evaluation is None:
-        return whole, None, None
+        return _Parts(whole)
     if plan.evaluation.split is not None:
         parts = split(whole, plan.evaluation.split, target)
         train, evaluation = parts.train, parts.evaluation
     elif plan.evaluation.dataset_path is not None:
         train, evaluation = whole, _other_data(plan.evaluation.dataset_path, plan, reader, whole, target)
     else:
-        return whole, None, None
+        return _Parts(whole)
     key = evaluation.definition.key
-    keys = evaluation.table.column(key) if key is not None and key == train.definition.key else None
-    return train, aligned(evaluation, train), keys
+    return _Parts(
+        train,
+        aligned(evaluation, train),
+        keys=evaluation.table.column(key) if key is not None and key == train.definition.key else None,
+        slices=slice_columns(plan, evaluation, target),
+        grouping=grouping(plan, evaluation, target),
+    )
 
 
 def _other_data(path: str, plan: TrainingPlan, reader: DatasetReader, train: Dataset, target: str) -> Dataset:
-    evaluation = _read(reader, "evaluation.dataset_path", path)
+    evaluation = _keyed(_read(reader, "evaluation.dataset_path", path), plan)
     evaluation.require_column(target)
     if evaluation.identity.fingerprint == train.identity.fingerprint:
         raise PlanInvalid(

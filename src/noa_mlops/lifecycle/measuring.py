@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,11 @@ import pyarrow.parquet
 
 from noa_mlops.datasets import Dataset, inverse, overlap, permutation, reordered
 from noa_mlops.errors import EvaluationFailed
-from noa_mlops.evaluation import check_rows, evaluate
+from noa_mlops.evaluation import Answers, check_rows, evaluate, measure_slices
 from noa_mlops.files import UnsafePath, open_beneath, write_unnamed
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.overlap import Overlap
+from noa_mlops.records.slices import Sliced
 from noa_mlops.records.verdict import EvaluationReport
 
 
@@ -63,9 +65,23 @@ def measure(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -
             classes=given.classes,
             positive=given.positive,
             decision_threshold=given.plan.decision_threshold,
+            group_by=groups_of(given),
         )
     except EvaluationFailed as error:
         raise EvaluationFailed(str(error), cause="predictions", hint=error.hint) from error
+
+
+def measure_apart(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -> Mapping[str, Sliced]:
+    """What the plan asks for in slices of the rows, by column; for predictions that `measure` could read."""
+    answers = Answers(predictions, given.classes, given.plan.decision_threshold)
+    return measure_slices(
+        answers, labels, given.slices, task=given.task, positive=given.positive, group_by=groups_of(given)
+    )
+
+
+def groups_of(given: Submission) -> pa.ChunkedArray | None:
+    """The group of each evaluation row; None when rows are independent."""
+    return None if given.grouping is None else given.grouping.values
 
 
 def seen_in_training(given: Submission) -> Overlap:

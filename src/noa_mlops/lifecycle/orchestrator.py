@@ -313,7 +313,7 @@ class TrainingOrchestrator:
             lifecycle = state.lifecycle(trained.lifecycle_id)
             if must_compare_again(thresholds(run.submission.plan), step.measured, lifecycle.champion):
                 return self._evaluate(run, trained, cancel, before=step.measured)
-            verdict = services.controller.check(run, step.measured, lifecycle.champion)
+            verdict = services.controller.check(run, step.measured, lifecycle.champion, lifecycle.proven)
             submitter = run.history[0].submitter if isinstance(run.history[0], Submitted) else ()
             decision = decide_recorded(run.submission.plan, verdict, step.measured, lifecycle.admits, submitter)
             if stored is None and decision.admissible:

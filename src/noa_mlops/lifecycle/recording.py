@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from noa_mlops.errors import EvaluationFailed, LedgerConflict, TrainingFailed
-from noa_mlops.gate import again_judged, declared_gate, must_compare_again, threshold_document, thresholds
+from noa_mlops.gate import (
+    again_judged,
+    declared_gate,
+    must_compare_again,
+    proven_recorded,
+    threshold_document,
+    thresholds,
+)
 from noa_mlops.ledger import Draft, Ledger, LedgerState
 from noa_mlops.ledger.incident_law import ENABLE
 from noa_mlops.lifecycle import statements
@@ -20,6 +27,7 @@ from noa_mlops.records.documents import canonical
 from noa_mlops.records.events import RUN, EvaluationLogged, TrainingCompleted, decode
 from noa_mlops.records.layout import agent_id
 from noa_mlops.records.manifest import ArtifactRecord, checksum, file_list
+from noa_mlops.records.proven import proven_document
 from noa_mlops.records.verdict import Decision
 
 
@@ -84,6 +92,8 @@ def evaluated(given: Submission, entry: TrainingCompleted, result: Measured, sta
             look=state.lifecycle(entry.lifecycle_id).looks + 1,
             champion=result.champion,
             overlap=result.overlap.to_document(),
+            slices={column: sliced.to_document() for column, sliced in result.slices.items()},
+            group_by=None if given.grouping is None else given.grouping.to_document(),
         ),
     )
 
@@ -100,14 +110,15 @@ def evaluated_again(
     draft = evaluated(given, entry, result, state)
     header = {"type": draft.type, "seq": 0, "ts": "", "lifecycle_id": run.lifecycle_id, "version": run.version}
     measured = decode({"noa_entry": header, "predicate": draft.predicate, "subject": draft.subject})
-    declared, champion = thresholds(given.plan), state.lifecycle(run.lifecycle_id).champion
+    lifecycle, declared = state.lifecycle(run.lifecycle_id), thresholds(given.plan)
+    champion = lifecycle.champion
     if not isinstance(measured, EvaluationLogged) or must_compare_again(
         declared, measured, None if champion == run.version else champion
     ):
         raise LedgerConflict(
             f"the champion changed while {run.address} was measured", hint="Run the same command again."
         )
-    verdict = again_judged(declared, measured, champion)
+    verdict = again_judged(declared, measured, champion, lifecycle.proven)
     return statements.evaluated_again(draft, given.plan_digest, verdict.to_document(), stored)
 
 
@@ -121,6 +132,7 @@ def decided(
 ) -> Draft:
     """The entry of a decision; ``stored`` is the version as it lies in the store, None when it does not."""
     plan, entry = run.submission.plan, step.trained
+    lifecycle = state.lifecycle(entry.lifecycle_id)
     judged = statements.judged_by(threshold_document(plan), state.policy_digest or "")
     ledger.put_object(judged)
     grounds = statements.Grounds(
@@ -131,9 +143,12 @@ def decided(
         thresholds=threshold_document(plan),
         judged=judged,
         attestations=_attestations(ledger, run),
-        replaces=state.lifecycle(entry.lifecycle_id).champion,
+        replaces=lifecycle.champion,
         solo_mode=state.policy is not None and state.policy.solo_mode,
         stored=stored,
+        proven=proven_document(
+            proven_recorded(thresholds(plan), step.measured, lifecycle.proven, anew=lifecycle.begins_anew)
+        ),
     )
     return statements.decided(entry, step.measured, decision, grounds)
 

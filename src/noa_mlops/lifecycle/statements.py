@@ -8,7 +8,7 @@ extension fields asks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from noa_mlops.ledger import Draft
@@ -140,12 +140,14 @@ class Setting:
     """What a measurement stands beside.
 
     ``look`` is the number of this evaluation since the champion was promoted, ``champion`` the comparison with it, ``overlap``
-    how many of the rows training has seen.
+    how many of the rows training has seen, ``slices`` the metrics by columns, ``group_by`` what makes rows dependent.
     """
 
     look: int
     champion: Mapping[str, Any] | None = None
     overlap: Mapping[str, Any] | None = None
+    slices: Mapping[str, Any] = field(default_factory=dict)
+    group_by: Mapping[str, Any] | None = None
 
 
 def evaluated(
@@ -179,6 +181,8 @@ def evaluated(
             "look": setting.look,
             "champion": setting.champion,
             "overlap": setting.overlap,
+            "slices": setting.slices,
+            "group_by": setting.group_by,
             "rows": report.rows,
             "missing_predictions": report.missing_predictions,
             "missing_labels": report.missing_labels,
@@ -243,7 +247,7 @@ class Grounds:
     """What a decision rests on and refers to.
 
     ``judged`` is the object of `judged_by`; ``replaces`` the champion it was taken against; ``stored`` the version as it
-    lies in the store, None for one that does not.
+    lies in the store, None for one that does not; ``proven`` are the gains that hold once the version is the champion.
     """
 
     origin: str
@@ -256,6 +260,7 @@ class Grounds:
     replaces: int | None
     solo_mode: bool
     stored: ArtifactRecord | None
+    proven: Mapping[str, Any] = field(default_factory=dict)
 
 
 def decided(entry: TrainingCompleted, measured: EvaluationLogged | None, decision: Decision, grounds: Grounds) -> Draft:
@@ -281,6 +286,7 @@ def decided(entry: TrainingCompleted, measured: EvaluationLogged | None, decisio
                 "metrics": dict(measured.metrics) if measured is not None else {},
                 "thresholds": dict(grounds.thresholds),
                 "replaces": grounds.replaces,
+                "proven": grounds.proven,
                 "solo_mode": grounds.solo_mode,
                 "artifact": grounds.stored.manifest.artifact if grounds.stored is not None else None,
             },

@@ -101,8 +101,10 @@ class EvaluationLogged(LifecycleEvent):
 
     ``spreads`` say how sure each metric is, ``look`` is the number of this evaluation since the champion was promoted, and
     ``champion`` is the comparison with it on the same rows, None when there was none. ``overlap`` says how many of the
-    rows training has seen. ``verdict`` is that of the version's plan, where it is measured after its decision; ``artifact``
-    where it lies since then, None when it was in the store before.
+    rows training has seen. ``slices`` are metrics by the values of columns, None in entries of older versions; ``group_by``
+    names the column whose values make rows dependent, and counts them, None when rows are independent. ``verdict`` is that
+    of the version's plan, where it is measured after its decision; ``artifact`` where it lies since then, None when it was
+    in the store before.
     """
 
     checksum: str
@@ -118,6 +120,8 @@ class EvaluationLogged(LifecycleEvent):
     overlap: Mapping[str, Any] | None = None
     verdict: Mapping[str, Any] | None = None
     artifact: str | None = None
+    slices: Mapping[str, Mapping[str, Any]] | None = None
+    group_by: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +136,8 @@ class EvaluationFailed(LifecycleEvent):
 class PromotionReady(LifecycleEvent):
     """The decision: with ``status`` ready the version is the champion, with blocked it is not.
 
-    ``notes`` say what the verdict could not know, ``approvals`` what people must do before a held version is the champion.
+    ``notes`` say what the verdict could not know, whether that blocks or not; ``approvals`` what people must do before a held
+    version is the champion.
     """
 
     status: str
@@ -218,6 +223,8 @@ def decode(statement: Mapping[str, Any]) -> Recorded | DriftScanned | None:
                 overlap=predicate.get("overlap"),
                 verdict=predicate.get("verdict"),
                 artifact=predicate.get("artifact"),
+                slices=predicate.get("slices"),
+                group_by=predicate.get("group_by"),
             )
         case "EvaluationFailed":
             return EvaluationFailed(**common, cause=predicate["cause"], message=predicate["message"])

@@ -177,8 +177,22 @@ def _threshold_faults(floor: Threshold, given: Threshold) -> Iterator[Fault]:
         yield Fault(f"must allow at most {floor.maximum:g}")
     if floor.confidence is not None and (given.confidence or 0) < floor.confidence:
         yield Fault(f"must ask for a confidence of at least {floor.confidence:g}", ("confidence",))
+    yield from _slice_faults(floor, given)
     if floor.versus_champion is not None and floor.versus_champion.rule != "none":
         yield from _versus_faults(floor.metric, floor.versus_champion, given.versus_champion)
+
+
+def _slice_faults(floor: Threshold, given: Threshold) -> Iterator[Fault]:
+    """Each column that the floor slices by, slices no smaller than it allows to pass over, and its fairness as it is."""
+    if absent := [name for name in floor.slices if name not in given.slices]:
+        yield Fault(f"must hold in slices by {', '.join(absent)}", ("slices",))
+    if floor.fairness is not None and given.fairness != floor.fairness:
+        yield Fault(f"must be {compact(floor.fairness.to_document()).decode()}", ("fairness",))
+    sliced = floor.slices or floor.fairness is not None
+    if sliced and given.min_rows > floor.min_rows:
+        yield Fault(f"must be at most {floor.min_rows}", ("min_rows",))
+    if sliced and given.on_small_slice == "warn" and floor.on_small_slice != "warn":
+        yield Fault("must be 'inconclusive'", ("on_small_slice",))
 
 
 def _versus_faults(metric: str, floor: VersusChampion, given: VersusChampion | None) -> Iterator[Fault]:

@@ -111,7 +111,7 @@ _THRESHOLDS = Form(read_thresholds, thresholds_schema)
 class EvaluationPlan:
     """How the model is measured and what it must reach."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"key", "group_by", "time", "slices", "versus_champion"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"time", "slices", "versus_champion"})
 
     dataset_path: Annotated[str | None, _FILE] = None
     """Labelled data held back from training: a data file or a dataset definition, relative to the project folder."""
@@ -121,6 +121,12 @@ class EvaluationPlan:
 
     metric_thresholds: Annotated[tuple[Threshold, ...], _THRESHOLDS, Rule(_thresholds)] = ()
     """What each metric must reach: a number, or bounds {min: ..., max: ...}. None at all: nothing is promoted."""
+
+    key: Annotated[str | None, Rule(_text)] = None
+    """The column that identifies a row, in both data; no agent sees it. Absent: that of the dataset definitions, if any."""
+
+    group_by: Annotated[str | None, Rule(_text)] = None
+    """The column of the evaluation data whose equal values make rows dependent; absent: that of its definition, if any."""
 
     notes: Annotated[str | None, Rule(_text)] = None
     """Free text, kept with the plan."""
@@ -138,7 +144,7 @@ class EvaluationPlan:
         """The normal form, without what stands at its default."""
         document: dict[str, Json] = {
             name: value
-            for name in ("dataset_path", "notes", "gate", "reason")
+            for name in ("dataset_path", "key", "group_by", "notes", "gate", "reason")
             if (value := getattr(self, name)) is not None
         }
         if self.split is not None:
@@ -158,6 +164,9 @@ class EvaluationPlan:
             yield Fault("is only for 'gate: none'", ("reason",), "use 'notes' for anything else")
         if self.metric_thresholds and self.dataset_path is None and self.split is None:
             yield Fault("is missing", ("dataset_path",), "thresholds need data to measure on, or a 'split'")
+
+        elif self.dataset_path is None and self.split is None and (named := self.key or self.group_by) is not None:
+            yield Fault("is missing", ("dataset_path",), f"{shown(named)} is a column of the data to measure on")
 
     def _ungated_faults(self) -> Iterator[Fault]:
         if self.reason is None:

@@ -25,4 +25,20 @@ def _threshold_part(member: str, value: Any) -> str:
         case _, {"min_gain": margin}:
             return f"{margin:g} above the champion at least"
         case _:
+            return _part_about_slices(member, value)
+
+
+def _part_about_slices(member: str, value: Any) -> str:
+    match member, value:
+        case "slices", columns:
+            return f"in each {' and each '.join(map(str, columns))}"
+        case _, {"by": column, "max_difference": most}:
+            return f"by {column} at most {most:g} apart"
+        case _, {"by": column, "min_ratio": least}:
+            return f"by {column} in a ratio of at least {least:g}"
+        case "min_rows", rows:
+            return f"slices of {rows} rows or more"
+        case "on_small_slice", _:
+            return "smaller ones noted"
+        case _:
             return f"{member} {value}"

@@ -2,25 +2,39 @@
 
 A bare number means *at least* for metrics where more is better and *at most* where less is better; the table
 of metrics knows which. A threshold exactly met is met; with a confidence it is the bound of the measurement that must
-meet it.
+meet it. Beside the whole, a threshold may ask for the slices that a column makes, and for fairness between its groups.
 """
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from noa_mlops.records.documents import Json
+from noa_mlops.records.fairness import Fairness, column_faults, fairness_schema, read_fairness
 from noa_mlops.records.metrics import METRICS, Metric
-from noa_mlops.records.reading.fields import Fault, FieldInvalid, Rule, check_fields, instance_of, shown
+from noa_mlops.records.reading.fields import (
+    Fault,
+    FieldInvalid,
+    Rule,
+    check_fields,
+    instance_of,
+    one_of,
+    shown,
+    whole,
+)
 from noa_mlops.records.reading.scalars import number_hint
+from noa_mlops.records.spread import FEWEST
 from noa_mlops.records.versus import VersusChampion, read_versus, versus_schema
 
-LATER = frozenset({"slices", "min_rows", "on_small_slice", "fairness"})
-"""Parts of a threshold that this version does not know how to judge."""
+MIN_ROWS = FEWEST
+"""Rows that a slice must have to be judged when the plan does not say."""
+
+MAX_COLUMNS = 10
+"""Columns by which one threshold may ask for slices."""
 
 
 def _metric_faults(name: Any) -> Iterator[Fault]:
@@ -43,12 +57,34 @@ def _confidence_faults(value: Any) -> Iterator[Fault]:
         yield Fault(f"must be from 0.5 to less than 1, got {shown(value)}", suggestion=hint)
 
 
+def _columns_faults(names: Any) -> Iterator[Fault]:
+    if not isinstance(names, tuple | list):
+        yield Fault(f"must be a list of columns, got {shown(names)}", suggestion=_as_list(names))
+        return
+    if len(names) > MAX_COLUMNS:
+        yield Fault(f"must name at most {MAX_COLUMNS} columns, got {len(names)}")
+    for index, name in enumerate(names[:MAX_COLUMNS]):
+        yield from (fault.within(index) for fault in column_faults(name))
+        if name in names[:index]:
+            yield Fault(f"names {shown(name)} a second time", (index,))
+
+
+def _as_list(name: Any) -> str | None:
+    return f"write [{name}]" if isinstance(name, str) and name.isidentifier() else None
+
+
+_MIN_ROWS = whole(1, 2**53)
+_SMALL = one_of("warn", "inconclusive")
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """What one metric must reach: ``minimum`` and ``maximum`` in its unit, at least one of them, both included.
 
     With ``confidence`` the bound at that level must reach it, without the measured value. ``versus_champion`` is None when
-    the plan leaves it at its default.
+    the plan leaves it at its default. Each slice by the columns ``slices`` is held against the same limits, and the groups
+    of ``fairness`` against each other; a slice of less than ``min_rows`` rows is not judged, and ``on_small_slice`` says
+    whether that leaves the verdict inconclusive.
     """
 
     metric: Annotated[str, Rule(_metric_faults)]
@@ -56,12 +92,17 @@ class Threshold:
     maximum: Annotated[float | None, Rule(_bound_faults)] = None
     confidence: Annotated[float | None, Rule(_confidence_faults)] = None
     versus_champion: Annotated[VersusChampion | None, instance_of(VersusChampion)] = None
+    slices: Annotated[tuple[str, ...], Rule(_columns_faults)] = ()
+    fairness: Annotated[Fairness | None, instance_of(Fairness)] = None
+    min_rows: Annotated[int, _MIN_ROWS] = MIN_ROWS
+    on_small_slice: Annotated[Literal["inconclusive", "warn"], _SMALL] = "inconclusive"
 
     def __post_init__(self) -> None:
         check_fields(self, self._faults())
         for name in ("minimum", "maximum", "confidence"):
             bound = getattr(self, name)
             object.__setattr__(self, name, None if bound is None else float(bound) + 0.0)
+        object.__setattr__(self, "slices", tuple(self.slices))
 
     @classmethod
     def of(cls, metric: str, bound: float) -> Threshold:
@@ -76,10 +117,33 @@ class Threshold:
         below = self.maximum is None or value <= self.maximum
         return above and below
 
+    def surely_clears(self, bounds: tuple[float, float]) -> bool:
+        """Whether a measurement with these bounds meets the threshold wherever in between it is."""
+        lower, upper = bounds
+        return (self.minimum is None or lower >= self.minimum) and (self.maximum is None or upper <= self.maximum)
+
+    def surely_misses(self, bounds: tuple[float, float]) -> bool:
+        """Whether a measurement with these bounds is beyond the threshold wherever in between it is."""
+        lower, upper = bounds
+        return (self.minimum is not None and upper < self.minimum) or (
+            self.maximum is not None and lower > self.maximum
+        )
+
+    def room(self, value: float) -> float:
+        """How far a value is inside the nearer limit; below zero when it is beyond."""
+        below = math.inf if self.minimum is None else value - self.minimum
+        return min(below, math.inf if self.maximum is None else self.maximum - value)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns by which the metric is asked for."""
+        by = () if self.fairness is None or self.fairness.by in self.slices else (self.fairness.by,)
+        return (*self.slices, *by)
+
     def to_document(self) -> Json:
         """The normal form: a bare number where it means the same, else the bounds by name."""
         number = self.minimum if self.maximum is None else self.maximum
-        bare = self.confidence is None and self.versus_champion is None
+        bare = self.spelled_out().keys() <= {"min", "max"}
         if bare and number is not None and _limits(METRICS[self.metric], number) == (self.minimum, self.maximum):
             return number
         return self.spelled_out()
@@ -92,6 +156,10 @@ class Threshold:
             "max": self.maximum,
             "confidence": self.confidence,
             "versus_champion": versus,
+            "slices": list(self.slices) or None,
+            "fairness": None if self.fairness is None else self.fairness.to_document(),
+            "min_rows": None if self.min_rows == MIN_ROWS else self.min_rows,
+            "on_small_slice": None if self.on_small_slice == "inconclusive" else self.on_small_slice,
         }
         return {name: member for name, member in members.items() if member is not None}
 
@@ -113,6 +181,10 @@ class Threshold:
                 yield fault.within(name)
         if not METRICS[self.metric].interval:
             yield from self._uncertain_faults()
+        if self.fairness is not None:
+            yield from (fault.within("fairness") for fault in self.fairness.faults_for(METRICS[self.metric]))
+        if not self.columns and (self.min_rows, self.on_small_slice) != (MIN_ROWS, "inconclusive"):
+            yield Fault("speaks of small slices, but there is no 'slices' and no 'fairness'")
 
     def _uncertain_faults(self) -> Iterator[Fault]:
         """A metric that hangs on one row can be held against a number, and against nothing else."""
@@ -121,6 +193,9 @@ class Threshold:
             yield Fault(reason, ("confidence",))
         if self.versus_champion is not None and self.versus_champion.rule != "none":
             yield Fault(reason, ("versus_champion",))
+        for name in ("slices", "fairness"):
+            if getattr(self, name):
+                yield Fault(reason, (name,))
 
 
 def read_thresholds(written: Any) -> tuple[Threshold, ...]:
@@ -177,6 +252,23 @@ def _metric_schema(metric: Metric) -> dict[str, Any]:
             "max": number,
             "confidence": {"type": "number", "minimum": 0.5, "exclusiveMaximum": 1},
             "versus_champion": versus_schema(),
+            "slices": {
+                "description": "Columns of the evaluation data; the metric must hold in the rows of each of their values.",
+                "type": "array",
+                "maxItems": MAX_COLUMNS,
+                "uniqueItems": True,
+                "items": {"type": "string", "minLength": 1},
+            },
+            "fairness": fairness_schema(),
+            "min_rows": {
+                "description": f"Rows under which a slice is not judged; {MIN_ROWS} by default.",
+                "type": "integer",
+                "minimum": 1,
+            },
+            "on_small_slice": {
+                "description": "What a slice that is too small does: leave the verdict inconclusive, or a note only.",
+                "enum": ["inconclusive", "warn"],
+            },
         },
     }
     means = {"higher": "A bare number means at least.", "lower": "A bare number means at most."}
@@ -211,34 +303,43 @@ def _of_bounds(metric: Metric, bounds: Mapping[str, Any]) -> Threshold:
     if not faults and "min" not in known and "max" not in known:
         faults.append(Fault("must have a min or a max"))
     FieldInvalid.raise_any(faults)
-    versus = read_versus(known["versus_champion"]) if "versus_champion" in known else None
-    return Threshold(metric.name, known.get("min"), known.get("max"), known.get("confidence"), versus)
+    members = {_MEMBERS[key]: _READERS[key](value) if key in _READERS else value for key, value in known.items()}
+    return Threshold(metric.name, **members)
 
 
 def _member_faults(metric: Metric, key: str, value: Any) -> tuple[Fault, ...]:
-    if key == "confidence":
-        return tuple(_confidence_faults(value))
-    if key == "versus_champion":
+    if key in _READERS:
         try:
-            read_versus(value)
+            _READERS[key](value)
         except FieldInvalid as invalid:
             return tuple(invalid.faults)
         return ()
+    if key in _RULES:
+        return tuple(_RULES[key](value))
     return tuple(_bound_faults(value)) or tuple(filter(None, [_range_fault(metric, value)]))
 
 
-_MEMBERS = ("min", "max", "confidence", "versus_champion")
-"""What a threshold can say."""
+_MEMBERS: Mapping[str, str] = {
+    "min": "minimum",
+    "max": "maximum",
+    **{name: name for name in ("confidence", "versus_champion", "slices", "fairness", "min_rows", "on_small_slice")},
+}
+"""What a threshold can say, and the field it is."""
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {"versus_champion": read_versus, "fairness": read_fairness}
+_RULES: Mapping[str, Callable[[Any], Iterable[Fault]]] = {
+    "confidence": _confidence_faults,
+    "slices": _columns_faults,
+    "min_rows": _MIN_ROWS.faults,
+    "on_small_slice": _SMALL.faults,
+}
 
 
 def _unknown_bound(key: str) -> Iterator[Fault]:
-    if key in LATER:
-        yield Fault("{} is not available in this version", (key,), of_key=True)
-    else:
-        names = {"minimum": "min", "maximum": "max", "at_least": "min", "at_most": "max"}
-        near = names.get(key) or next(iter(difflib.get_close_matches(key, _MEMBERS, 1)), None)
-        suggestion = "use 'min' or 'max'" if near is None else f"did you mean '{near}'?"
-        yield Fault("unknown field {}", (key,), suggestion, of_key=True)
+    names = {"minimum": "min", "maximum": "max", "at_least": "min", "at_most": "max"}
+    near = names.get(key) or next(iter(difflib.get_close_matches(key, _MEMBERS, 1)), None)
+    suggestion = "use 'min' or 'max'" if near is None else f"did you mean '{near}'?"
+    yield Fault("unknown field {}", (key,), suggestion, of_key=True)
 
 
 def _limits(metric: Metric, number: float) -> tuple[float | None, float | None] | None:

@@ -177,7 +177,8 @@ class Violation:
 class Verdict:
     """The gate's answer over measurements, with everything that speaks against the challenger.
 
-    ``reasons`` say what could not be known, ``unclean`` why the data proves nothing, None when nothing is wrong with it.
+    ``reasons`` say what could not be known, ``unclean`` why the data proves nothing, None when nothing is wrong with it;
+    ``notes`` what could not be known and decides nothing, because the plan says so.
     Raises `ValueError` for a pass that has something against it, and for a fail or an inconclusive without a
     reason.
     """
@@ -186,6 +187,7 @@ class Verdict:
     violations: tuple[Violation, ...] = ()
     reasons: tuple[str, ...] = ()
     unclean: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.unclean is not None and self.outcome != "fail":
@@ -212,7 +214,7 @@ class Verdict:
         return {
             "verdict": self.outcome,
             "violations": [violation.to_document() for violation in self.violations],
-            "reasons": list(self.against),
+            "reasons": [*self.against, *self.notes],
         }
 
 
@@ -257,6 +259,6 @@ class Decision:
             "status": self.status,
             "reasons": list(self.reasons),
             "violations": [violation.to_document() for violation in self.verdict.violations],
-            "notes": list(self.verdict.against),
+            "notes": [*self.verdict.against, *self.verdict.notes],
             **({} if self.asked is None else {"approvals": self.asked.to_document()}),
         }
