@@ -39,7 +39,7 @@ def written(tmp_path_factory):
         assert [step().status for step in steps] == [0, 0, 0, 0]
         policy = project.path / "policy.yaml"
         floors = {
-            "evaluation": {"metric_thresholds": {"roc_auc": {"min": 0.5, "confidence": 0.5}, "accuracy": 0.5}},
+            "evaluation": {"metric_thresholds": {"roc_auc": {"min": 0.5, "slices": ["x"]}, "accuracy": 0.5}},
             "approvals": {"required": 2, "not_submitter": True},
             "resources": {"memory": "4GiB", "isolation": "basic"},
         }
