@@ -176,7 +176,8 @@ def test_gives_a_reason_instead_of_a_metric_that_one_class_cannot_define(label):
     report = classify(pa.array([label] * 5))
     undefined = {name for name, estimate in report.metrics.items() if estimate.value is None}
     always = {"balanced_accuracy", "mcc", "roc_auc", "roc_auc_ovr", "average_precision", "average_precision_macro"}
-    assert undefined == always | {"calibration_slope"} | ({"recall"} if label == 0 else set())
+    always |= {"cohen_kappa", "calibration_slope", "calibration_intercept"}
+    assert undefined == always | {"recall" if label == 0 else "specificity"}
     which = "no label is" if label == 0 else "all labels are"
     assert report.metrics["roc_auc"].reason == f"{which} of the positive class"
     assert value(report, "accuracy") == (0.4 if label == 0 else 0.6)

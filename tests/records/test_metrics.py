@@ -19,9 +19,10 @@ def test_keeps_every_metric_under_its_own_name():
 @pytest.mark.parametrize(
     ("names", "direction"),
     [
-        ("accuracy balanced_accuracy precision recall f1 f1_macro mcc roc_auc average_precision r2", "higher"),
-        ("log_loss brier ece mae rmse median_ae mape max_error pinball_10 pinball_50 pinball_90", "lower"),
-        ("calibration_slope", "nearest"),
+        ("accuracy balanced_accuracy precision recall specificity npv f1 f1_macro mcc cohen_kappa r2", "higher"),
+        ("roc_auc average_precision", "higher"),
+        ("log_loss brier ece mae rmse rmsle median_ae mape max_error pinball_10 pinball_50 pinball_90", "lower"),
+        ("calibration_slope calibration_intercept mean_error", "nearest"),
     ],
 )
 def test_states_which_way_is_better(names, direction):
@@ -82,10 +83,13 @@ def test_lists_the_metrics_of_a_task():
     assert {row.name for row in two} - {row.name for row in more} == {
         "precision",
         "recall",
+        "specificity",
+        "npv",
         "f1",
         "roc_auc",
         "average_precision",
         "calibration_slope",
+        "calibration_intercept",
     }
     assert set(more) < set(two)
     assert {row.name for row in metrics_for("regression", binary=False)} == {

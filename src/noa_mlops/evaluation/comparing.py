@@ -118,8 +118,9 @@ def _paired(name: str, pair: _Pair) -> PairedProportion | None:
         return None
     if name in ("accuracy", "precision_micro", "recall_micro", "f1_micro"):
         return _discordant(new.hits, old.hits)
-    if name == "recall":
-        return _discordant(new.hits[new.truth == new.positive], old.hits[old.truth == old.positive])
+    if name in ("recall", "specificity") and new.positive is not None:
+        rows = new.truth == (new.positive if name == "recall" else 1 - new.positive)
+        return _discordant(new.hits[rows], old.hits[rows])
     return None
 
 

@@ -17,7 +17,11 @@ A plan sets thresholds by name under `evaluation.metric_thresholds`. A bare numb
 better and *at most* where lower is better; a value exactly at the threshold meets it. `{min: ..., max: ...}` sets
 either side or both. A metric that cannot be computed has no value but a reason, and violates its threshold.
 
-Every metric of the task is computed and recorded, whether the plan names it or not.
+Every metric of the task is computed and recorded, whether the plan names it or not. The column *interval* says how sure
+a value is: *score* is the score interval of a share of rows (Wilson 1927), *DeLong* the structural components of an area
+(DeLong, DeLong and Clarke-Pearson 1988), *jackknife* the influence of each row by the derivative of the formula (Jaeckel
+1972), *none* that it hangs on one row, so only its value can be held against a threshold. [The gate](gate.md) says what is
+made of it. `noa schema plan` has the same table as a JSON Schema, for editors.
 """
 
 _RULES = """
@@ -33,11 +37,13 @@ _RULES = """
   probable one is predicted.
 - A label that did not occur in training is counted and is an error: no prediction can match it, its probability is 0,
   and where one class stands against the rest its row belongs to the rest.
-- Labels of one class only leave `balanced_accuracy`, `mcc`, `calibration_slope` and the ranking metrics without a
-  value; so does, for the `_ovr` and `_macro` ranking metrics, a class of the model without rows.
-- `precision` has no value when no row is predicted positive, `recall` when no label is positive. In averages over
-  the classes, a class without predictions or without labels counts as 0.
-- `calibration_slope` is best at 1 and worse on both sides, so its threshold states both: `{min: 0.8, max: 1.25}`.
+- Labels of one class only leave `balanced_accuracy`, `mcc`, `cohen_kappa`, the calibration slope and intercept, and the
+  ranking metrics without a value; so does, for the `_ovr` and `_macro` ranking metrics, a class of the model without rows.
+- `precision` has no value when no row is predicted positive, `recall` when no label is positive, `npv` and `specificity`
+  the same for the negative class. In averages over the classes, a class without predictions or without labels counts as 0.
+- `calibration_slope` is best at 1 and worse on both sides, so its threshold states both: `{min: 0.8, max: 1.25}`;
+  so do `calibration_intercept` and `mean_error`, which are best at 0. A share of the champion's value says nothing near
+  0, so these two are compared with the champion only where the plan writes `max_drop` or `min_gain`.
 """
 
 
@@ -49,7 +55,7 @@ def page() -> str:
 
 def _section(task: Task) -> str:
     rows = "".join(_row(metric) for metric in METRICS.values() if metric.task == task)
-    head = "| metric | better | range | needs | meaning | as computed by |\n|---|---|---|---|---|---|\n"
+    head = "| metric | better | range | needs | interval | meaning | as computed by |\n|---|---|---|---|---|---|---|\n"
     return f"\n## {task.capitalize()}\n\n{head}{rows}"
 
 
@@ -57,8 +63,9 @@ def _row(metric: Metric) -> str:
     better = metric.direction if metric.ideal is None else f"{metric.direction} {metric.ideal:g}"
     needs = f"{metric.needs}, two classes" if metric.binary_only else metric.needs
     least, greatest = (_bound(bound) for bound in metric.range)
-    source = f"`{metric.source}`" if metric.source.startswith("sklearn.") else metric.source
-    cells = (f"`{metric.name}`", better, f"{least} to {greatest}", needs, metric.description, source)
+    source = f"`{metric.source}`" if metric.source.startswith(("sklearn.", "numpy.")) else metric.source
+    interval = metric.interval or "none"
+    cells = (f"`{metric.name}`", better, f"{least} to {greatest}", needs, interval, metric.description, source)
     return f"| {' | '.join(cells)} |\n"
 
 

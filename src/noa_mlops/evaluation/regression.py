@@ -24,6 +24,11 @@ class Numbers:
         return np.abs(self.truth - self.predicted)
 
     @property
+    def logarithms(self) -> Numbers:
+        """The logarithm of one plus each number; none may be under 0."""
+        return Numbers(np.log1p(self.truth), np.log1p(self.predicted))
+
+    @property
     def rows(self) -> int:
         """How many rows were measured."""
         return self.truth.size
@@ -39,6 +44,14 @@ def rmse(numbers: Numbers) -> float:
     return float(np.sqrt(np.square(numbers.misses).mean()))
 
 
+def rmsle(numbers: Numbers) -> float:
+    """Root of the mean squared error of log(1 + value), which numbers under 0 do not have."""
+    for what, values in (("labels", numbers.truth), ("predictions", numbers.predicted)):
+        if negative := int(np.count_nonzero(values < 0)):
+            raise Undefined(f"{negative} {what} are negative")
+    return rmse(numbers.logarithms)
+
+
 def median_ae(numbers: Numbers) -> float:
     """Median absolute error."""
     return float(np.median(numbers.misses))
@@ -50,6 +63,11 @@ def mape(numbers: Numbers) -> float:
     if zeros:
         raise Undefined(f"{zeros} labels are zero")
     return float((numbers.misses / np.maximum(np.abs(numbers.truth), _LEAST)).mean())
+
+
+def mean_error(numbers: Numbers) -> float:
+    """Mean of prediction minus label: under 0 the predictions are too low."""
+    return float((numbers.predicted - numbers.truth).mean())
 
 
 def r2(numbers: Numbers) -> float:
@@ -82,8 +100,10 @@ _LEAST = float(np.finfo(np.float64).eps)
 MEASURES: Mapping[str, Callable[[Numbers], float]] = {
     "mae": mae,
     "rmse": rmse,
+    "rmsle": rmsle,
     "median_ae": median_ae,
     "mape": mape,
+    "mean_error": mean_error,
     "r2": r2,
     "max_error": max_error,
     **{f"pinball_{percent}": pinball(percent) for percent in (10, 50, 90)},

@@ -126,10 +126,11 @@ def _shares(tally: Tally) -> Mapping[str, tuple[int, int]]:
     """The metrics that are a count out of a count: so many hits of so many rows."""
     whole = (int(tally.hits.sum()), tally.rows)
     shares = dict.fromkeys(("accuracy", "precision_micro", "recall_micro", "f1_micro"), whole)
-    place = tally.positive
-    if place is not None and place < tally.hits.size:
-        hits, actual, predicted = (int(part[place]) for part in (tally.hits, tally.actual, tally.predicted))
-        shares |= {"recall": (hits, actual), "precision": (hits, predicted)}
+    of_class = ((tally.positive, "recall", "precision"), (tally.negative, "specificity", "npv"))
+    for place, of_actual, of_predicted in of_class:
+        if place is not None and place < tally.hits.size:
+            hits, actual, predicted = (int(part[place]) for part in (tally.hits, tally.actual, tally.predicted))
+            shares |= {of_actual: (hits, actual), of_predicted: (hits, predicted)}
     return shares
 
 

@@ -16,13 +16,15 @@ from noa_mlops.records.versus import VersusChampion
 def compares(thresholds: Iterable[Threshold]) -> bool:
     """Whether a challenger is compared with the champion: in every metric, but for those whose threshold says ``none``.
 
-    A metric that hangs on a single row has no interval and cannot be compared.
+    Nor in one that is not compared by default, see `Metric.compared`; one that has no interval never is.
     """
     return any(_compared(threshold) for threshold in thresholds)
 
 
 def _compared(threshold: Threshold) -> bool:
-    return METRICS[threshold.metric].interval and (threshold.versus_champion or _ASKED).rule != "none"
+    if threshold.versus_champion is None:
+        return METRICS[threshold.metric].compared
+    return threshold.versus_champion.rule != "none"
 
 
 def against_champion(threshold: Threshold, comparison: Comparison, look: int) -> Finding:
