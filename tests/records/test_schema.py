@@ -41,6 +41,14 @@ GOOD = [
     {"evaluation": {"split": {"share": "12.5 %", "seed": 7}}},
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"calibration_slope": {"min": 0.5, "max": 2}}}},
     {"evaluation": {"dataset_path": "d", "key": "id", "group_by": "station", "metric_thresholds": {"recall": SLICED}}},
+    {
+        "code": ["src/money.py"],
+        "evaluation": {
+            "dataset_path": "d",
+            "evaluator": "money:evaluate",
+            "metric_thresholds": {"own.cost": {"max": 2, "confidence": 0.9}, "r2": 0.5},
+        },
+    },
 ]
 BAD = [
     {"lifecycle_id": "../x"},
@@ -74,6 +82,16 @@ BAD = [
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"recall": SLICED | {"min_rows": 0}}}},
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"recall": SLICED | {"on_small_slice": "fail"}}}},
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"recall": SLICED | {"fairness": {"by": "sex"}}}}},
+    {"code": ["m.py"], "evaluation": {"dataset_path": "d", "evaluator": "m.py"}},
+    {"code": ["m.py"], "evaluation": {"dataset_path": "d", "evaluator": "a/m:f"}},
+    {
+        "code": ["m.py"],
+        "evaluation": {"dataset_path": "d", "evaluator": "m:f", "metric_thresholds": {"own.cost": 3}},
+    },
+    {
+        "code": ["m.py"],
+        "evaluation": {"dataset_path": "d", "evaluator": "m:f", "metric_thresholds": {"own.Cost": {"max": 3}}},
+    },
 ]
 
 

@@ -81,6 +81,13 @@ def prediction_payload(work: Work, agent_id: str, *, model: Path, code: Path) ->
     return _payload(work, agent_id, step="predict", part="features", folders={"code": str(code), "model": str(model)})
 
 
+def evaluation_payload(work: Work, agent_id: str, evaluator: str) -> dict[str, Any]:
+    """The payload of a plan's own evaluator, ``MODULE:FUNCTION``: labelled rows, the predictions for them, the code."""
+    payload = _payload(work, agent_id, step="evaluate", part="rows", folders={"code": "code"})
+    data = {"rows": "data/rows.parquet", "predictions": "data/predictions.parquet"}
+    return {**payload, "data": data, "data_format": "parquet", "evaluator": evaluator}
+
+
 def _payload(work: Work, agent_id: str, *, step: str, part: str, folders: Mapping[str, str]) -> dict[str, Any]:
     limits = work.limits
     return {

@@ -10,17 +10,24 @@ without a value, with the reason. The formulas are those of scikit-learn, so a s
 
 from noa_mlops.evaluation.answers import check_rows, chosen_classes, predicted_values, read_predictions
 from noa_mlops.evaluation.comparing import Answers, compare
-from noa_mlops.evaluation.measurement import evaluate
+from noa_mlops.evaluation.measurement import evaluate, grouped
+from noa_mlops.evaluation.own import OwnMetrics, check_own_metrics, improvements, measurable, read_own_metrics
 from noa_mlops.evaluation.slicing import SliceColumn, measure_slices
 
 __all__ = [
     "Answers",
+    "OwnMetrics",
     "SliceColumn",
+    "check_own_metrics",
     "check_rows",
     "chosen_classes",
     "compare",
     "evaluate",
+    "grouped",
+    "improvements",
+    "measurable",
     "measure_slices",
     "predicted_values",
+    "read_own_metrics",
     "read_predictions",
 ]

@@ -44,6 +44,7 @@ _RULES = """
 - `calibration_slope` is best at 1 and worse on both sides, so its threshold states both: `{min: 0.8, max: 1.25}`;
   so do `calibration_intercept` and `mean_error`, which are best at 0. A share of the champion's value says nothing near
   0, so these two are compared with the champion only where the plan writes `max_drop` or `min_gain`.
+- What is missing here, [an evaluator of the plan's own](plans.md) measures: `own.NAME`.
 """
 
 

@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from noa_mlops.errors import ArtifactTampered
-from noa_mlops.evaluation import Answers, compare, evaluate
+from noa_mlops.evaluation import Answers, OwnMetrics, compare, evaluate
+from noa_mlops.evaluation import improvements as own_improvements
 from noa_mlops.files import open_beneath
+from noa_mlops.gate import thresholds
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.layout import Layout
@@ -26,10 +28,11 @@ from noa_mlops.records.manifest import ArtifactRecord
 
 @dataclass(frozen=True, slots=True)
 class Challenger:
-    """A version on its way: the checksum of its model, and its predictions in the order of the dataset."""
+    """A version on its way: the checksum of its model, its predictions in the order of the dataset, and its own metrics."""
 
     checksum: str
     predictions: pa.Table
+    own: OwnMetrics | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Said:
 
     predictions: pa.Table
     sha256: str | None
+    own: OwnMetrics | None = None
 
 
 def stored(layout: Layout, champion: ArtifactRecord, given: Submission) -> Said | None:
@@ -80,7 +84,12 @@ def compared(
     )
     ours = Answers(challenger.predictions, given.classes, given.plan.decision_threshold)
     improvements = compare(ours, theirs, labels, task=given.task, positive=given.positive, group_by=groups)
-    values = {name: estimate.value for name, estimate in report.metrics.items()}
+    metrics = dict(report.metrics)
+    if challenger.own is not None and said.own is not None:
+        metrics |= said.own.estimates()
+        own = own_improvements(challenger.own, said.own, thresholds(given.plan))
+        improvements = {**improvements, **own}
+    values = {name: estimate.value for name, estimate in metrics.items()}
     identical = is_again(given, challenger.checksum, champion)
     comparison = Comparison(champion.manifest.version, values, improvements, identical=identical)
     data = None if said.sha256 is not None else _parquet(said.predictions)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from noa_mlops.agents import AgentProfile
 from noa_mlops.datasets import Dataset, classes_of
 from noa_mlops.errors import PlanInvalid
-from noa_mlops.records.metrics import METRICS, Task, metrics_for
+from noa_mlops.records.metrics import Task, metrics_for
 from noa_mlops.records.plan import Threshold, TrainingPlan
 from noa_mlops.records.verdict import ClassLabel
 
@@ -51,8 +51,8 @@ def objective(
 
 
 def _task(profile: AgentProfile, train: Dataset, target: str, wanted: Iterable[Threshold]) -> Task:
-    measured = [METRICS[threshold.metric] for threshold in wanted]
-    task: Task = profile.task or (measured[0].task if measured else _task_of(train, target))
+    measured = [metric for threshold in wanted if (metric := threshold.row).task is not None]
+    task: Task = profile.task or (measured[0].task if measured else None) or _task_of(train, target)
     for metric in measured:
         if metric.task != task:
             raise PlanInvalid(
@@ -138,7 +138,7 @@ def _named(evaluation: Dataset) -> str:
 
 def _binary(wanted: Iterable[Threshold]) -> list[str]:
     """The thresholds' metrics that are defined for two classes only."""
-    return [threshold.metric for threshold in wanted if METRICS[threshold.metric].binary_only]
+    return [threshold.metric for threshold in wanted if threshold.row.binary_only]
 
 
 def _listed(labels: Iterable[ClassLabel]) -> str:

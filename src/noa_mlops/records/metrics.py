@@ -18,8 +18,9 @@ Task: TypeAlias = Literal["classification", "regression"]
 Direction: TypeAlias = Literal["higher", "lower", "nearest"]
 """Which way is better; ``nearest``: the nearer to `Metric.ideal`, on either side."""
 
-Needs: TypeAlias = Literal["labels", "probabilities", "values"]
-"""What the predictor must give: a class per row (probabilities will do), a probability per class, or a number."""
+Needs: TypeAlias = Literal["labels", "probabilities", "values", "evaluator"]
+"""What the predictor must give: a class per row (probabilities will do), a probability per class, or a number; for a
+metric that is not in the table, an evaluator of the plan's own."""
 
 Interval: TypeAlias = Literal["score", "DeLong", "jackknife"]
 """How an interval is made: of a share of rows by the score test (Wilson 1927), of an area by DeLong, DeLong and
@@ -31,7 +32,7 @@ SLACK = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One row of the table.
+    """One row of the table; ``task`` is None for a metric of a plan's own evaluator, which may be of any.
 
     ``range`` is the least and the greatest value that the formula can give; ``source`` names the public
     function that gives the same values, or the paper that defines it. A ``binary_only`` metric is defined for two classes.
@@ -40,7 +41,7 @@ class Metric:
     """
 
     name: str
-    task: Task
+    task: Task | None
     direction: Direction
     range: tuple[float, float]
     needs: Needs

@@ -43,7 +43,7 @@ class Job:
         self.workspace = workspace
         """The folder of this agent."""
         self.step: str = payload["step"]
-        """``train`` or ``predict``."""
+        """``train``, ``predict`` or ``evaluate``."""
         self.task: str | None = payload.get("task")
         """``classification`` or ``regression``."""
         self.profile: str = payload["profile"]
@@ -62,6 +62,8 @@ class Job:
         """Name of the column to learn; it is not in the data of a prediction."""
         self.classes: tuple[Any, ...] = tuple(payload.get("classes") or ())
         """The values of the target in training, sorted; probability ``p_i`` belongs to ``classes[i]``."""
+        self.evaluator: str | None = payload.get("evaluator")
+        """The plan's own evaluator, ``MODULE:FUNCTION``; None in the other steps."""
         self.columns: tuple[Column, ...] = tuple(Column(c["name"], c["type"]) for c in payload["columns"])
         """The columns of the training data, the target among them."""
 
@@ -91,9 +93,9 @@ class Job:
 
     @property
     def data(self) -> Path:
-        """The data file: training rows, or the features to predict from."""
-        files = self._payload["data"]
-        return self.workspace / str(files["features" if self.step == "predict" else "train"])
+        """The data file: training rows, the features to predict from, or the labelled rows to measure on."""
+        part = {"predict": "features", "evaluate": "rows"}.get(self.step, "train")
+        return self.workspace / str(self._payload["data"][part])
 
     @property
     def data_format(self) -> str:
@@ -168,6 +170,17 @@ class Job:
         if find_spec("pandas") is None:
             raise JobInvalid("job.frame() needs pandas, which is not installed; use job.table() or job.arrays()")
         return self._table.to_pandas()
+
+    def predictions(self) -> pa.Table:
+        """In an evaluation what the model answered, row by row as in `table`: ``prediction``, or ``p_0``, ``p_1`` and so on.
+
+        Raises `JobInvalid` in the other steps.
+        """
+        from noa_mlops.trainers.tables import read_table
+
+        if self.step != "evaluate":
+            raise JobInvalid("job.predictions() belongs in an evaluator, not in train(job) or predict(job)")
+        return read_table(self.workspace / str(self._payload["data"]["predictions"]), "parquet", ())
 
     def progress(
         self, *, step: float | None = None, of: float | None = None, message: str | None = None, **metrics: float
