@@ -29,9 +29,12 @@ def test_measures_every_metric_of_the_task_in_the_order_of_the_table():
     names = [name for name, metric in METRICS.items() if metric.task == "classification"]
     assert list(classify(pa.array([0, 1, 0, 1, 0])).metrics) == names
     assert list(classify(pa.array([0, 1, 0, 1, 0]), {"prediction": [0, 1, 1, 1, 0]}).metrics) == names
-    assert list(evaluate(pa.table({"prediction": [1.0]}), pa.array([1.0]), task="regression").metrics) == [
-        name for name, metric in METRICS.items() if metric.task == "regression"
-    ]
+    of_numbers = [name for name, metric in METRICS.items() if metric.task == "regression"]
+    alone = [name for name in of_numbers if METRICS[name].needs == "values"]
+    assert list(evaluate(pa.table({"prediction": [1.0]}), pa.array([1.0]), task="regression").metrics) == alone
+    given = {"q_10": [0.0], "q_50": [1.0], "q_90": [2.0]}
+    report = evaluate(pa.table(given), pa.array([1.0]), task="regression", levels=(0.1, 0.5, 0.9))
+    assert list(report.metrics) == of_numbers
 
 
 @pytest.mark.parametrize(

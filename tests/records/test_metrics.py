@@ -22,7 +22,8 @@ def test_keeps_every_metric_under_its_own_name():
         ("accuracy balanced_accuracy precision recall specificity npv f1 f1_macro mcc cohen_kappa r2", "higher"),
         ("roc_auc average_precision", "higher"),
         ("log_loss brier ece mae rmse rmsle median_ae mape max_error pinball_10 pinball_50 pinball_90", "lower"),
-        ("calibration_slope calibration_intercept mean_error", "nearest"),
+        ("pinball_5 pinball_mean interval_width interval_score quantile_crossing", "lower"),
+        ("calibration_slope calibration_intercept mean_error interval_coverage", "nearest"),
     ],
 )
 def test_states_which_way_is_better(names, direction):
@@ -31,7 +32,7 @@ def test_states_which_way_is_better(names, direction):
 
 def test_has_an_ideal_inside_the_range_only_where_nearer_is_better():
     for row in METRICS.values():
-        assert (row.ideal is not None) == (row.direction == "nearest"), row.name
+        assert (row.ideal is not None) == (row.direction == "nearest" and row.name != "interval_coverage"), row.name
         assert row.range[0] < row.range[1]
 
 
@@ -53,6 +54,8 @@ def test_reads_a_bare_number_by_the_direction():
 def test_refuses_a_bare_number_where_the_best_value_lies_inside_the_range():
     with pytest.raises(ValueError, match=r"best at 1, .* write \{min: \.\.\., max: \.\.\.\}"):
         metric("calibration_slope").limits(1.0)
+    with pytest.raises(ValueError, match="best at its nominal value"):
+        metric("interval_coverage").limits(0.9)
 
 
 @pytest.mark.parametrize(
@@ -93,5 +96,5 @@ def test_lists_the_metrics_of_a_task():
     }
     assert set(more) < set(two)
     assert {row.name for row in metrics_for("regression", binary=False)} == {
-        row.name for row in METRICS.values() if row.needs == "values"
+        row.name for row in METRICS.values() if row.needs in ("values", "quantiles")
     }

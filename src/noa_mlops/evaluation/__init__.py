@@ -8,7 +8,13 @@ without a value, with the reason. The formulas are those of scikit-learn, so a s
 `measure_slices` measures the rows of each value of a column apart.
 """
 
-from noa_mlops.evaluation.answers import check_rows, chosen_classes, predicted_values, read_predictions
+from noa_mlops.evaluation.answers import (
+    check_rows,
+    chosen_classes,
+    predicted_quantiles,
+    predicted_values,
+    read_predictions,
+)
 from noa_mlops.evaluation.comparing import Answers, compare
 from noa_mlops.evaluation.measurement import evaluate, grouped
 from noa_mlops.evaluation.own import OwnMetrics, check_own_metrics, improvements, measurable, read_own_metrics
@@ -27,6 +33,7 @@ __all__ = [
     "improvements",
     "measurable",
     "measure_slices",
+    "predicted_quantiles",
     "predicted_values",
     "read_own_metrics",
     "read_predictions",

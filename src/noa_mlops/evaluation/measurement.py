@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +21,10 @@ from noa_mlops.evaluation.predictions import (
     probabilities,
 )
 from noa_mlops.evaluation.probability import Forecast
+from noa_mlops.evaluation.quantile import Quantiles, check_quantile_columns, quantiles
 from noa_mlops.evaluation.regression import Numbers
 from noa_mlops.evaluation.subject import Classified, Groups, Subject, estimates
-from noa_mlops.records.metrics import METRICS, Task
+from noa_mlops.records.metrics import Task, metrics_of
 from noa_mlops.records.verdict import ClassLabel, Estimate, EvaluationReport
 
 
@@ -35,6 +36,7 @@ def evaluate(
     classes: Sequence[ClassLabel] | None = None,
     positive: ClassLabel | None = None,
     decision_threshold: float = 0.5,
+    levels: Sequence[float] = (),
     group_by: pa.ChunkedArray | None = None,
 ) -> EvaluationReport:
     """Every metric of the task, from predictions and the withheld labels in the same row order.
@@ -44,6 +46,7 @@ def evaluate(
     probable class is predicted, the first of equals. Rows without a label (null or NaN) are left out and counted.
     A row without a prediction (null) leaves every metric without a value: a model that stays silent on
     the hard rows is not measured on the easy ones. A label that did not occur in training counts as an error.
+    ``levels`` are the quantiles that a regression answers, one column ``q_..`` each; empty for one that answers a number.
     ``group_by`` names the group of each row when rows are not independent: every spread is then that over groups.
 
     Raises `EvaluationFailed` naming what is wrong with the predictions, the labels or the class list.
@@ -55,7 +58,7 @@ def evaluate(
     if task == "classification":
         known = ClassList.of(classes, positive)
         return _classification(predictions, column, known, share(decision_threshold), groups)
-    return _regression(predictions, column, groups)
+    return _regression(predictions, column, tuple(levels), groups)
 
 
 def classified(
@@ -74,13 +77,20 @@ def classified(
     return Classified(truth, decided, classes.positive, Forecast(truth, given, classes))
 
 
-def answered(predictions: pa.Table, labels: pa.ChunkedArray) -> Numbers | None:
+def answered(
+    predictions: pa.Table, labels: pa.ChunkedArray, levels: Sequence[float] = ()
+) -> Numbers | Quantiles | None:
     """The rows with a label, answered by one model; None when there are none or a prediction is missing."""
-    check_values_column(predictions)
+    if levels:
+        check_quantile_columns(predictions, levels)
+    else:
+        check_values_column(predictions)
     rows = ~missing(labels)
     truth = numbers(labels.filter(pa.array(rows)), name="labels")
     if missing_rows(predictions) or not truth.size:
         return None
+    if levels:
+        return Quantiles(truth, quantiles(predictions, levels)[rows], tuple(levels))
     return Numbers(truth, numbers(predictions.column(PREDICTION), name="predictions")[rows])
 
 
@@ -91,8 +101,9 @@ def _classification(
     subject = classified(predictions, labels, classes, decision_threshold)
     rows, silent = int(np.count_nonzero(~missing(labels))), missing_rows(predictions)
     unseen = _true_classes(labels.filter(pa.array(~missing(labels))), classes) >= len(classes.values)
+    wanted = metrics_of("classification", quantiles=False)
     return EvaluationReport(
-        metrics=_metrics("classification", subject, groups, rows, _silence(silent, predictions.num_rows)),
+        metrics=_metrics(wanted, subject, groups, rows, _silence(silent, predictions.num_rows)),
         rows=rows,
         missing_predictions=silent,
         unseen_labels=int(np.count_nonzero(unseen)),
@@ -104,11 +115,14 @@ def _classification(
     )
 
 
-def _regression(predictions: pa.Table, labels: pa.ChunkedArray, groups: Groups | None) -> EvaluationReport:
-    subject = answered(predictions, labels)
+def _regression(
+    predictions: pa.Table, labels: pa.ChunkedArray, levels: tuple[float, ...], groups: Groups | None
+) -> EvaluationReport:
+    subject = answered(predictions, labels, levels)
     rows, silent = int(np.count_nonzero(~missing(labels))), missing_rows(predictions)
+    wanted = metrics_of("regression", quantiles=bool(levels))
     return EvaluationReport(
-        metrics=_metrics("regression", subject, groups, rows, _silence(silent, predictions.num_rows)),
+        metrics=_metrics(wanted, subject, groups, rows, _silence(silent, predictions.num_rows)),
         rows=rows,
         missing_predictions=silent,
         unseen_labels=0,
@@ -120,10 +134,10 @@ def _regression(predictions: pa.Table, labels: pa.ChunkedArray, groups: Groups |
 
 
 def _metrics(
-    task: Task, subject: Subject | None, groups: Groups | None, rows: int, silence: str
+    wanted: Iterable[str], subject: Subject | None, groups: Groups | None, rows: int, silence: str
 ) -> Mapping[str, Estimate]:
     if subject is None:
-        return {name: Estimate(None, rows, silence) for name, row in METRICS.items() if row.task == task}
+        return {name: Estimate(None, rows, silence) for name in wanted}
     return estimates(subject, groups)
 
 

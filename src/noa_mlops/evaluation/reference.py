@@ -31,6 +31,7 @@ _RULES = """
   that is silent on the hard rows is not measured on the easy ones.
 - Probabilities are columns `p_0` .. `p_k-1` in the order of the model's class list. Each row adds up to 1: within
   0.000001 it is taken as it is, within 0.001 it is divided by its sum, beyond that the evaluation fails.
+- Where a row of quantiles crosses (a higher level below a lower one) it is measured as it is, and counted.
 - A predictor that gives classes (`prediction`) instead of probabilities has no metric that needs probabilities.
 - With two classes a row is predicted positive from the plan's `decision_threshold` on (0.5 unless it says otherwise);
   the positive class is the plan's `positive`, else the second in the sorted class list. With more classes the most
@@ -44,6 +45,11 @@ _RULES = """
 - `calibration_slope` is best at 1 and worse on both sides, so its threshold states both: `{min: 0.8, max: 1.25}`;
   so do `calibration_intercept` and `mean_error`, which are best at 0. A share of the champion's value says nothing near
   0, so these two are compared with the champion only where the plan writes `max_drop` or `min_gain`.
+- A plan that names `quantiles: [0.05, 0.5, 0.95]` is answered by a column for each, `q_5`, `q_50`, `q_95`. The median is the prediction
+  wherever a metric speaks of one number. The interval is that of the outermost two levels that lie as far from the median, its nominal
+  coverage the distance between them; `interval_coverage` is best there, so its threshold states both sides. A metric whose
+  quantile the plan does not name is refused in a threshold, and has no value in the record. Without `quantiles` none of
+  these is measured, but `pinball_10`, `pinball_50` and `pinball_90`, which take one number for the quantile.
 - What is missing here, [an evaluator of the plan's own](plans.md) measures: `own.NAME`.
 """
 
@@ -61,7 +67,7 @@ def _section(task: Task) -> str:
 
 
 def _row(metric: Metric) -> str:
-    better = metric.direction if metric.ideal is None else f"{metric.direction} {metric.ideal:g}"
+    better = f"nearest {metric.best}" if metric.direction == "nearest" else metric.direction
     needs = f"{metric.needs}, two classes" if metric.binary_only else metric.needs
     least, greatest = (_bound(bound) for bound in metric.range)
     source = f"`{metric.source}`" if metric.source.startswith(("sklearn.", "numpy.")) else metric.source

@@ -9,6 +9,7 @@ import numpy as np
 
 from noa_mlops.evaluation.predictions import Floats
 from noa_mlops.evaluation.undefined import Undefined
+from noa_mlops.records.metrics import OF_ONE_NUMBER, PINBALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,8 @@ def max_error(numbers: Numbers) -> float:
     return float(numbers.misses.max())
 
 
-def pinball(percent: int) -> Callable[[Numbers], float]:
-    """The mean pinball loss of predictions taken as the ``percent`` % quantile (Koenker and Bassett 1978)."""
-    share = percent / 100
+def pinball(share: float) -> Callable[[Numbers], float]:
+    """The mean pinball loss of predictions taken as the quantile at ``share`` (Koenker and Bassett 1978)."""
 
     def measure(numbers: Numbers) -> float:
         over = numbers.truth - numbers.predicted
@@ -106,6 +106,6 @@ MEASURES: Mapping[str, Callable[[Numbers], float]] = {
     "mean_error": mean_error,
     "r2": r2,
     "max_error": max_error,
-    **{f"pinball_{percent}": pinball(percent) for percent in (10, 50, 90)},
+    **{name: pinball(PINBALL[name]) for name in OF_ONE_NUMBER},
 }
 """The function of every metric that needs numbers; each may raise `Undefined`."""

@@ -19,6 +19,7 @@ from noa_mlops.evaluation.probability import EPSILON, Forecast, log_odds
 from noa_mlops.evaluation.probability import calibration_slope as slope_of
 from noa_mlops.evaluation.ranking import Order, ranks
 from noa_mlops.evaluation.regression import Numbers
+from noa_mlops.records.metrics import OF_ONE_NUMBER, PINBALL
 from noa_mlops.records.quantiles import normal_quantile
 
 _Outcomes = npt.NDArray[np.bool_]
@@ -212,6 +213,6 @@ OF_NUMBERS: Mapping[str, Callable[[Numbers], Influence]] = {
     "mape": mean_of(_relative),
     "mean_error": mean_of(_over),
     "r2": r2,
-    **{f"pinball_{percent}": mean_of(_pinball(percent / 100)) for percent in (10, 50, 90)},
+    **{name: mean_of(_pinball(PINBALL[name])) for name in OF_ONE_NUMBER},
 }
 """The influence of rows on metrics of predicted numbers; a greatest error has none."""

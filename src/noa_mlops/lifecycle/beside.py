@@ -72,7 +72,8 @@ def compared(
     """
     contract = champion.manifest.predict
     groups = None if given.grouping is None else given.grouping.values
-    theirs = Answers(said.predictions, contract["classes"], contract["decision_threshold"])
+    levels = tuple(contract.get("quantiles", ()))
+    theirs = Answers(said.predictions, contract["classes"], contract["decision_threshold"], levels)
     report = evaluate(
         said.predictions,
         labels,
@@ -80,9 +81,11 @@ def compared(
         classes=theirs.classes,
         positive=given.positive,
         decision_threshold=theirs.decision_threshold,
+        levels=levels,
         group_by=groups,
     )
-    ours = Answers(challenger.predictions, given.classes, given.plan.decision_threshold)
+    plan = given.plan
+    ours = Answers(challenger.predictions, given.classes, plan.decision_threshold, plan.quantiles)
     improvements = compare(ours, theirs, labels, task=given.task, positive=given.positive, group_by=groups)
     metrics = dict(report.metrics)
     if challenger.own is not None and said.own is not None:
@@ -102,11 +105,13 @@ def is_again(given: Submission, checksum: str, champion: ArtifactRecord) -> bool
     """Whether a challenger is the champion again: the same model and code, read in the same way."""
     manifest = champion.manifest
     code = {file.path: file.sha256 for file in manifest.code}
-    return (manifest.checksum, manifest.profile, code, manifest.predict["decision_threshold"]) == (
+    contract = manifest.predict
+    reading = contract["decision_threshold"], tuple(contract.get("quantiles", ()))
+    return (manifest.checksum, manifest.profile, code, reading) == (
         checksum,
         given.profile.name,
         {file.path: file.sha256 for file in given.code},
-        given.plan.decision_threshold,
+        (given.plan.decision_threshold, given.plan.quantiles),
     )
 
 

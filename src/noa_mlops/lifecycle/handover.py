@@ -67,6 +67,7 @@ def work(given: Submission, version: int) -> Work:
         code=[file.path for file in given.code],
         seed=plan.seed,
         limits=limits(given),
+        quantiles=plan.quantiles,
         search=None if given.trials is None else _search(given, given.trials),
     )
 

@@ -29,7 +29,7 @@ from noa_mlops.records.metrics import Task
 from noa_mlops.records.paths import relative_path_problem
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.verdict import ClassLabel
-from noa_mlops.trainers.hyperparameters import check_hyperparameters
+from noa_mlops.trainers.hyperparameters import check_hyperparameters, check_quantiles
 
 MAX_CODE = 4 << 20
 """Largest code file that a plan may name, in bytes."""
@@ -181,6 +181,8 @@ def _check_profile(plan: TrainingPlan, profile: AgentProfile) -> None:
     if wrong:
         problems = tuple(Problem("hyperparameters", text) for text in wrong)
         raise PlanInvalid(f"hyperparameters: {'; '.join(wrong)}", problems=problems)
+    if plan.quantiles and (wrong := check_quantiles(profile.name, plan.hyperparameters)):
+        raise PlanInvalid(f"quantiles: {'; '.join(wrong)}")
     if missing := profile.missing():
         raise PlanInvalid(
             f"the profile {profile.name!r} needs {', '.join(missing)}, not installed here",

@@ -66,6 +66,7 @@ def measure(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -
             positive=given.positive,
             decision_threshold=given.plan.decision_threshold,
             group_by=groups_of(given),
+            levels=given.plan.quantiles,
         )
     except EvaluationFailed as error:
         raise EvaluationFailed(str(error), cause="predictions", hint=error.hint) from error
@@ -73,7 +74,7 @@ def measure(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -
 
 def measure_apart(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -> Mapping[str, Sliced]:
     """What the plan asks for in slices of the rows, by column; for predictions that `measure` could read."""
-    answers = Answers(predictions, given.classes, given.plan.decision_threshold)
+    answers = Answers(predictions, given.classes, given.plan.decision_threshold, given.plan.quantiles)
     return measure_slices(
         answers, labels, given.slices, task=given.task, positive=given.positive, group_by=groups_of(given)
     )

@@ -36,7 +36,7 @@ def objective(
 ) -> Objective:
     """What ``profile`` is to learn about the column ``target``. Raises `PlanInvalid` when plan and data do not fit."""
     wanted = plan.evaluation.metric_thresholds if plan.evaluation is not None else ()
-    task = _task(profile, train, target, wanted)
+    task = _task(plan, profile, train, target, wanted)
     if task == "regression":
         _check_numbers(plan, profile, train, target)
         return Objective(task, None, _positive(plan, None, wanted))
@@ -50,9 +50,12 @@ def objective(
     return Objective(task, classes, positive)
 
 
-def _task(profile: AgentProfile, train: Dataset, target: str, wanted: Iterable[Threshold]) -> Task:
+def _task(plan: TrainingPlan, profile: AgentProfile, train: Dataset, target: str, wanted: Iterable[Threshold]) -> Task:
     measured = [metric for threshold in wanted if (metric := threshold.row).task is not None]
-    task: Task = profile.task or (measured[0].task if measured else None) or _task_of(train, target)
+    asked: Task | None = "regression" if plan.quantiles else measured[0].task if measured else None
+    task: Task = profile.task or asked or _task_of(train, target)
+    if plan.quantiles and task != "regression":
+        raise PlanInvalid(f"quantiles: {profile.name} learns {task}; only a regression answers quantiles")
     for metric in measured:
         if metric.task != task:
             raise PlanInvalid(

@@ -16,11 +16,12 @@ Task: TypeAlias = Literal["classification", "regression"]
 """What is predicted: one of a few classes, or a number."""
 
 Direction: TypeAlias = Literal["higher", "lower", "nearest"]
-"""Which way is better; ``nearest``: the nearer to `Metric.ideal`, on either side."""
+"""Which way is better; ``nearest``: the nearer to `Metric.ideal`, on either side; where that is None, to what the model
+itself promises."""
 
-Needs: TypeAlias = Literal["labels", "probabilities", "values", "evaluator"]
-"""What the predictor must give: a class per row (probabilities will do), a probability per class, or a number; for a
-metric that is not in the table, an evaluator of the plan's own."""
+Needs: TypeAlias = Literal["labels", "probabilities", "values", "quantiles", "evaluator"]
+"""What the predictor must give: a class per row (probabilities will do), a probability per class, a number (the median
+will do), or the quantiles of the plan; for a metric that is not in the table, an evaluator of the plan's own."""
 
 Interval: TypeAlias = Literal["score", "DeLong", "jackknife"]
 """How an interval is made: of a share of rows by the score test (Wilson 1927), of an area by DeLong, DeLong and
@@ -64,9 +65,14 @@ class Metric:
                 return None, number
             case "nearest":
                 raise ValueError(
-                    f"{self.name} is best at {self.ideal:g}, so a number alone is not a threshold: "
+                    f"{self.name} is best at {self.best}, so a number alone is not a threshold: "
                     "write {min: ..., max: ...}"
                 )
+
+    @property
+    def best(self) -> str:
+        """The best value of a metric whose direction is ``nearest``, in words."""
+        return "its nominal value" if self.ideal is None else f"{self.ideal:g}"
 
     @property
     def compared(self) -> bool:
@@ -90,6 +96,11 @@ def metric(name: str) -> Metric:
 def metrics_for(task: Task, *, binary: bool) -> tuple[Metric, ...]:
     """The metrics that can be computed for a task; ``binary``: its target has two classes."""
     return tuple(m for m in METRICS.values() if m.task == task and (binary or not m.binary_only))
+
+
+def metrics_of(task: Task, *, quantiles: bool) -> tuple[str, ...]:
+    """The names of the metrics that a model of a task is measured by; ``quantiles``: it answers quantiles."""
+    return tuple(m.name for m in METRICS.values() if m.task == task and (quantiles or m.needs != "quantiles"))
 
 
 _UNIT = (0.0, 1.0)
@@ -135,6 +146,17 @@ def _error(name: str, description: str, source: str) -> Metric:
     """A metric of how far predicted numbers are from the truth; less is better."""
     return Metric(name, "regression", "lower", _LOSS, "values", description, source)
 
+
+def _quantile(name: str, description: str, source: str) -> Metric:
+    """A metric of predicted quantiles; less is better."""
+    return Metric(name, "regression", "lower", _LOSS, "quantiles", description, source)
+
+
+PINBALL: Mapping[str, float] = MappingProxyType({f"pinball_{p}": p / 100 for p in (10, 50, 90, 5, 25, 75, 95)})
+"""The quantiles whose pinball loss has a name."""
+
+OF_ONE_NUMBER = ("pinball_10", "pinball_50", "pinball_90")
+"""Those that a model which answers one number is measured by too."""
 
 _AVERAGES = {
     "micro": "over all rows and classes together",
@@ -285,11 +307,55 @@ _TABLE = (
     ),
     *(
         _error(
-            f"pinball_{percent}",
-            f"mean pinball loss, the prediction taken as the {percent} % quantile",
-            f"sklearn.metrics.mean_pinball_loss(alpha={percent / 100})",
+            name,
+            f"mean pinball loss, the prediction taken as the {100 * level:g} % quantile",
+            f"sklearn.metrics.mean_pinball_loss(alpha={level:g})",
         )
-        for percent in (10, 50, 90)
+        for name, level in PINBALL.items()
+        if name in OF_ONE_NUMBER
+    ),
+    *(
+        _quantile(
+            name,
+            f"mean pinball loss of the {100 * level:g} % quantile",
+            f"sklearn.metrics.mean_pinball_loss(alpha={level:g})",
+        )
+        for name, level in PINBALL.items()
+        if name not in OF_ONE_NUMBER
+    ),
+    _quantile(
+        "pinball_mean",
+        "mean pinball loss over all quantiles of the plan",
+        "mean of sklearn.metrics.mean_pinball_loss",
+    ),
+    replace(
+        _quantile(
+            "interval_coverage",
+            "share of the labels inside of the interval between the outermost quantiles as far from the median; its "
+            "nominal value is the distance of their levels",
+            "Gneiting, Balabdaoui and Raftery 2007, Probabilistic forecasts, calibration and sharpness",
+        ),
+        direction="nearest",
+        range=_UNIT,
+        interval="score",
+    ),
+    replace(
+        _quantile("interval_width", "mean width of that interval, in the target's unit", "numpy.mean(upper - lower)"),
+        range=(-math.inf, math.inf),
+    ),
+    _quantile(
+        "interval_score",
+        "mean of its width and, for a label outside, 2 over (1 - nominal coverage) times the distance to it",
+        "Winkler 1972; Gneiting and Raftery 2007, Strictly proper scoring rules, equation 43",
+    ),
+    replace(
+        _quantile(
+            "quantile_crossing",
+            "share of the rows where a quantile lies under one of a lower level",
+            "numpy.mean(numpy.any(numpy.diff(quantiles) < 0))",
+        ),
+        range=_UNIT,
+        interval="score",
     ),
 )
 

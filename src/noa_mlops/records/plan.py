@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from noa_mlops.records.documents import Json, canonical, compact, sha256
 from noa_mlops.records.drift import DriftSettings
+from noa_mlops.records.levels import LEVELS_SCHEMA, lacking, level_faults
 from noa_mlops.records.names import PATTERN, name_problem
 from noa_mlops.records.own_metrics import EVALUATOR, evaluator_problem, own_name
 from noa_mlops.records.paths import PATH_SCHEMA, path_problem, relative_path_problem
@@ -227,6 +228,9 @@ class TrainingPlan:
     decision_threshold: Annotated[float, Rule(_share, {"minimum": 0, "maximum": 1})] = 0.5
     """Probability of the positive class from which a row is predicted positive."""
 
+    quantiles: Annotated[tuple[float, ...], Rule(level_faults, LEVELS_SCHEMA)] = ()
+    """Levels between 0 and 1 whose quantiles the model of a regression answers, instead of one number."""
+
     seed: Annotated[int, whole(0, 2**32 - 1)] = 0
     """Seed of every random choice of the trainer."""
 
@@ -248,6 +252,7 @@ class TrainingPlan:
             object.__setattr__(self, "evaluation", None)
         object.__setattr__(self, "hyperparameters", plain(self.hyperparameters))
         object.__setattr__(self, "decision_threshold", float(self.decision_threshold) + 0.0)
+        object.__setattr__(self, "quantiles", tuple(map(float, self.quantiles)))
         object.__setattr__(self, "code", tuple(self.code))
 
     @classmethod
@@ -283,6 +288,7 @@ class TrainingPlan:
             "evaluation": None if self.evaluation is None else self.evaluation.to_document() or None,
             "positive": self.positive,
             "decision_threshold": None if self.decision_threshold == 0.5 else self.decision_threshold,
+            "quantiles": list(self.quantiles) or None,
             "seed": self.seed or None,
             "resources": self.resources.to_document() or None,
             "code": list(self.code) or None,
@@ -304,6 +310,10 @@ class TrainingPlan:
         return sha256(canonical(self.to_document()))
 
     def _faults(self) -> Iterator[Fault]:
+        for threshold in self.evaluation.metric_thresholds if self.evaluation is not None else ():
+            if threshold.row.task == "regression" and (lack := lacking(threshold.metric, self.quantiles)):
+                named = ("evaluation", "metric_thresholds", threshold.metric)
+                yield Fault(f"{{}} {lack}", named, "name what it needs under 'quantiles'", of_key=True)
         if self.evaluation is None or self.evaluation.evaluator is None:
             return
         module = self.evaluation.evaluator.partition(":")[0]

@@ -299,7 +299,9 @@ def _metric_schema(metric: Metric) -> dict[str, Any]:
     }
     means = {"higher": "A bare number means at least.", "lower": "A bare number means at most."}
     bare = _limits(metric, 0.0) is not None
-    sides = "Write min and max." if metric.ideal is not None else "Write min where more is better, max where less is."
+    sides = (
+        "Write min and max." if metric.needs != "evaluator" else "Write min where more is better, max where less is."
+    )
     description = f"{metric.description.capitalize()}. {means[metric.direction] if bare else sides}"
     return {"description": description, "anyOf": [number, bounds] if bare else [bounds]}
 
@@ -323,8 +325,9 @@ def _row(name: str, minimum: float | None = None, maximum: float | None = None) 
 def _of_number(metric: Metric, number: float) -> Threshold:
     limits = _limits(metric, number)
     if limits is None:
-        inside = "is your own" if metric.ideal is None else f"is best at {metric.ideal:g}, inside its range"
-        suggestion = f"{metric.name} {inside}: write {_SIDES[metric.ideal is None]}"
+        own = metric.needs == "evaluator"
+        inside = "is your own" if own else f"is best at {metric.best}, inside its range"
+        suggestion = f"{metric.name} {inside}: write {_SIDES[own]}"
         raise FieldInvalid([Fault("must say which side it bounds", suggestion=suggestion)])
     FieldInvalid.raise_any([fault] if (fault := _range_fault(metric, number)) else [])
     return Threshold(metric.name, *limits)

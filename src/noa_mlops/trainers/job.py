@@ -66,6 +66,8 @@ class Job:
         """The plan's own evaluator, ``MODULE:FUNCTION``; None in the other steps."""
         self.columns: tuple[Column, ...] = tuple(Column(c["name"], c["type"]) for c in payload["columns"])
         """The columns of the training data, the target among them."""
+        self.quantiles: tuple[float, ...] = tuple(payload.get("quantiles") or ())
+        """The levels whose quantiles a regression answers, ascending; empty when it answers one number."""
 
     @classmethod
     def read(cls, path: Path | None = None) -> Job:
@@ -199,7 +201,7 @@ class Job:
     def write_predictions(self, values: Any) -> None:
         """Write ``values``, one per row of the data and in its order, as the answer of this prediction.
 
-        Regression: an array (n,) of finite numbers. Classification: an array (n, k) of probabilities in the order
+        Regression: an array (n,) of finite numbers, or (n, k) in the order of ``job.quantiles``. Classification: an array (n, k) of probabilities in the order
         of ``job.classes``, or (n,) values out of ``job.classes``. Also an Arrow table with such columns. Raises
         `JobInvalid` when the values have another shape, count or kind.
         """
@@ -207,7 +209,7 @@ class Job:
 
         if self.step != "predict":
             raise JobInvalid("job.write_predictions() belongs in predict(job), not in train(job)")
-        answer = as_predictions(values, self.classes if self.task == "classification" else None)
+        answer = as_predictions(values, self.classes if self.task == "classification" else None, self.quantiles)
         write_predictions(answer, self._table.num_rows, self.out)
 
 
