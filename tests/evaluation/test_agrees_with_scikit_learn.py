@@ -8,7 +8,7 @@ from scipy.special import expit
 from sklearn import metrics as reference
 from sklearn.linear_model import LogisticRegression
 
-from noa_mlops.evaluation import evaluate
+from noa_mlops.evaluation import Asked, evaluate
 from noa_mlops.records.metrics import METRICS, metrics_for, metrics_of
 
 AVERAGES = ("micro", "macro", "weighted")
@@ -139,7 +139,7 @@ def test_agrees_on_numbers(random):
         "pinball_90": reference.mean_pinball_loss(labels, predicted, alpha=0.9),
     }
     assert {name: estimate.value for name, estimate in report.metrics.items()} == pytest.approx(expected)
-    assert set(expected) == set(metrics_of("regression", quantiles=False))
+    assert set(expected) == set(metrics_of("regression"))
     assert "negative" in report.metrics["rmsle"].reason
 
 
@@ -156,7 +156,7 @@ def test_agrees_on_quantiles(random):
     given = np.sort(random.gamma(2, 3, (300, 7)), axis=1)
     given[:20, 3] -= 4  # some cross
     table = pa.table({f"q_{100 * level:g}": given[:, place] for place, level in enumerate(levels)})
-    report = evaluate(table, pa.array(labels), task="regression", levels=levels)
+    report = evaluate(table, pa.array(labels), task="regression", asked=Asked(levels))
     losses = [reference.mean_pinball_loss(labels, given[:, i], alpha=level) for i, level in enumerate(levels)]
     low, high = given[:, 0], given[:, -1]
     alpha = 0.1

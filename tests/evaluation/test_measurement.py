@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from noa_mlops.evaluation import evaluate
+from noa_mlops.evaluation import Asked, evaluate
 from noa_mlops.records.documents import canonical
 from noa_mlops.records.metrics import METRICS
 
@@ -33,8 +33,13 @@ def test_measures_every_metric_of_the_task_in_the_order_of_the_table():
     alone = [name for name in of_numbers if METRICS[name].needs == "values"]
     assert list(evaluate(pa.table({"prediction": [1.0]}), pa.array([1.0]), task="regression").metrics) == alone
     given = {"q_10": [0.0], "q_50": [1.0], "q_90": [2.0]}
-    report = evaluate(pa.table(given), pa.array([1.0]), task="regression", levels=(0.1, 0.5, 0.9))
-    assert list(report.metrics) == of_numbers
+    report = evaluate(pa.table(given), pa.array([1.0]), task="regression", asked=Asked((0.1, 0.5, 0.9)))
+    assert list(report.metrics) == [name for name in of_numbers if METRICS[name].needs in ("values", "quantiles")]
+    groups = pa.chunked_array([["a"]])
+    ranked = evaluate(
+        pa.table({"prediction": [1.0]}), pa.array([1.0]), task="regression", asked=Asked(ranks=True), group_by=groups
+    )
+    assert list(ranked.metrics) == [name for name in of_numbers if METRICS[name].needs in ("values", "groups")]
 
 
 @pytest.mark.parametrize(

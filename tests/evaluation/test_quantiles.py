@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from noa_mlops.errors import EvaluationFailed
-from noa_mlops.evaluation import Answers, compare, evaluate
+from noa_mlops.evaluation import Answers, Asked, compare, evaluate
 from noa_mlops.records.levels import columns, interval, lacking
 from noa_mlops.records.quantiles import normal_quantile
 from noa_mlops.records.spread import Moments, Proportion
@@ -18,7 +18,7 @@ def table(given, levels=THREE):
 
 
 def measured(labels, given, levels=THREE, **more):
-    return evaluate(table(given, levels), pa.array(labels), task="regression", levels=levels, **more).metrics
+    return evaluate(table(given, levels), pa.array(labels), task="regression", asked=Asked(levels), **more).metrics
 
 
 def test_gives_the_winkler_score_of_three_rows_as_by_hand():
@@ -49,7 +49,7 @@ def test_the_true_quantiles_hold_what_they_promise_and_score_best():
 def test_the_order_of_the_columns_does_not_matter_and_crossings_are_counted():
     given = np.array([[1.0, 2.0, 3.0], [1.0, 0.5, 3.0], [4.0, 4.0, 4.0]])
     shuffled = table(given).select(["q_90", "q_10", "q_50"])
-    report = evaluate(shuffled, pa.array([2.0, 2.0, 4.0]), task="regression", levels=THREE)
+    report = evaluate(shuffled, pa.array([2.0, 2.0, 4.0]), task="regression", asked=Asked(THREE))
     assert report.metrics["quantile_crossing"].value == 1 / 3
     assert report.metrics["interval_coverage"].value == 1.0
 
@@ -95,12 +95,12 @@ def test_names_levels_by_their_percent():
 )
 def test_refuses_predictions_that_are_no_quantiles(predictions, said):
     with pytest.raises(EvaluationFailed, match=said):
-        evaluate(predictions, pa.array([1.0]), task="regression", levels=THREE)
+        evaluate(predictions, pa.array([1.0]), task="regression", asked=Asked(THREE))
 
 
 def test_a_row_without_a_quantile_leaves_every_metric_without_a_value():
     predictions = pa.table({"q_10": [1.0, None], "q_50": [1.0, 2.0], "q_90": [3.0, 4.0]})
-    report = evaluate(predictions, pa.array([1.0, 2.0]), task="regression", levels=THREE)
+    report = evaluate(predictions, pa.array([1.0, 2.0]), task="regression", asked=Asked(THREE))
     assert report.missing_predictions == 1
     assert {estimate.value for estimate in report.metrics.values()} == {None}
 

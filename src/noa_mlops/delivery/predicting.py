@@ -25,7 +25,14 @@ from noa_mlops.datasets import conformed, write_rows
 from noa_mlops.delivery.rows import as_table, in_the_form_of
 from noa_mlops.delivery.source import Source
 from noa_mlops.errors import DatasetInvalid, LedgerConflict, NotFound, StepFailed
-from noa_mlops.evaluation import chosen_classes, evaluate, predicted_quantiles, predicted_values, read_predictions
+from noa_mlops.evaluation import (
+    Asked,
+    chosen_classes,
+    evaluate,
+    predicted_quantiles,
+    predicted_values,
+    read_predictions,
+)
 from noa_mlops.records.dataset import Column
 from noa_mlops.records.layout import agent_id, predictor_id
 from noa_mlops.records.plan import TrainingPlan
@@ -63,7 +70,7 @@ def measure(source: Source, features: pa.Table, labels: pa.ChunkedArray) -> Eval
         classes=contract["classes"],
         positive=contract["positive"],
         decision_threshold=contract["decision_threshold"],
-        levels=tuple(contract.get("quantiles", ())),
+        asked=Asked(tuple(contract.get("quantiles", ()))),
     )
 
 

@@ -16,12 +16,13 @@ from noa_mlops.evaluation.answers import (
     read_predictions,
 )
 from noa_mlops.evaluation.comparing import Answers, compare
-from noa_mlops.evaluation.measurement import evaluate, grouped
+from noa_mlops.evaluation.measurement import Asked, evaluate, grouped
 from noa_mlops.evaluation.own import OwnMetrics, check_own_metrics, improvements, measurable, read_own_metrics
 from noa_mlops.evaluation.slicing import SliceColumn, measure_slices
 
 __all__ = [
     "Answers",
+    "Asked",
     "OwnMetrics",
     "SliceColumn",
     "check_own_metrics",

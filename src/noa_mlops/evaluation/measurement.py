@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,22 @@ from noa_mlops.records.metrics import Task, metrics_of
 from noa_mlops.records.verdict import ClassLabel, Estimate, EvaluationReport
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a regression is asked for.
+
+    ``levels`` are the quantiles that it answers, one column ``q_..`` each, empty for one number. With ``ranks`` its numbers
+    order the rows of each group, so the ranking metrics are measured too.
+    """
+
+    levels: tuple[float, ...] = ()
+    ranks: bool = False
+
+
+NUMBERS = Asked()
+"""One number for each row."""
+
+
 def evaluate(
     predictions: pa.Table,
     labels: pa.ChunkedArray | pa.Array,
@@ -36,7 +53,7 @@ def evaluate(
     classes: Sequence[ClassLabel] | None = None,
     positive: ClassLabel | None = None,
     decision_threshold: float = 0.5,
-    levels: Sequence[float] = (),
+    asked: Asked = NUMBERS,
     group_by: pa.ChunkedArray | None = None,
 ) -> EvaluationReport:
     """Every metric of the task, from predictions and the withheld labels in the same row order.
@@ -46,7 +63,7 @@ def evaluate(
     probable class is predicted, the first of equals. Rows without a label (null or NaN) are left out and counted.
     A row without a prediction (null) leaves every metric without a value: a model that stays silent on
     the hard rows is not measured on the easy ones. A label that did not occur in training counts as an error.
-    ``levels`` are the quantiles that a regression answers, one column ``q_..`` each; empty for one that answers a number.
+    ``asked`` says what a regression answers when it is not one number for each row.
     ``group_by`` names the group of each row when rows are not independent: every spread is then that over groups.
 
     Raises `EvaluationFailed` naming what is wrong with the predictions, the labels or the class list.
@@ -58,7 +75,7 @@ def evaluate(
     if task == "classification":
         known = ClassList.of(classes, positive)
         return _classification(predictions, column, known, share(decision_threshold), groups)
-    return _regression(predictions, column, tuple(levels), groups)
+    return _regression(predictions, column, asked, groups)
 
 
 def classified(
@@ -78,9 +95,12 @@ def classified(
 
 
 def answered(
-    predictions: pa.Table, labels: pa.ChunkedArray, levels: Sequence[float] = ()
+    predictions: pa.Table, labels: pa.ChunkedArray, levels: Sequence[float] = (), queries: Groups | None = None
 ) -> Numbers | Quantiles | None:
-    """The rows with a label, answered by one model; None when there are none or a prediction is missing."""
+    """The rows with a label, answered by one model; None when there are none or a prediction is missing.
+
+    ``queries`` are those of the rows with a label, where the predictions rank the rows of each.
+    """
     if levels:
         check_quantile_columns(predictions, levels)
     else:
@@ -91,7 +111,7 @@ def answered(
         return None
     if levels:
         return Quantiles(truth, quantiles(predictions, levels)[rows], tuple(levels))
-    return Numbers(truth, numbers(predictions.column(PREDICTION), name="predictions")[rows])
+    return Numbers(truth, numbers(predictions.column(PREDICTION), name="predictions")[rows], queries)
 
 
 def _classification(
@@ -101,7 +121,7 @@ def _classification(
     subject = classified(predictions, labels, classes, decision_threshold)
     rows, silent = int(np.count_nonzero(~missing(labels))), missing_rows(predictions)
     unseen = _true_classes(labels.filter(pa.array(~missing(labels))), classes) >= len(classes.values)
-    wanted = metrics_of("classification", quantiles=False)
+    wanted = metrics_of("classification")
     return EvaluationReport(
         metrics=_metrics(wanted, subject, groups, rows, _silence(silent, predictions.num_rows)),
         rows=rows,
@@ -116,11 +136,11 @@ def _classification(
 
 
 def _regression(
-    predictions: pa.Table, labels: pa.ChunkedArray, levels: tuple[float, ...], groups: Groups | None
+    predictions: pa.Table, labels: pa.ChunkedArray, asked: Asked, groups: Groups | None
 ) -> EvaluationReport:
-    subject = answered(predictions, labels, levels)
+    subject = answered(predictions, labels, asked.levels, queries_of(groups, ranks=asked.ranks))
     rows, silent = int(np.count_nonzero(~missing(labels))), missing_rows(predictions)
-    wanted = metrics_of("regression", quantiles=bool(levels))
+    wanted = metrics_of("regression", quantiles=bool(asked.levels), ranks=asked.ranks)
     return EvaluationReport(
         metrics=_metrics(wanted, subject, groups, rows, _silence(silent, predictions.num_rows)),
         rows=rows,
@@ -145,6 +165,13 @@ def grouped(column: pa.ChunkedArray, labels: pa.ChunkedArray) -> Groups:
     """The group of each row that has a label, as a number from 0 on; rows without a group are one group together."""
     kept = column.filter(pa.array(~missing(labels))).combine_chunks()
     return np.asarray(pc.dictionary_encode(kept, null_encoding="encode").indices.to_numpy(), dtype=np.int64)
+
+
+def queries_of(groups: Groups | None, *, ranks: bool) -> Groups | None:
+    """The groups as queries when it is asked how their rows are ranked. Raises `EvaluationFailed` when there are none."""
+    if ranks and groups is None:
+        raise EvaluationFailed("a ranking is measured by groups of rows, and there are none")
+    return groups if ranks else None
 
 
 def _true_classes(labels: pa.ChunkedArray, classes: ClassList) -> Codes:

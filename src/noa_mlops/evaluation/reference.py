@@ -50,6 +50,11 @@ _RULES = """
   coverage the distance between them; `interval_coverage` is best there, so its threshold states both sides. A metric whose
   quantile the plan does not name is refused in a threshold, and has no value in the record. Without `quantiles` none of
   these is measured, but `pinball_10`, `pinball_50` and `pinball_90`, which take one number for the quantile.
+- A threshold on `ndcg`, `ndcg_at_10`, `mrr` or `map` asks for a ranking: the predictions of a regression order the rows of each group, the
+  column of `evaluation.group_by` (a query, a user, a day), and the label, 0 or more, says how relevant a row is. All four
+  are then measured, each the mean over the groups that have a relevant row, with intervals over groups. For equal predictions
+  `ndcg` is the mean over all orders, the others count the worst rank. The gain is the label itself; for an exponential gain
+  let the target be that.
 - What is missing here, [an evaluator of the plan's own](plans.md) measures: `own.NAME`.
 """
 

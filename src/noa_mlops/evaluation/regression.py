@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from noa_mlops.evaluation.predictions import Floats
 from noa_mlops.evaluation.undefined import Undefined
@@ -14,10 +15,14 @@ from noa_mlops.records.metrics import OF_ONE_NUMBER, PINBALL
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """True and predicted numbers, finite, one of each per row; at least one row."""
+    """True and predicted numbers, finite, one of each per row; at least one row.
+
+    ``queries`` numbers the query of each row where it is asked how the predictions rank the rows of each, else None.
+    """
 
     truth: Floats
     predicted: Floats
+    queries: npt.NDArray[np.int64] | None = None
 
     @property
     def misses(self) -> Floats:

@@ -10,7 +10,15 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from noa_mlops.evaluation import classification, label_influence, probability, quantile, regression, score_influence
+from noa_mlops.evaluation import (
+    classification,
+    label_influence,
+    probability,
+    quantile,
+    queries,
+    regression,
+    score_influence,
+)
 from noa_mlops.evaluation.classes import Codes
 from noa_mlops.evaluation.classification import Tally
 from noa_mlops.evaluation.influence import Influence, moments
@@ -78,7 +86,8 @@ def estimates(
 def taken(subject: Subject, rows: npt.NDArray[np.int64] | slice) -> Subject:
     """The subject with these rows only, in this order; a slice copies nothing."""
     if isinstance(subject, Numbers):
-        return Numbers(subject.truth[rows], subject.predicted[rows])
+        asked = subject.queries
+        return Numbers(subject.truth[rows], subject.predicted[rows], None if asked is None else asked[rows])
     if isinstance(subject, Quantiles):
         return Quantiles(subject.truth[rows], subject.predicted[rows], subject.levels)
     truth, forecast = subject.truth[rows], subject.forecast
@@ -113,6 +122,8 @@ def _of_numbers(numbers: Numbers) -> Iterator[tuple[str, Measure]]:
     for name, measure in regression.MEASURES.items():
         influence = score_influence.OF_NUMBERS.get(name)
         yield name, Measure(partial(measure, numbers), None if influence is None else partial(influence, numbers))
+    for name in queries.OF_QUERIES if numbers.queries is not None else ():
+        yield name, Measure(partial(queries.measure, name, numbers), partial(queries.influence, name, numbers))
 
 
 def _of_quantiles(given: Quantiles) -> Iterator[tuple[str, Measure]]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from noa_mlops.errors import ArtifactTampered
-from noa_mlops.evaluation import Answers, OwnMetrics, compare, evaluate
+from noa_mlops.evaluation import Answers, Asked, OwnMetrics, compare, evaluate
 from noa_mlops.evaluation import improvements as own_improvements
 from noa_mlops.files import open_beneath
 from noa_mlops.gate import thresholds
@@ -81,12 +81,14 @@ def compared(
         classes=theirs.classes,
         positive=given.positive,
         decision_threshold=theirs.decision_threshold,
-        levels=levels,
+        asked=Asked(levels, ranks=given.ranks),
         group_by=groups,
     )
     plan = given.plan
     ours = Answers(challenger.predictions, given.classes, plan.decision_threshold, plan.quantiles)
-    improvements = compare(ours, theirs, labels, task=given.task, positive=given.positive, group_by=groups)
+    improvements = compare(
+        ours, theirs, labels, task=given.task, positive=given.positive, ranks=given.ranks, group_by=groups
+    )
     metrics = dict(report.metrics)
     if challenger.own is not None and said.own is not None:
         metrics |= said.own.estimates()

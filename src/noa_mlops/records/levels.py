@@ -64,6 +64,8 @@ def lacking(metric: str, levels: Sequence[float]) -> str | None:
     row = METRICS[metric]
     if not levels:
         return "needs quantiles" if row.needs == "quantiles" else None
+    if row.needs == "groups":
+        return "needs one number for each row, not quantiles"
     names = columns(levels)
     if metric in PINBALL:
         return None if columns([PINBALL[metric]])[0] in names else f"needs the quantile {PINBALL[metric]:g}"

@@ -19,9 +19,10 @@ Direction: TypeAlias = Literal["higher", "lower", "nearest"]
 """Which way is better; ``nearest``: the nearer to `Metric.ideal`, on either side; where that is None, to what the model
 itself promises."""
 
-Needs: TypeAlias = Literal["labels", "probabilities", "values", "quantiles", "evaluator"]
+Needs: TypeAlias = Literal["labels", "probabilities", "values", "quantiles", "groups", "evaluator"]
 """What the predictor must give: a class per row (probabilities will do), a probability per class, a number (the median
-will do), or the quantiles of the plan; for a metric that is not in the table, an evaluator of the plan's own."""
+will do), or the quantiles of the plan; a number that orders the rows of each group, the data's ``group_by``; for a metric
+that is not in the table, an evaluator of the plan's own."""
 
 Interval: TypeAlias = Literal["score", "DeLong", "jackknife"]
 """How an interval is made: of a share of rows by the score test (Wilson 1927), of an area by DeLong, DeLong and
@@ -98,9 +99,10 @@ def metrics_for(task: Task, *, binary: bool) -> tuple[Metric, ...]:
     return tuple(m for m in METRICS.values() if m.task == task and (binary or not m.binary_only))
 
 
-def metrics_of(task: Task, *, quantiles: bool) -> tuple[str, ...]:
-    """The names of the metrics that a model of a task is measured by; ``quantiles``: it answers quantiles."""
-    return tuple(m.name for m in METRICS.values() if m.task == task and (quantiles or m.needs != "quantiles"))
+def metrics_of(task: Task, *, quantiles: bool = False, ranks: bool = False) -> tuple[str, ...]:
+    """The names of the metrics that a model is measured by; ``quantiles``: it answers quantiles; ``ranks``: groups of rows."""
+    left_out = {"groups" if not ranks else "", "quantiles" if not quantiles else ""}
+    return tuple(m.name for m in METRICS.values() if m.task == task and m.needs not in left_out)
 
 
 _UNIT = (0.0, 1.0)
@@ -150,6 +152,11 @@ def _error(name: str, description: str, source: str) -> Metric:
 def _quantile(name: str, description: str, source: str) -> Metric:
     """A metric of predicted quantiles; less is better."""
     return Metric(name, "regression", "lower", _LOSS, "quantiles", description, source)
+
+
+def _ranking(name: str, description: str, source: str) -> Metric:
+    """A metric of how numbers order the rows of each group; more is better."""
+    return Metric(name, "regression", "higher", _UNIT, "groups", description, source)
 
 
 PINBALL: Mapping[str, float] = MappingProxyType({f"pinball_{p}": p / 100 for p in (10, 50, 90, 5, 25, 75, 95)})
@@ -356,6 +363,23 @@ _TABLE = (
         ),
         range=_UNIT,
         interval="score",
+    ),
+    _ranking(
+        "ndcg",
+        "mean over the groups of the discounted cumulative gain over the greatest there could be; the label is the gain, "
+        "the discount log2(rank + 1)",
+        "sklearn.metrics.ndcg_score",
+    ),
+    _ranking("ndcg_at_10", "the same down to rank 10", "sklearn.metrics.ndcg_score(k=10)"),
+    _ranking(
+        "mrr",
+        "mean over the groups of one over the rank of the first relevant row, a label above 0",
+        "Voorhees 1999, The TREC-8 question answering track report",
+    ),
+    _ranking(
+        "map",
+        "mean over the groups of average precision: over its relevant rows, the share of relevant ones down to each",
+        "sklearn.metrics.label_ranking_average_precision_score",
     ),
 )
 
