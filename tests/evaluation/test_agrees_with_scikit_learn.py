@@ -3,11 +3,13 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.optimize import brentq
+from scipy.special import expit
 from sklearn import metrics as reference
 from sklearn.linear_model import LogisticRegression
 
-from noa_mlops.evaluation import evaluate
-from noa_mlops.records.metrics import METRICS, metrics_for
+from noa_mlops.evaluation import Asked, evaluate
+from noa_mlops.records.metrics import METRICS, metrics_for, metrics_of
 
 AVERAGES = ("micro", "macro", "weighted")
 PARTS = {
@@ -22,6 +24,7 @@ def of_classes(labels, predicted):
         "accuracy": reference.accuracy_score(labels, predicted),
         "balanced_accuracy": reference.balanced_accuracy_score(labels, predicted),
         "mcc": reference.matthews_corrcoef(labels, predicted),
+        "cohen_kappa": reference.cohen_kappa_score(labels, predicted),
     }
     for name, part in PARTS.items():
         for average in AVERAGES:
@@ -68,6 +71,8 @@ def test_agrees_on_two_classes(random, decision_threshold):
     expected = of_classes(labels, predicted) | {
         "precision": reference.precision_score(labels, predicted),
         "recall": reference.recall_score(labels, predicted),
+        "specificity": reference.recall_score(labels, predicted, pos_label=0),
+        "npv": reference.precision_score(labels, predicted, pos_label=0),
         "f1": reference.f1_score(labels, predicted),
         "roc_auc": reference.roc_auc_score(labels, given),
         "roc_auc_ovr": reference.roc_auc_score(labels, given),
@@ -81,6 +86,9 @@ def test_agrees_on_two_classes(random, decision_threshold):
         "log_loss": reference.log_loss(labels, probabilities),
         "brier": reference.brier_score_loss(labels, given),
         "calibration_slope": fit.coef_[0, 0],
+        "calibration_intercept": brentq(
+            lambda moved: expit(scores + moved).mean() - labels.mean(), -50, 50, xtol=1e-12
+        ),
         "ece": report.metrics["ece"].value,
     }
     assert values(report) == pytest.approx(expected, rel=1e-6)
@@ -120,6 +128,8 @@ def test_agrees_on_numbers(random):
     expected = {
         "mae": reference.mean_absolute_error(labels, predicted),
         "rmse": reference.root_mean_squared_error(labels, predicted),
+        "mean_error": np.mean(predicted - labels),
+        "rmsle": None,
         "median_ae": reference.median_absolute_error(labels, predicted),
         "mape": reference.mean_absolute_percentage_error(labels, predicted),
         "r2": reference.r2_score(labels, predicted),
@@ -128,8 +138,49 @@ def test_agrees_on_numbers(random):
         "pinball_50": reference.mean_pinball_loss(labels, predicted, alpha=0.5),
         "pinball_90": reference.mean_pinball_loss(labels, predicted, alpha=0.9),
     }
-    assert values(report) == pytest.approx(expected)
-    assert set(expected) == {metric.name for metric in metrics_for("regression", binary=False)}
+    assert {name: estimate.value for name, estimate in report.metrics.items()} == pytest.approx(expected)
+    assert set(expected) == set(metrics_of("regression"))
+    assert "negative" in report.metrics["rmsle"].reason
+
+
+def test_agrees_on_the_logarithms_of_numbers_from_0_on(random):
+    labels, predicted = random.exponential(3, 300), random.exponential(3, 300)
+    labels[0] = predicted[1] = 0.0
+    report = evaluate(pa.table({"prediction": predicted}), pa.array(labels), task="regression")
+    assert report.metrics["rmsle"].value == pytest.approx(reference.root_mean_squared_log_error(labels, predicted))
+
+
+def test_agrees_on_quantiles(random):
+    levels = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+    labels = random.gamma(2, 3, 300)
+    given = np.sort(random.gamma(2, 3, (300, 7)), axis=1)
+    given[:20, 3] -= 4  # some cross
+    table = pa.table({f"q_{100 * level:g}": given[:, place] for place, level in enumerate(levels)})
+    report = evaluate(table, pa.array(labels), task="regression", asked=Asked(levels))
+    losses = [reference.mean_pinball_loss(labels, given[:, i], alpha=level) for i, level in enumerate(levels)]
+    low, high = given[:, 0], given[:, -1]
+    alpha = 0.1
+    outside = (low - labels) * (labels < low) + (labels - high) * (labels > high)
+    expected = {
+        **{f"pinball_{100 * level:g}": loss for level, loss in zip(levels, losses, strict=True)},
+        "pinball_mean": np.mean(losses),
+        "interval_coverage": np.mean((labels >= low) & (labels <= high)),
+        "interval_width": np.mean(high - low),
+        "interval_score": np.mean(high - low + 2 / alpha * outside),
+        "quantile_crossing": np.mean(np.diff(given).min(axis=1) < 0),
+        "mae": reference.mean_absolute_error(labels, given[:, 3]),
+        "rmse": reference.root_mean_squared_error(labels, given[:, 3]),
+        "rmsle": report.metrics["rmsle"].value,
+        "mape": reference.mean_absolute_percentage_error(labels, given[:, 3]),
+        "median_ae": reference.median_absolute_error(labels, given[:, 3]),
+        "mean_error": np.mean(given[:, 3] - labels),
+        "r2": reference.r2_score(labels, given[:, 3]),
+        "max_error": reference.max_error(labels, given[:, 3]),
+    }
+    assert {name: estimate.value for name, estimate in report.metrics.items()} == pytest.approx(expected)
+    assert set(expected) == set(metrics_of("regression", quantiles=True))
+    # the interval score is the sum of the pinball losses of both ends, scaled (Gneiting and Raftery 2007)
+    assert expected["interval_score"] == pytest.approx(2 / alpha * (losses[0] + losses[-1]))
 
 
 def test_stays_within_the_range_of_every_metric(random):

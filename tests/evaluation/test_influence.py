@@ -7,7 +7,8 @@ import pytest
 from noa_mlops.evaluation import Answers, compare, evaluate
 from noa_mlops.evaluation.influence import moments
 from noa_mlops.evaluation.score_influence import area
-from noa_mlops.records.spread import PairedProportion, Proportion
+from noa_mlops.records.metrics import METRICS
+from noa_mlops.records.spread import Moments, PairedProportion, Proportion
 
 RNG = np.random.default_rng(20261122)
 
@@ -47,7 +48,7 @@ def test_standard_errors_of_classifications_are_those_of_the_jackknife(classes):
 
 
 def test_standard_errors_of_regressions_are_those_of_the_jackknife():
-    truth = RNG.normal(5, 1, 90)
+    truth = RNG.normal(15, 1, 90)
     guessed = truth + RNG.standard_t(5, 90)
 
     def metrics(rows):
@@ -55,10 +56,65 @@ def test_standard_errors_of_regressions_are_those_of_the_jackknife():
 
     every = np.arange(90)
     whole, left_out = metrics(every), [metrics(np.delete(every, row)) for row in range(90)]
-    for name in ("mae", "rmse", "mape", "r2", "pinball_10", "pinball_50", "pinball_90"):
+    for name in ("mae", "rmse", "rmsle", "mape", "mean_error", "r2", "pinball_10", "pinball_50", "pinball_90"):
         error = jackknife([one[name].value for one in left_out])
         assert whole[name].spread.standard_error() == pytest.approx(error, rel=0.05), name
     assert whole["max_error"].spread is None
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_every_interval_is_made_as_the_table_says(classes):
+    truth, given = forecasts(400, classes)
+    numbers = pa.table({"prediction": RNG.exponential(1, 400)})
+    of_numbers = evaluate(numbers, pa.array(RNG.exponential(1, 400)), task="regression").metrics
+    for name, estimate in {**measured(truth, given), **of_numbers}.items():
+        wanted = {"score": Proportion, None: type(None)}.get(METRICS[name].interval, Moments)
+        assert estimate.value is None or isinstance(estimate.spread, wanted), name
+
+
+def test_bounds_of_one_model_miss_the_truth_about_as_often_as_they_say():
+    """A population that is known: its metrics over very many rows are the truth, 5 % may miss it on each side."""
+    rng, trials, rows = np.random.default_rng(11), 200, 400
+    names = ("specificity", "npv", "cohen_kappa", "calibration_slope", "calibration_intercept")
+
+    def draw(rows):
+        truth = (rng.random(rows) < 0.3).astype(int)
+        odds = 0.8 * (rng.normal(size=rows) + 1.5 * truth - 1.2) + 0.3
+        given = 1 / (1 + np.exp(-odds))
+        return truth, np.column_stack([1 - given, given])
+
+    known = measured(*draw(400_000))
+    missed = dict.fromkeys(names, 0)
+    for _ in range(trials):
+        found = measured(*draw(rows))
+        for name in names:
+            lower, upper = found[name].bounds(0.05)
+            missed[name] += not lower <= known[name].value <= upper
+    for name, misses in missed.items():
+        assert 0.03 <= misses / trials <= 0.10 + 3 * np.sqrt(0.1 * 0.9 / trials), name
+
+
+def test_bounds_of_a_regression_miss_the_truth_about_as_often_as_they_say():
+    rng, trials, rows = np.random.default_rng(12), 200, 300
+    names = ("mean_error", "rmsle")
+
+    def metrics(rows):
+        truth = rng.gamma(2, 3, rows)
+        return evaluate(
+            pa.table({"prediction": truth * np.exp(0.4 * rng.normal(size=rows)) + 0.2}),
+            pa.array(truth),
+            task="regression",
+        ).metrics
+
+    known = metrics(400_000)
+    missed = dict.fromkeys(names, 0)
+    for _ in range(trials):
+        found = metrics(rows)
+        for name in names:
+            lower, upper = found[name].bounds(0.05)
+            missed[name] += not lower <= known[name].value <= upper
+    for name, misses in missed.items():
+        assert 0.03 <= misses / trials <= 0.10 + 3 * np.sqrt(0.1 * 0.9 / trials), name
 
 
 def delong(truth, given):
@@ -119,6 +175,7 @@ def test_an_improvement_is_positive_whichever_way_the_metric_goes():
         assert found[name].bounds(0.05)[0] > 0, name
     assert isinstance(found["accuracy"].spread, PairedProportion)
     assert found["recall"].spread.of == int((truth == 1).sum())
+    assert found["specificity"].spread.of == int((truth == 0).sum())
 
 
 def test_a_slope_improves_by_coming_nearer_to_one_from_either_side():

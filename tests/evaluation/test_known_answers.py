@@ -43,6 +43,22 @@ def test_counts_a_confusion_of_six_rows_as_by_hand():
     assert {name: metrics[name].value for name in expected} == pytest.approx(expected, abs=1e-15)
 
 
+def test_gives_the_documented_agreement_beyond_chance():
+    labels = ["negative", "positive", "negative", "neutral", "positive"]
+    predicted = pa.table({"prediction": ["negative", "positive", "negative", "neutral", "negative"]})
+    classes = ["negative", "neutral", "positive"]
+    report = evaluate(predicted, pa.array(labels), task="classification", classes=classes)
+    assert report.metrics["cohen_kappa"].value == 0.6875
+
+
+def test_finds_the_constant_that_was_taken_off_every_logit():
+    odds = np.linspace(-3, 3, 61)
+    rows = np.repeat(odds, 1000)
+    true = np.concatenate([np.arange(1000) < 1000 / (1 + np.exp(-(one + 0.7))) for one in odds])
+    found = binary(true.astype(int), 1 / (1 + np.exp(-rows)))["calibration_intercept"]
+    assert found.value == pytest.approx(0.7, abs=0.005)
+
+
 @pytest.mark.parametrize("hits", range(101))
 def test_gives_a_share_of_rows_to_the_last_bit(hits):
     labels = [1] * 100

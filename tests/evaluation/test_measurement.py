@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from noa_mlops.evaluation import evaluate
+from noa_mlops.evaluation import Asked, evaluate
 from noa_mlops.records.documents import canonical
 from noa_mlops.records.metrics import METRICS
 
@@ -29,9 +29,17 @@ def test_measures_every_metric_of_the_task_in_the_order_of_the_table():
     names = [name for name, metric in METRICS.items() if metric.task == "classification"]
     assert list(classify(pa.array([0, 1, 0, 1, 0])).metrics) == names
     assert list(classify(pa.array([0, 1, 0, 1, 0]), {"prediction": [0, 1, 1, 1, 0]}).metrics) == names
-    assert list(evaluate(pa.table({"prediction": [1.0]}), pa.array([1.0]), task="regression").metrics) == [
-        name for name, metric in METRICS.items() if metric.task == "regression"
-    ]
+    of_numbers = [name for name, metric in METRICS.items() if metric.task == "regression"]
+    alone = [name for name in of_numbers if METRICS[name].needs == "values"]
+    assert list(evaluate(pa.table({"prediction": [1.0]}), pa.array([1.0]), task="regression").metrics) == alone
+    given = {"q_10": [0.0], "q_50": [1.0], "q_90": [2.0]}
+    report = evaluate(pa.table(given), pa.array([1.0]), task="regression", asked=Asked((0.1, 0.5, 0.9)))
+    assert list(report.metrics) == [name for name in of_numbers if METRICS[name].needs in ("values", "quantiles")]
+    groups = pa.chunked_array([["a"]])
+    ranked = evaluate(
+        pa.table({"prediction": [1.0]}), pa.array([1.0]), task="regression", asked=Asked(ranks=True), group_by=groups
+    )
+    assert list(ranked.metrics) == [name for name in of_numbers if METRICS[name].needs in ("values", "groups")]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +184,8 @@ def test_gives_a_reason_instead_of_a_metric_that_one_class_cannot_define(label):
     report = classify(pa.array([label] * 5))
     undefined = {name for name, estimate in report.metrics.items() if estimate.value is None}
     always = {"balanced_accuracy", "mcc", "roc_auc", "roc_auc_ovr", "average_precision", "average_precision_macro"}
-    assert undefined == always | {"calibration_slope"} | ({"recall"} if label == 0 else set())
+    always |= {"cohen_kappa", "calibration_slope", "calibration_intercept"}
+    assert undefined == always | {"recall" if label == 0 else "specificity"}
     which = "no label is" if label == 0 else "all labels are"
     assert report.metrics["roc_auc"].reason == f"{which} of the positive class"
     assert value(report, "accuracy") == (0.4 if label == 0 else 0.6)

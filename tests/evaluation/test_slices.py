@@ -10,7 +10,7 @@ from noa_mlops.records.spread import Moments
 
 SEASONS = ["dry", "wet", None]
 OF_CLASSES = tuple(name for name, metric in METRICS.items() if metric.task == "classification")
-OF_NUMBERS = tuple(name for name, metric in METRICS.items() if metric.task == "regression")
+OF_NUMBERS = tuple(name for name, metric in METRICS.items() if metric.needs == "values")
 
 
 def drawn(rows=3000, seed=1):

@@ -86,6 +86,16 @@ def test_two_percent_of_nothing_is_no_rule():
     assert "not defined" in verdict.violations[0].reason
 
 
+@pytest.mark.parametrize(
+    ("rule", "outcome"), [(None, "pass"), (VersusChampion("max_drop", 0.1), "fail"), (VersusChampion("none"), "pass")]
+)
+def test_a_bias_is_compared_only_where_the_plan_says_what_it_may_lose(rule, outcome):
+    threshold = Threshold("mean_error", -1, 1, versus_champion=rule)
+    worse = beside(-0.5, 0.01, "mean_error", 0.01)
+    assert judge([threshold], {"mean_error": Estimate(0.51, 1000)}, worse).outcome == outcome
+    assert compares([threshold]) == (outcome == "fail")
+
+
 @pytest.mark.parametrize(("improvement", "outcome"), [(0.02, "pass"), (0.005, "inconclusive"), (-0.02, "fail")])
 def test_a_gain_that_is_asked_for_must_be_shown(improvement, outcome):
     threshold = Threshold("roc_auc", 0.5, versus_champion=VersusChampion("min_gain", 0.0))

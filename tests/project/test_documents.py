@@ -14,7 +14,6 @@ from noa_mlops import errors
 from noa_mlops.ledger import Draft, KeyStore, Ledger
 from noa_mlops.records.dataset import DatasetDefinition
 from noa_mlops.records.layout import Layout
-from noa_mlops.records.metrics import METRICS
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.reading import read_document
 
@@ -78,15 +77,6 @@ def test_every_promise_names_tests_that_are_there(document):
     named = [name for line in rows if line.startswith("|") for name in re.findall(r"`([a-z_]+/[a-z_]+\.py)`", line)]
     assert len(named) > 20
     assert [name for name in named if not ROOT.joinpath("tests", name).is_file()] == []
-
-
-def test_the_table_of_metrics_is_the_one_that_judges():
-    listed = {cells[0].strip("`"): cells[2:] for cells in rows("docs/plans.md", "Metrics")}
-    better = {"higher": "more", "lower": "less"}
-    assert listed == {
-        metric.name: [better.get(metric.direction) or f"near {metric.ideal:g}", metric.description]
-        for metric in METRICS.values()
-    }
 
 
 def test_every_exit_status_of_an_error_is_in_the_readme():

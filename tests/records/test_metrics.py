@@ -19,9 +19,11 @@ def test_keeps_every_metric_under_its_own_name():
 @pytest.mark.parametrize(
     ("names", "direction"),
     [
-        ("accuracy balanced_accuracy precision recall f1 f1_macro mcc roc_auc average_precision r2", "higher"),
-        ("log_loss brier ece mae rmse median_ae mape max_error pinball_10 pinball_50 pinball_90", "lower"),
-        ("calibration_slope", "nearest"),
+        ("accuracy balanced_accuracy precision recall specificity npv f1 f1_macro mcc cohen_kappa r2", "higher"),
+        ("roc_auc average_precision ndcg ndcg_at_10 mrr map", "higher"),
+        ("log_loss brier ece mae rmse rmsle median_ae mape max_error pinball_10 pinball_50 pinball_90", "lower"),
+        ("pinball_5 pinball_mean interval_width interval_score quantile_crossing", "lower"),
+        ("calibration_slope calibration_intercept mean_error interval_coverage", "nearest"),
     ],
 )
 def test_states_which_way_is_better(names, direction):
@@ -30,7 +32,7 @@ def test_states_which_way_is_better(names, direction):
 
 def test_has_an_ideal_inside_the_range_only_where_nearer_is_better():
     for row in METRICS.values():
-        assert (row.ideal is not None) == (row.direction == "nearest"), row.name
+        assert (row.ideal is not None) == (row.direction == "nearest" and row.name != "interval_coverage"), row.name
         assert row.range[0] < row.range[1]
 
 
@@ -52,6 +54,8 @@ def test_reads_a_bare_number_by_the_direction():
 def test_refuses_a_bare_number_where_the_best_value_lies_inside_the_range():
     with pytest.raises(ValueError, match=r"best at 1, .* write \{min: \.\.\., max: \.\.\.\}"):
         metric("calibration_slope").limits(1.0)
+    with pytest.raises(ValueError, match="best at its nominal value"):
+        metric("interval_coverage").limits(0.9)
 
 
 @pytest.mark.parametrize(
@@ -82,12 +86,15 @@ def test_lists_the_metrics_of_a_task():
     assert {row.name for row in two} - {row.name for row in more} == {
         "precision",
         "recall",
+        "specificity",
+        "npv",
         "f1",
         "roc_auc",
         "average_precision",
         "calibration_slope",
+        "calibration_intercept",
     }
     assert set(more) < set(two)
     assert {row.name for row in metrics_for("regression", binary=False)} == {
-        row.name for row in METRICS.values() if row.needs == "values"
+        row.name for row in METRICS.values() if row.needs in ("values", "quantiles", "groups")
     }

@@ -7,6 +7,7 @@ import hashlib
 import json
 import pickle
 import re
+from functools import partial
 
 import pytest
 
@@ -283,6 +284,31 @@ GATES = [
         EvaluationPlan,
         {"dataset_path": "d", "metric_thresholds": {"r2": 0.1}},
         "metric_thresholds must be a tuple of Threshold; write (Threshold.of('roc_auc', 0.8),)",
+    ),
+    (
+        EvaluationPlan,
+        {"dataset_path": "d", "metric_thresholds": (Threshold("own.cost", maximum=1),)},
+        "'metric_thresholds[\"own.cost\"]' needs an evaluator; add 'evaluator: MODULE:FUNCTION'",
+    ),
+    (
+        EvaluationPlan,
+        {"evaluator": "m:f"},
+        "evaluator needs data to measure on; add 'dataset_path' or a 'split'",
+    ),
+    (
+        EvaluationPlan,
+        {"dataset_path": "d", "evaluator": "os.system"},
+        "evaluator must be MODULE:FUNCTION, such as 'my_metrics:evaluate', got \"os.system\"",
+    ),
+    (
+        partial(TrainingPlan, "a", "b", "c"),
+        {"code": ("n.py",), "evaluation": EvaluationPlan("d", evaluator="m:f")},
+        "evaluation.evaluator must name a file under code; m.py is not there; add 'code: [m.py]'",
+    ),
+    (
+        partial(TrainingPlan, "a", "b", "c"),
+        {"code": ("m.py", "lib/m.py"), "evaluation": EvaluationPlan("d", evaluator="m:f")},
+        "evaluation.evaluator must name one file under code; there are m.py and lib/m.py",
     ),
     (Resources, {"gpus": 1}, "gpus must be 0, got 1; GPUs are not available in this version"),
     (Resources, {"memory": 1}, "memory must be from 64MiB to 1024TiB, got 1"),

@@ -41,6 +41,18 @@ GOOD = [
     {"evaluation": {"split": {"share": "12.5 %", "seed": 7}}},
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"calibration_slope": {"min": 0.5, "max": 2}}}},
     {"evaluation": {"dataset_path": "d", "key": "id", "group_by": "station", "metric_thresholds": {"recall": SLICED}}},
+    {
+        "quantiles": [0.1, 0.5, 0.9],
+        "evaluation": {"dataset_path": "d", "metric_thresholds": {"interval_score": 3, "pinball_10": 1}},
+    },
+    {
+        "code": ["src/money.py"],
+        "evaluation": {
+            "dataset_path": "d",
+            "evaluator": "money:evaluate",
+            "metric_thresholds": {"own.cost": {"max": 2, "confidence": 0.9}, "r2": 0.5},
+        },
+    },
 ]
 BAD = [
     {"lifecycle_id": "../x"},
@@ -74,6 +86,18 @@ BAD = [
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"recall": SLICED | {"min_rows": 0}}}},
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"recall": SLICED | {"on_small_slice": "fail"}}}},
     {"evaluation": {"dataset_path": "d", "metric_thresholds": {"recall": SLICED | {"fairness": {"by": "sex"}}}}},
+    {"quantiles": [0.1, 1.5]},
+    {"quantiles": "0.1"},
+    {"code": ["m.py"], "evaluation": {"dataset_path": "d", "evaluator": "m.py"}},
+    {"code": ["m.py"], "evaluation": {"dataset_path": "d", "evaluator": "a/m:f"}},
+    {
+        "code": ["m.py"],
+        "evaluation": {"dataset_path": "d", "evaluator": "m:f", "metric_thresholds": {"own.cost": 3}},
+    },
+    {
+        "code": ["m.py"],
+        "evaluation": {"dataset_path": "d", "evaluator": "m:f", "metric_thresholds": {"own.Cost": {"max": 3}}},
+    },
 ]
 
 

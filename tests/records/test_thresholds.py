@@ -199,6 +199,19 @@ def test_is_written_as_people_read_it(threshold, text, document):
                 "write {min: ..., max: ...}"
             ),
         ),
+        (
+            {"own.cost": 3},
+            (
+                '["own.cost"] must say which side it bounds; own.cost is your own: '
+                "write {min: ...} where more is better, {max: ...} where less is"
+            ),
+        ),
+        (
+            {"own.cost": {"min": 1, "max": 3}},
+            '["own.cost"].versus_champion must be none: two bounds do not say which way own.cost is better',
+        ),
+        ({"own.": {"max": 3}}, "'[\"own.\"]' must be 1 to 48 of a-z, 0-9, '_', '-', starting with a letter or digit"),
+        ({"own.mae": {"max": 3}}, "'[\"own.mae\"]' is the name of a metric that is measured anyway"),
         (["roc_auc"], "must be a mapping, got a list"),
         ({"roc_auc": 0.8, "rmse": 1}, "'rmse' is a metric of regression, while roc_auc is one of classification"),
     ],
@@ -231,6 +244,22 @@ def test_names_every_fault_at_once():
 def test_refuses_the_same_in_python(fields):
     with pytest.raises(PlanInvalid):
         Threshold(**fields)
+
+
+@pytest.mark.parametrize(
+    ("written", "direction"), [({"min": 3}, "higher"), ({"max": 3}, "lower"), ({"max": 3, "confidence": 0.9}, "lower")]
+)
+def test_learns_which_way_a_metric_of_the_plans_own_is_better_from_its_side(written, direction):
+    (threshold,) = read_thresholds({"own.cost": written})
+    assert (threshold.row.direction, threshold.row.task, threshold.compares) == (direction, None, True)
+    assert threshold.to_document() == written
+    with pytest.raises(PlanInvalid):
+        Threshold.of("own.cost", 3)
+
+
+def test_goes_with_metrics_of_either_task_when_it_is_the_plans_own():
+    for ours in ({"roc_auc": 0.8}, {"rmse": 3}):
+        assert len(read_thresholds({"own.a": {"min": 1}, **ours, "own.b": {"max": 1}})) == 3
 
 
 @pytest.mark.parametrize("bound", [math.nan, math.inf, True, "0.8", None, 80])

@@ -13,7 +13,7 @@ from noa_mlops.agents.factory import Agent, AgentFactory
 from noa_mlops.agents.jobs import IsolationFacts, Job, Limits, Outcome, Rung
 from noa_mlops.agents.keeping import Kept, freeze_output, keep_output
 from noa_mlops.agents.output import scan_output
-from noa_mlops.agents.payload import Work, prediction_payload, training_payload
+from noa_mlops.agents.payload import Work, evaluation_payload, prediction_payload, training_payload
 from noa_mlops.agents.profiles import AgentProfile, Hyperparameter
 from noa_mlops.agents.runtime import RuntimeManager, best_isolation, isolation_for
 from noa_mlops.agents.workspace import Workspace, is_owned
@@ -34,6 +34,7 @@ __all__ = [
     "Workspace",
     "best_isolation",
     "ending",
+    "evaluation_payload",
     "freeze_output",
     "is_owned",
     "isolation_for",

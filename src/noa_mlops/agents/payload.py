@@ -36,6 +36,8 @@ class Work:
     code: Sequence[str]
     seed: int
     limits: Limits
+    quantiles: Sequence[float] = ()
+    """The levels that a regression answers; empty for one number."""
     search: Mapping[str, Json] | None = None
     """Trials to make before training: metric, higher_is_better, trials, and how many last rows are to compare on."""
 
@@ -58,6 +60,7 @@ class Work:
             code=[file.path for file in manifest.code],
             seed=manifest.seed,
             limits=limits,
+            quantiles=contract.get("quantiles", ()),
         )
 
     @property
@@ -81,6 +84,13 @@ def prediction_payload(work: Work, agent_id: str, *, model: Path, code: Path) ->
     return _payload(work, agent_id, step="predict", part="features", folders={"code": str(code), "model": str(model)})
 
 
+def evaluation_payload(work: Work, agent_id: str, evaluator: str) -> dict[str, Any]:
+    """The payload of a plan's own evaluator, ``MODULE:FUNCTION``: labelled rows, the predictions for them, the code."""
+    payload = _payload(work, agent_id, step="evaluate", part="rows", folders={"code": "code"})
+    data = {"rows": "data/rows.parquet", "predictions": "data/predictions.parquet"}
+    return {**payload, "data": data, "data_format": "parquet", "evaluator": evaluator}
+
+
 def _payload(work: Work, agent_id: str, *, step: str, part: str, folders: Mapping[str, str]) -> dict[str, Any]:
     limits = work.limits
     return {
@@ -95,6 +105,7 @@ def _payload(work: Work, agent_id: str, *, step: str, part: str, folders: Mappin
         "target": work.target,
         "classes": list(work.classes) if work.classes is not None else None,
         "positive": work.positive,
+        **({"quantiles": list(work.quantiles)} if work.quantiles else {}),
         "data": {part: work.data(part)},
         "data_format": work.data_format,
         "columns": [{"name": column.name, "type": column.type} for column in work.columns],

@@ -167,7 +167,8 @@ def _told(entry: LedgerEntry) -> Mapping[str, Any]:
         case "EvaluationLogged":
             told = ("task", "metrics", "not_computed", "rows", "missing_predictions", "missing_labels", "unseen_labels")
             measured = {name: predicate[name] for name in (*told, "dataset", "positive", RUN)}
-            return {"evaluation": measured | {name: predicate.get(name) for name in ("overlap", "slices", "group_by")}}
+            more = ("overlap", "slices", "group_by", "evaluator")
+            return {"evaluation": measured | {name: predicate.get(name) for name in more}}
         case "EvaluationFailed":
             return {"failure": _failure(predicate)}
         case "PromotionReady":

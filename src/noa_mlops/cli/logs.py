@@ -9,7 +9,7 @@ import click
 from noa_mlops.cli import options, output
 from noa_mlops.errors import NotFound
 from noa_mlops.files import open_beneath
-from noa_mlops.records.layout import Layout, agent_id, predictor_id
+from noa_mlops.records.layout import Layout, agent_id, evaluator_id, predictor_id
 
 FILES = ("controller.log", "stdout.log", "stderr.log")
 """The logs of an agent's workspace."""
@@ -22,14 +22,14 @@ TAIL = 256 << 10
 @click.argument("name", metavar="LIFECYCLE[@N]")
 @options.common
 def logs(name: str, folder: Path, *, as_json: bool) -> int:
-    """Print the logs of a version's trainer and predictor; control characters are made visible."""
+    """Print the logs of a version's trainer, predictor and evaluator; control characters are made visible."""
     lifecycle_id, wanted = options.address(name)
     layout = options.project(folder)
     version = _version(layout, lifecycle_id, wanted)
     trainer = agent_id(lifecycle_id, version)
     found = {
         f"{agent}/{file}": text
-        for agent in (trainer, predictor_id(trainer))
+        for agent in (trainer, predictor_id(trainer), evaluator_id(trainer))
         for file in FILES
         if (text := _read(layout.workspace(agent), file)) is not None
     }

@@ -107,11 +107,7 @@ def _show_version(view: Mapping[str, Any]) -> None:
     evaluation = view.get("evaluation", {})
     metrics = evaluation.get("metrics", {})
     if metrics:
-        output.field("Measured", _rows(evaluation))
-        if evaluation.get("overlap") is not None:
-            output.field("Seen", _seen(evaluation["overlap"]))
-        if (groups := evaluation.get("group_by")) is not None:
-            output.field("Grouped", f"by {output.foreign(groups['column'])}, {groups['groups']} groups")
+        _show_measuring(evaluation)
         output.say()
         output.table(
             output.metric_rows(metrics, decision["thresholds"] if decision else {}), ("metric", "value", "threshold")
@@ -133,6 +129,17 @@ def _show_version(view: Mapping[str, Any]) -> None:
         output.field("Signed by", view["decided_by"] + ("   solo mode" if decision["solo_mode"] else ""))
     output.say()
     output.table([(entry["seq"], entry["type"], entry["ts"]) for entry in view["entries"]], ("entry", "type", "time"))
+
+
+def _show_measuring(evaluation: Mapping[str, Any]) -> None:
+    """On which rows a version was measured, and by whom."""
+    output.field("Measured", _rows(evaluation))
+    if evaluation.get("overlap") is not None:
+        output.field("Seen", _seen(evaluation["overlap"]))
+    if (groups := evaluation.get("group_by")) is not None:
+        output.field("Grouped", f"by {output.foreign(groups['column'])}, {groups['groups']} groups")
+    if (own := evaluation.get("evaluator")) is not None:
+        output.field("Evaluator", f"{output.foreign(own['function'])}   sha256 {own['sha256']}")
 
 
 def _rows(evaluation: Mapping[str, Any]) -> str:

@@ -36,7 +36,8 @@ class Model:
         what offers itself as one, a pandas ``DataFrame``, a mapping from name to values, or a NumPy array (structured,
         or of two dimensions with the features in their order). The answer is an Arrow table, for a ``DataFrame`` one
         with the same index: the column ``prediction`` with a class or a number, and for a classifier that gives
-        probabilities ``p_0``, ``p_1`` ... in the order of the classes. The class is chosen as it was measured.
+        probabilities ``p_0``, ``p_1`` ... in the order of the classes; for a model that answers quantiles ``q_5``,
+        ``q_50`` ... instead. The class is chosen as it was measured.
 
         The model runs in an isolated process, with the limits of its plan, on a private copy that is gone afterwards.
         Raises `DatasetInvalid` for other features than the model's, `ArtifactTampered` naming the file when the stored

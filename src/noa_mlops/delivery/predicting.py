@@ -25,7 +25,14 @@ from noa_mlops.datasets import conformed, write_rows
 from noa_mlops.delivery.rows import as_table, in_the_form_of
 from noa_mlops.delivery.source import Source
 from noa_mlops.errors import DatasetInvalid, LedgerConflict, NotFound, StepFailed
-from noa_mlops.evaluation import chosen_classes, evaluate, predicted_values, read_predictions
+from noa_mlops.evaluation import (
+    Asked,
+    chosen_classes,
+    evaluate,
+    predicted_quantiles,
+    predicted_values,
+    read_predictions,
+)
 from noa_mlops.records.dataset import Column
 from noa_mlops.records.layout import agent_id, predictor_id
 from noa_mlops.records.plan import TrainingPlan
@@ -41,6 +48,8 @@ def predict(source: Source, rows: Any) -> Any:
     if table.num_rows == 0:
         raise DatasetInvalid("there are no rows to predict", hint="Give at least one row.")
     answered = _ask(source, table)
+    if levels := tuple(contract.get("quantiles", ())):
+        return in_the_form_of(rows, predicted_quantiles(answered, levels))
     if contract["task"] == "regression":
         return in_the_form_of(rows, predicted_values(answered))
     chosen = chosen_classes(answered, contract["classes"], contract["positive"], contract["decision_threshold"])
@@ -61,6 +70,7 @@ def measure(source: Source, features: pa.Table, labels: pa.ChunkedArray) -> Eval
         classes=contract["classes"],
         positive=contract["positive"],
         decision_threshold=contract["decision_threshold"],
+        asked=Asked(tuple(contract.get("quantiles", ()))),
     )
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from noa_mlops.records.documents import Json
-from noa_mlops.records.metrics import METRICS
 from noa_mlops.records.thresholds import Threshold
 from noa_mlops.records.verdict import Estimate
 from noa_mlops.records.versus import VersusChampion
@@ -97,7 +96,7 @@ def _metric(threshold: Threshold, now: Mapping[str, Estimate], then: Mapping[str
 def _weigh(
     threshold: Threshold, bounds: tuple[float, float], before: float | None, allowed: float
 ) -> tuple[Finding, str]:
-    best = _best_change(threshold.metric, bounds, before)
+    best = _best_change(threshold, bounds, before)
     if best is not None and best < -allowed:
         return "hurts", "dropped by more than is allowed"
     if not all(threshold.clears(bound) for bound in _sides(threshold, bounds)):
@@ -105,11 +104,11 @@ def _weigh(
     return "clears", "meets its threshold, and no drop is shown"
 
 
-def _best_change(metric: str, bounds: tuple[float, float], before: float | None) -> float | None:
+def _best_change(threshold: Threshold, bounds: tuple[float, float], before: float | None) -> float | None:
     """The upper bound of the improvement since the promotion; None where none is defined."""
     if before is None:
         return None
-    match METRICS[metric].direction:
+    match threshold.row.direction:
         case "higher":
             return bounds[1] - before
         case "lower":
@@ -129,5 +128,5 @@ def _sides(threshold: Threshold, bounds: tuple[float, float]) -> tuple[float, ..
 def _allowed(threshold: Threshold, before: float | None) -> float:
     rule = threshold.versus_champion
     if rule is None or rule.rule != "max_drop":
-        rule = VersusChampion.default(METRICS[threshold.metric], before or 0.0)
+        rule = VersusChampion.default(threshold.row, before or 0.0)
     return rule.margin

@@ -8,19 +8,34 @@ without a value, with the reason. The formulas are those of scikit-learn, so a s
 `measure_slices` measures the rows of each value of a column apart.
 """
 
-from noa_mlops.evaluation.answers import check_rows, chosen_classes, predicted_values, read_predictions
+from noa_mlops.evaluation.answers import (
+    check_rows,
+    chosen_classes,
+    predicted_quantiles,
+    predicted_values,
+    read_predictions,
+)
 from noa_mlops.evaluation.comparing import Answers, compare
-from noa_mlops.evaluation.measurement import evaluate
+from noa_mlops.evaluation.measurement import Asked, evaluate, grouped
+from noa_mlops.evaluation.own import OwnMetrics, check_own_metrics, improvements, measurable, read_own_metrics
 from noa_mlops.evaluation.slicing import SliceColumn, measure_slices
 
 __all__ = [
     "Answers",
+    "Asked",
+    "OwnMetrics",
     "SliceColumn",
+    "check_own_metrics",
     "check_rows",
     "chosen_classes",
     "compare",
     "evaluate",
+    "grouped",
+    "improvements",
+    "measurable",
     "measure_slices",
+    "predicted_quantiles",
     "predicted_values",
+    "read_own_metrics",
     "read_predictions",
 ]

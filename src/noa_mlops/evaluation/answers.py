@@ -26,7 +26,9 @@ from noa_mlops.evaluation.predictions import (
     predicted_classes,
     probabilities,
 )
+from noa_mlops.evaluation.quantile import check_quantile_columns, quantiles
 from noa_mlops.files import UnsafePath, open_beneath, read_capped
+from noa_mlops.records.levels import columns
 from noa_mlops.records.verdict import ClassLabel
 
 FILES = ("predictions.parquet", "predictions.csv")
@@ -92,6 +94,14 @@ def predicted_values(predictions: pa.Table) -> pa.Table:
     check_values_column(predictions)
     _check_complete(predictions)
     return pa.table({PREDICTION: np.asarray(numbers(predictions.column(PREDICTION), name="predictions"))})
+
+
+def predicted_quantiles(predictions: pa.Table, levels: Sequence[float]) -> pa.Table:
+    """The number of each row at each level, in columns ``q_..``. Raises `EvaluationFailed` for predictions that are not such."""
+    check_quantile_columns(predictions, levels)
+    _check_complete(predictions)
+    given = quantiles(predictions, levels)
+    return pa.table({name: given[:, place] for place, name in enumerate(columns(levels))})
 
 
 def _check_complete(predictions: pa.Table) -> None:

@@ -49,6 +49,26 @@ def slope(outcomes: _Outcomes, scores: _Floats) -> float:
     return _fit(outcomes.astype(np.float64), centred) / spread
 
 
+def intercept(share: float, scores: _Floats) -> float:
+    """The number that, added to the log odds ``scores``, makes the mean probability ``share``, above 0 and under 1.
+
+    It is the maximum likelihood estimate of a logistic regression with the scores as offset (Van Calster et al. 2019).
+    Newton's method, halving the interval where a step would leave it.
+    """
+    odds = float(np.log(share / (1 - share)))
+    low, high, place = odds - float(scores.max()), odds - float(scores.min()), odds - float(scores.mean())
+    for _ in range(_STEPS):
+        expected = np.exp(-np.logaddexp(0.0, -(place + scores)))
+        missed, weight = share - float(expected.mean()), float((expected * (1 - expected)).mean())
+        low, high = (place, high) if missed > 0 else (low, place)
+        after = place + missed / weight if weight > 0 else high + 1
+        after = after if low <= after <= high else (low + high) / 2
+        if abs(after - place) <= _PRECISION * (1 + abs(place)):
+            return after
+        place = after
+    raise Undefined(f"the fit did not settle in {_STEPS} steps")
+
+
 def _fit(outcomes: _Floats, scores: _Floats) -> float:
     """Newton's method with halved steps; the likelihood is concave, so it climbs to the one maximum."""
     share = float(outcomes.mean())

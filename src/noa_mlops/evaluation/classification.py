@@ -43,6 +43,11 @@ class Tally:
         )
 
     @property
+    def negative(self) -> int | None:
+        """The position of the other class of two; None unless the model has two."""
+        return None if self.positive is None else 1 - self.positive
+
+    @property
     def rows(self) -> int:
         """All rows."""
         return int(self.actual.sum())
@@ -83,6 +88,15 @@ def mcc(tally: Tally) -> float:
     return min(1.0, max(-1.0, value))
 
 
+def cohen_kappa(tally: Tally) -> float:
+    """Agreement beyond chance over the greatest there could be (Cohen 1960)."""
+    tally.need_two_classes()
+    rows, actual, predicted = tally.rows, tally.actual.tolist(), tally.predicted.tolist()
+    both = sum(a * p for a, p in zip(actual, predicted, strict=True))
+    value: float = (int(tally.hits.sum()) * rows - both) / (rows * rows - both)
+    return value
+
+
 Parts = Callable[[Tally], tuple[Counts, Counts]]
 """Numerator and denominator of a ratio, per class."""
 
@@ -101,16 +115,21 @@ def _f1(tally: Tally) -> tuple[Counts, Counts]:
 
 def _of_positive(parts: Parts, empty: str) -> Callable[[Tally], float]:
     """The ratio of the positive class; ``empty`` is said when its denominator is zero."""
+    return lambda tally: _of_class(tally.positive, parts(tally), empty)
 
-    def measure(tally: Tally) -> float:
-        if tally.positive is None:
-            raise Undefined("is defined for two classes")
-        above, below = (int(part[tally.positive]) if tally.positive < part.size else 0 for part in parts(tally))
-        if below == 0:
-            raise Undefined(empty)
-        return above / below
 
-    return measure
+def _of_negative(parts: Parts, empty: str) -> Callable[[Tally], float]:
+    """The ratio of the negative class."""
+    return lambda tally: _of_class(tally.negative, parts(tally), empty)
+
+
+def _of_class(place: int | None, parts: tuple[Counts, Counts], empty: str) -> float:
+    if place is None:
+        raise Undefined("is defined for two classes")
+    above, below = (int(part[place]) if place < part.size else 0 for part in parts)
+    if below == 0:
+        raise Undefined(empty)
+    return above / below
 
 
 def _micro(parts: Parts) -> Callable[[Tally], float]:
@@ -151,9 +170,12 @@ MEASURES: Mapping[str, Callable[[Tally], float]] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
     **{name: _of_positive(parts, empty) for name, (parts, empty) in _PARTS.items()},
+    "specificity": _of_negative(_recall, "no label is negative"),
+    "npv": _of_negative(_precision, "no row is predicted negative"),
     **{f"{name}_micro": _micro(parts) for name, (parts, _) in _PARTS.items()},
     **{f"{name}_macro": _macro(parts) for name, (parts, _) in _PARTS.items()},
     **{f"{name}_weighted": _weighted(parts) for name, (parts, _) in _PARTS.items()},
     "mcc": mcc,
+    "cohen_kappa": cohen_kappa,
 }
 """The function of every metric that needs predicted classes; each may raise `Undefined`."""

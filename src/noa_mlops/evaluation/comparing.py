@@ -7,7 +7,7 @@ by row, so the rows that are hard for both do not blur it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,22 +15,25 @@ import pyarrow as pa
 
 from noa_mlops.errors import EvaluationFailed
 from noa_mlops.evaluation.classes import ClassList
-from noa_mlops.evaluation.measurement import answered, classified, grouped, share
-from noa_mlops.evaluation.regression import Numbers
+from noa_mlops.evaluation.measurement import answered, classified, grouped, queries_of, share
 from noa_mlops.evaluation.subject import Classified, Groups, Measure, Subject, measures, spread_of
 from noa_mlops.evaluation.undefined import Undefined
-from noa_mlops.records.metrics import METRICS, Metric, Task
+from noa_mlops.records.metrics import METRICS, Metric, Task, metrics_of
 from noa_mlops.records.spread import PairedProportion, Spread
 from noa_mlops.records.verdict import ClassLabel, Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one model said of each row, in the order of the labels; ``classes`` is the class list of that model."""
+    """What one model said of each row, in the order of the labels; ``classes`` is the class list of that model.
+
+    ``levels`` are the quantiles that it answers, empty when it answers one number.
+    """
 
     predictions: pa.Table
     classes: Sequence[ClassLabel] | None = None
     decision_threshold: float = 0.5
+    levels: Sequence[float] = ()
 
 
 def compare(
@@ -40,29 +43,31 @@ def compare(
     *,
     task: Task,
     positive: ClassLabel | None = None,
+    ranks: bool = False,
     group_by: pa.ChunkedArray | None = None,
 ) -> Mapping[str, Estimate]:
     """The improvement of the challenger over the champion in every metric that both have, with its spread.
 
-    ``positive`` is the class that precision, recall and F1 speak of, for both. A metric that either of them lacks has
+    ``positive`` is the class that precision, recall and F1 speak of, for both; ``ranks`` as in `evaluate`. A metric that either of them lacks has
     no value but the reason. Raises `EvaluationFailed` when the answers of one cannot be read beside these labels.
     """
     if challenger.predictions.num_rows != len(labels) or champion.predictions.num_rows != len(labels):
         raise EvaluationFailed("two models can only be compared on the same rows")
     groups = None if group_by is None else grouped(group_by, labels)
-    pair = [subject_of(one, labels, task, positive) for one in (challenger, champion)]
+    queries = queries_of(groups, ranks=ranks)
+    pair = [subject_of(one, labels, task, positive, queries) for one in (challenger, champion)]
     if pair[0] is None or pair[1] is None:
         silent = Estimate(None, 0, "one of the models is silent on some of the rows, or no row has a label")
-        return {name: silent for name, row in METRICS.items() if row.task == task}
+        return dict.fromkeys(metrics_of(task, quantiles=bool(challenger.levels), ranks=ranks), silent)
     return dict(_improvements(pair[0], pair[1], groups))
 
 
 def subject_of(
-    answers: Answers, labels: pa.ChunkedArray, task: Task, positive: ClassLabel | None
-) -> Classified | Numbers | None:
+    answers: Answers, labels: pa.ChunkedArray, task: Task, positive: ClassLabel | None, queries: Groups | None = None
+) -> Subject | None:
     """What one model said of the rows with a label; None when there are none or a prediction is missing."""
     if task == "regression":
-        return answered(answers.predictions, labels)
+        return answered(answers.predictions, labels, answers.levels, queries)
     classes = ClassList.of(answers.classes, positive)
     return classified(answers.predictions, labels, classes, share(answers.decision_threshold))
 
@@ -74,7 +79,7 @@ def _improvements(challenger: Subject, champion: Subject, groups: Groups | None)
             continue
         if name not in ours or name not in theirs:
             who = "challenger" if name not in ours else "champion"
-            yield name, Estimate(None, challenger.rows, f"the {who} gives no probabilities")
+            yield name, Estimate(None, challenger.rows, f"the {who} gives no {metric.needs}")
             continue
         yield name, _improvement(metric, _Pair(challenger, champion), ours[name], theirs[name], groups)
 
@@ -89,6 +94,9 @@ class _Pair:
 
 def _improvement(metric: Metric, pair: _Pair, ours: Measure, theirs: Measure, groups: Groups | None) -> Estimate:
     rows = pair.challenger.rows
+    if ours.ideal != theirs.ideal:
+        return Estimate(None, rows, "the two models promise different values of it")
+    metric = metric if ours.ideal is None else replace(metric, ideal=ours.ideal)
     try:
         new, old = ours.value(), theirs.value()
     except Undefined as undefined:
@@ -118,8 +126,9 @@ def _paired(name: str, pair: _Pair) -> PairedProportion | None:
         return None
     if name in ("accuracy", "precision_micro", "recall_micro", "f1_micro"):
         return _discordant(new.hits, old.hits)
-    if name == "recall":
-        return _discordant(new.hits[new.truth == new.positive], old.hits[old.truth == old.positive])
+    if name in ("recall", "specificity") and new.positive is not None:
+        rows = new.truth == (new.positive if name == "recall" else 1 - new.positive)
+        return _discordant(new.hits[rows], old.hits[rows])
     return None
 
 

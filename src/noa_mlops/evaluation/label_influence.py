@@ -87,14 +87,31 @@ def mcc(tally: Tally) -> Gradient:
     return Gradient(by_actual, by_predicted, np.full(size, rows / root), rarest, 1 / rarest)
 
 
-def _of_positive(ratio: _Ratio) -> Callable[[Tally], Gradient]:
-    def gradient(tally: Tally) -> Gradient:
-        weights = np.zeros(tally.hits.size)
-        if tally.positive is not None and tally.positive < weights.size:
-            weights[tally.positive] = 1.0
-        return ratio.gradient(tally, weights, int(weights @ ratio.below(tally)) // max(1, ratio.above))
+def cohen_kappa(tally: Tally) -> Gradient:
+    """Of the agreement beyond chance (Cohen 1960), a quotient of two polynomials in the counts."""
+    rows, actual, predicted = float(tally.rows), tally.actual.astype(float), tally.predicted.astype(float)
+    hits, both = float(tally.hits.sum()), float(actual @ predicted)
+    below = rows**2 - both
+    value = (hits * rows - both) / below
+    by_actual = (hits - predicted - value * (2 * rows - predicted)) / below
+    by_predicted = -actual * (1 - value) / below
+    rarest = int(tally.actual[tally.actual > 0].min())
+    return Gradient(by_actual, by_predicted, np.full(actual.size, rows / below), rarest, 1 / rarest)
 
-    return gradient
+
+def _of_positive(ratio: _Ratio) -> Callable[[Tally], Gradient]:
+    return lambda tally: _of_class(tally, tally.positive, ratio)
+
+
+def _of_negative(ratio: _Ratio) -> Callable[[Tally], Gradient]:
+    return lambda tally: _of_class(tally, tally.negative, ratio)
+
+
+def _of_class(tally: Tally, place: int | None, ratio: _Ratio) -> Gradient:
+    weights = np.zeros(tally.hits.size)
+    if place is not None and place < weights.size:
+        weights[place] = 1.0
+    return ratio.gradient(tally, weights, int(weights @ ratio.below(tally)) // max(1, ratio.above))
 
 
 def _macro(ratio: _Ratio) -> Callable[[Tally], Gradient]:
@@ -126,9 +143,12 @@ GRADIENTS: Mapping[str, Callable[[Tally], Gradient]] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
     **{name: _of_positive(ratio) for name, ratio in _RATIOS.items()},
+    "specificity": _of_negative(_RECALL),
+    "npv": _of_negative(_PRECISION),
     **{f"{name}_micro": accuracy for name in _RATIOS},
     **{f"{name}_macro": _macro(ratio) for name, ratio in _RATIOS.items()},
     **{f"{name}_weighted": _weighted(ratio) for name, ratio in _RATIOS.items()},
     "mcc": mcc,
+    "cohen_kappa": cohen_kappa,
 }
 """The derivative of every metric that needs predicted classes; only for tallies where the metric itself is defined."""

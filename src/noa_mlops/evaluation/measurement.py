@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -21,10 +22,27 @@ from noa_mlops.evaluation.predictions import (
     probabilities,
 )
 from noa_mlops.evaluation.probability import Forecast
+from noa_mlops.evaluation.quantile import Quantiles, check_quantile_columns, quantiles
 from noa_mlops.evaluation.regression import Numbers
 from noa_mlops.evaluation.subject import Classified, Groups, Subject, estimates
-from noa_mlops.records.metrics import METRICS, Task
+from noa_mlops.records.metrics import Task, metrics_of
 from noa_mlops.records.verdict import ClassLabel, Estimate, EvaluationReport
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a regression is asked for.
+
+    ``levels`` are the quantiles that it answers, one column ``q_..`` each, empty for one number. With ``ranks`` its numbers
+    order the rows of each group, so the ranking metrics are measured too.
+    """
+
+    levels: tuple[float, ...] = ()
+    ranks: bool = False
+
+
+NUMBERS = Asked()
+"""One number for each row."""
 
 
 def evaluate(
@@ -35,6 +53,7 @@ def evaluate(
     classes: Sequence[ClassLabel] | None = None,
     positive: ClassLabel | None = None,
     decision_threshold: float = 0.5,
+    asked: Asked = NUMBERS,
     group_by: pa.ChunkedArray | None = None,
 ) -> EvaluationReport:
     """Every metric of the task, from predictions and the withheld labels in the same row order.
@@ -44,6 +63,7 @@ def evaluate(
     probable class is predicted, the first of equals. Rows without a label (null or NaN) are left out and counted.
     A row without a prediction (null) leaves every metric without a value: a model that stays silent on
     the hard rows is not measured on the easy ones. A label that did not occur in training counts as an error.
+    ``asked`` says what a regression answers when it is not one number for each row.
     ``group_by`` names the group of each row when rows are not independent: every spread is then that over groups.
 
     Raises `EvaluationFailed` naming what is wrong with the predictions, the labels or the class list.
@@ -55,7 +75,7 @@ def evaluate(
     if task == "classification":
         known = ClassList.of(classes, positive)
         return _classification(predictions, column, known, share(decision_threshold), groups)
-    return _regression(predictions, column, groups)
+    return _regression(predictions, column, asked, groups)
 
 
 def classified(
@@ -74,14 +94,24 @@ def classified(
     return Classified(truth, decided, classes.positive, Forecast(truth, given, classes))
 
 
-def answered(predictions: pa.Table, labels: pa.ChunkedArray) -> Numbers | None:
-    """The rows with a label, answered by one model; None when there are none or a prediction is missing."""
-    check_values_column(predictions)
+def answered(
+    predictions: pa.Table, labels: pa.ChunkedArray, levels: Sequence[float] = (), queries: Groups | None = None
+) -> Numbers | Quantiles | None:
+    """The rows with a label, answered by one model; None when there are none or a prediction is missing.
+
+    ``queries`` are those of the rows with a label, where the predictions rank the rows of each.
+    """
+    if levels:
+        check_quantile_columns(predictions, levels)
+    else:
+        check_values_column(predictions)
     rows = ~missing(labels)
     truth = numbers(labels.filter(pa.array(rows)), name="labels")
     if missing_rows(predictions) or not truth.size:
         return None
-    return Numbers(truth, numbers(predictions.column(PREDICTION), name="predictions")[rows])
+    if levels:
+        return Quantiles(truth, quantiles(predictions, levels)[rows], tuple(levels))
+    return Numbers(truth, numbers(predictions.column(PREDICTION), name="predictions")[rows], queries)
 
 
 def _classification(
@@ -91,8 +121,9 @@ def _classification(
     subject = classified(predictions, labels, classes, decision_threshold)
     rows, silent = int(np.count_nonzero(~missing(labels))), missing_rows(predictions)
     unseen = _true_classes(labels.filter(pa.array(~missing(labels))), classes) >= len(classes.values)
+    wanted = metrics_of("classification")
     return EvaluationReport(
-        metrics=_metrics("classification", subject, groups, rows, _silence(silent, predictions.num_rows)),
+        metrics=_metrics(wanted, subject, groups, rows, _silence(silent, predictions.num_rows)),
         rows=rows,
         missing_predictions=silent,
         unseen_labels=int(np.count_nonzero(unseen)),
@@ -104,11 +135,14 @@ def _classification(
     )
 
 
-def _regression(predictions: pa.Table, labels: pa.ChunkedArray, groups: Groups | None) -> EvaluationReport:
-    subject = answered(predictions, labels)
+def _regression(
+    predictions: pa.Table, labels: pa.ChunkedArray, asked: Asked, groups: Groups | None
+) -> EvaluationReport:
+    subject = answered(predictions, labels, asked.levels, queries_of(groups, ranks=asked.ranks))
     rows, silent = int(np.count_nonzero(~missing(labels))), missing_rows(predictions)
+    wanted = metrics_of("regression", quantiles=bool(asked.levels), ranks=asked.ranks)
     return EvaluationReport(
-        metrics=_metrics("regression", subject, groups, rows, _silence(silent, predictions.num_rows)),
+        metrics=_metrics(wanted, subject, groups, rows, _silence(silent, predictions.num_rows)),
         rows=rows,
         missing_predictions=silent,
         unseen_labels=0,
@@ -120,10 +154,10 @@ def _regression(predictions: pa.Table, labels: pa.ChunkedArray, groups: Groups |
 
 
 def _metrics(
-    task: Task, subject: Subject | None, groups: Groups | None, rows: int, silence: str
+    wanted: Iterable[str], subject: Subject | None, groups: Groups | None, rows: int, silence: str
 ) -> Mapping[str, Estimate]:
     if subject is None:
-        return {name: Estimate(None, rows, silence) for name, row in METRICS.items() if row.task == task}
+        return {name: Estimate(None, rows, silence) for name in wanted}
     return estimates(subject, groups)
 
 
@@ -131,6 +165,13 @@ def grouped(column: pa.ChunkedArray, labels: pa.ChunkedArray) -> Groups:
     """The group of each row that has a label, as a number from 0 on; rows without a group are one group together."""
     kept = column.filter(pa.array(~missing(labels))).combine_chunks()
     return np.asarray(pc.dictionary_encode(kept, null_encoding="encode").indices.to_numpy(), dtype=np.int64)
+
+
+def queries_of(groups: Groups | None, *, ranks: bool) -> Groups | None:
+    """The groups as queries when it is asked how their rows are ranked. Raises `EvaluationFailed` when there are none."""
+    if ranks and groups is None:
+        raise EvaluationFailed("a ranking is measured by groups of rows, and there are none")
+    return groups if ranks else None
 
 
 def _true_classes(labels: pa.ChunkedArray, classes: ClassList) -> Codes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from noa_mlops.evaluation.calibration import expected_calibration_error, slope
+from noa_mlops.evaluation.calibration import expected_calibration_error, intercept, slope
 from noa_mlops.evaluation.classes import ClassList, Codes, shown
 from noa_mlops.evaluation.predictions import Floats
 from noa_mlops.evaluation.ranking import Curve, Order, ranks
@@ -117,8 +117,20 @@ def calibration_slope(forecast: Forecast) -> float:
     """Slope of a logistic regression of the truth on the logit of the probability."""
     outcomes, given = forecast.positive()
     _need_both(outcomes, "the positive class")
+    return slope(outcomes, log_odds(given))
+
+
+def calibration_intercept(forecast: Forecast) -> float:
+    """What must be added to every logit for the mean probability to be the share of positive rows."""
+    outcomes, given = forecast.positive()
+    _need_both(outcomes, "the positive class")
+    return intercept(float(outcomes.mean()), log_odds(given))
+
+
+def log_odds(given: Floats) -> Floats:
+    """The logit of each probability, clipped."""
     clipped = np.clip(given, EPSILON, 1 - EPSILON)
-    return slope(outcomes, np.log(clipped) - np.log1p(-clipped))
+    return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
 def _need_both(outcomes: npt.NDArray[np.bool_], name: str) -> None:
@@ -143,5 +155,6 @@ MEASURES: Mapping[str, Callable[[Forecast], float]] = {
     "brier": brier,
     "ece": ece,
     "calibration_slope": calibration_slope,
+    "calibration_intercept": calibration_intercept,
 }
 """The function of every metric that needs probabilities; each may raise `Undefined`."""

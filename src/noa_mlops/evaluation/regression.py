@@ -6,22 +6,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from noa_mlops.evaluation.predictions import Floats
 from noa_mlops.evaluation.undefined import Undefined
+from noa_mlops.records.metrics import OF_ONE_NUMBER, PINBALL
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """True and predicted numbers, finite, one of each per row; at least one row."""
+    """True and predicted numbers, finite, one of each per row; at least one row.
+
+    ``queries`` numbers the query of each row where it is asked how the predictions rank the rows of each, else None.
+    """
 
     truth: Floats
     predicted: Floats
+    queries: npt.NDArray[np.int64] | None = None
 
     @property
     def misses(self) -> Floats:
         """How far each prediction is from its label, in the target's unit."""
         return np.abs(self.truth - self.predicted)
+
+    @property
+    def logarithms(self) -> Numbers:
+        """The logarithm of one plus each number; none may be under 0."""
+        return Numbers(np.log1p(self.truth), np.log1p(self.predicted))
 
     @property
     def rows(self) -> int:
@@ -39,6 +50,14 @@ def rmse(numbers: Numbers) -> float:
     return float(np.sqrt(np.square(numbers.misses).mean()))
 
 
+def rmsle(numbers: Numbers) -> float:
+    """Root of the mean squared error of log(1 + value), which numbers under 0 do not have."""
+    for what, values in (("labels", numbers.truth), ("predictions", numbers.predicted)):
+        if negative := int(np.count_nonzero(values < 0)):
+            raise Undefined(f"{negative} {what} are negative")
+    return rmse(numbers.logarithms)
+
+
 def median_ae(numbers: Numbers) -> float:
     """Median absolute error."""
     return float(np.median(numbers.misses))
@@ -50,6 +69,11 @@ def mape(numbers: Numbers) -> float:
     if zeros:
         raise Undefined(f"{zeros} labels are zero")
     return float((numbers.misses / np.maximum(np.abs(numbers.truth), _LEAST)).mean())
+
+
+def mean_error(numbers: Numbers) -> float:
+    """Mean of prediction minus label: under 0 the predictions are too low."""
+    return float((numbers.predicted - numbers.truth).mean())
 
 
 def r2(numbers: Numbers) -> float:
@@ -65,9 +89,8 @@ def max_error(numbers: Numbers) -> float:
     return float(numbers.misses.max())
 
 
-def pinball(percent: int) -> Callable[[Numbers], float]:
-    """The mean pinball loss of predictions taken as the ``percent`` % quantile (Koenker and Bassett 1978)."""
-    share = percent / 100
+def pinball(share: float) -> Callable[[Numbers], float]:
+    """The mean pinball loss of predictions taken as the quantile at ``share`` (Koenker and Bassett 1978)."""
 
     def measure(numbers: Numbers) -> float:
         over = numbers.truth - numbers.predicted
@@ -82,10 +105,12 @@ _LEAST = float(np.finfo(np.float64).eps)
 MEASURES: Mapping[str, Callable[[Numbers], float]] = {
     "mae": mae,
     "rmse": rmse,
+    "rmsle": rmsle,
     "median_ae": median_ae,
     "mape": mape,
+    "mean_error": mean_error,
     "r2": r2,
     "max_error": max_error,
-    **{f"pinball_{percent}": pinball(percent) for percent in (10, 50, 90)},
+    **{name: pinball(PINBALL[name]) for name in OF_ONE_NUMBER},
 }
 """The function of every metric that needs numbers; each may raise `Undefined`."""

@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from noa_mlops.evaluation.calibration import BINS
+from noa_mlops.evaluation.calibration import intercept as intercept_of
 from noa_mlops.evaluation.influence import Influence, of_mean
 from noa_mlops.evaluation.predictions import Floats
-from noa_mlops.evaluation.probability import EPSILON, Forecast
+from noa_mlops.evaluation.probability import EPSILON, Forecast, log_odds
 from noa_mlops.evaluation.probability import calibration_slope as slope_of
 from noa_mlops.evaluation.ranking import Order, ranks
 from noa_mlops.evaluation.regression import Numbers
+from noa_mlops.records.metrics import OF_ONE_NUMBER, PINBALL
 from noa_mlops.records.quantiles import normal_quantile
 
 _Outcomes = npt.NDArray[np.bool_]
@@ -111,13 +113,20 @@ def ece(forecast: Forecast) -> Influence:
 def calibration_slope(forecast: Forecast) -> Influence:
     """Of the slope: the inverse curvature times each row's part of the estimating equation, rid of the rows' own model."""
     outcomes, given = forecast.positive()
-    clipped = np.clip(given, EPSILON, 1 - EPSILON)
-    odds = np.log(clipped) - np.log1p(-clipped)
-    slope = slope_of(forecast)
+    odds, slope = log_odds(given), slope_of(forecast)
     expected = _fitted(odds * slope, float(outcomes.mean()))
     weights = expected * (1 - expected)
     centred = odds - (weights @ odds) / weights.sum()
     values = (outcomes - expected) * centred / np.mean(weights * centred * centred)
+    rarer = int(min(outcomes.sum(), (~outcomes).sum()))
+    return Influence(values - values.mean(), rarer, float(np.abs(values).max()) / given.size)
+
+
+def calibration_intercept(forecast: Forecast) -> Influence:
+    """Of the intercept: each row's part of the estimating equation over its curvature."""
+    outcomes, given = forecast.positive()
+    expected = _fitted(log_odds(given), float(outcomes.mean()))
+    values = (outcomes - expected) / np.mean(expected * (1 - expected))
     rarer = int(min(outcomes.sum(), (~outcomes).sum()))
     return Influence(values - values.mean(), rarer, float(np.abs(values).max()) / given.size)
 
@@ -132,6 +141,11 @@ def rmse(numbers: Numbers) -> Influence:
     squares = np.square(numbers.truth - numbers.predicted)
     inner, root = of_mean(squares), float(np.sqrt(squares.mean()))
     return Influence(inner.values / (2 * root), inner.units, root / inner.units) if root > 0 else inner
+
+
+def rmsle(numbers: Numbers) -> Influence:
+    """Of the same over logarithms."""
+    return rmse(numbers.logarithms)
 
 
 def r2(numbers: Numbers) -> Influence:
@@ -157,14 +171,11 @@ def median_ae(numbers: Numbers) -> Influence:
 
 def _fitted(odds: Floats, share: float) -> Floats:
     """Probabilities with these log odds, moved by one constant so that their mean is ``share``."""
-    constant = np.log(share / (1 - share)) - float(odds.mean())
-    for _ in range(100):
-        expected = np.exp(-np.logaddexp(0.0, -(constant + odds)))
-        step = (share - expected.mean()) / max(1e-12, float((expected * (1 - expected)).mean()))
-        constant += min(1.0, max(-1.0, step))
-        if abs(step) < 1e-12:
-            break
-    return np.asarray(np.exp(-np.logaddexp(0.0, -(constant + odds))))
+    return np.asarray(np.exp(-np.logaddexp(0.0, -(intercept_of(share, odds) + odds))))
+
+
+def _over(numbers: Numbers) -> Floats:
+    return numbers.predicted - numbers.truth
 
 
 def _absolute(numbers: Numbers) -> Floats:
@@ -190,15 +201,18 @@ OF_FORECASTS: Mapping[str, Callable[[Forecast], Influence]] = {
     "brier": brier,
     "ece": ece,
     "calibration_slope": calibration_slope,
+    "calibration_intercept": calibration_intercept,
 }
 """The influence of rows on every metric that needs probabilities; only where the metric itself is defined."""
 
 OF_NUMBERS: Mapping[str, Callable[[Numbers], Influence]] = {
     "mae": mean_of(_absolute),
     "rmse": rmse,
+    "rmsle": rmsle,
     "median_ae": median_ae,
     "mape": mean_of(_relative),
+    "mean_error": mean_of(_over),
     "r2": r2,
-    **{f"pinball_{percent}": mean_of(_pinball(percent / 100)) for percent in (10, 50, 90)},
+    **{name: mean_of(_pinball(PINBALL[name])) for name in OF_ONE_NUMBER},
 }
 """The influence of rows on metrics of predicted numbers; a greatest error has none."""

@@ -10,14 +10,25 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from noa_mlops.evaluation import classification, label_influence, probability, regression, score_influence
+from noa_mlops.evaluation import (
+    classification,
+    label_influence,
+    probability,
+    quantile,
+    queries,
+    regression,
+    score_influence,
+)
 from noa_mlops.evaluation.classes import Codes
 from noa_mlops.evaluation.classification import Tally
 from noa_mlops.evaluation.influence import Influence, moments
+from noa_mlops.evaluation.predictions import Floats
 from noa_mlops.evaluation.probability import Forecast
+from noa_mlops.evaluation.quantile import Quantiles
 from noa_mlops.evaluation.regression import Numbers
 from noa_mlops.evaluation.undefined import Undefined
-from noa_mlops.records.metrics import METRICS
+from noa_mlops.records.levels import lacking
+from noa_mlops.records.metrics import METRICS, metrics_of
 from noa_mlops.records.spread import Proportion, Spread
 from noa_mlops.records.verdict import Estimate
 
@@ -52,8 +63,8 @@ class Classified:
         return Tally.of(self.truth, self.predicted, self.positive)
 
 
-Subject: TypeAlias = Classified | Numbers
-"""What is measured: a classification or a regression."""
+Subject: TypeAlias = Classified | Numbers | Quantiles
+"""What is measured: a classification, a regression, or one that answers quantiles."""
 
 
 def estimates(
@@ -65,13 +76,20 @@ def estimates(
     if isinstance(subject, Classified) and subject.forecast is None:
         nothing = Estimate(None, subject.rows, NO_PROBABILITIES)
         found |= dict.fromkeys((name for name in probability.MEASURES if name in names), nothing)
+    if isinstance(subject, Quantiles):
+        wanted = [name for name in metrics_of("regression", quantiles=True) if name in names]
+        lacks = {name: lacking(name, subject.levels) for name in wanted}
+        found |= {name: Estimate(None, subject.rows, lack) for name, lack in lacks.items() if lack is not None}
     return {name: found[name] for name in METRICS if name in found}
 
 
 def taken(subject: Subject, rows: npt.NDArray[np.int64] | slice) -> Subject:
     """The subject with these rows only, in this order; a slice copies nothing."""
     if isinstance(subject, Numbers):
-        return Numbers(subject.truth[rows], subject.predicted[rows])
+        asked = subject.queries
+        return Numbers(subject.truth[rows], subject.predicted[rows], None if asked is None else asked[rows])
+    if isinstance(subject, Quantiles):
+        return Quantiles(subject.truth[rows], subject.predicted[rows], subject.levels)
     truth, forecast = subject.truth[rows], subject.forecast
     if forecast is not None:
         forecast = Forecast(truth, forecast.probabilities[rows], forecast.classes)
@@ -80,17 +98,23 @@ def taken(subject: Subject, rows: npt.NDArray[np.int64] | slice) -> Subject:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One metric of a subject: ``value`` may raise `Undefined`; the rest is asked only where the value exists."""
+    """One metric of a subject: ``value`` may raise `Undefined`; the rest is asked only where the value exists.
+
+    ``ideal`` is the best value where the subject itself says which, see `Metric.ideal`.
+    """
 
     value: Callable[[], float]
     influence: Callable[[], Influence] | None
     proportion: tuple[int, int] | None = None
+    ideal: float | None = None
 
 
 def measures(subject: Subject) -> Mapping[str, Measure]:
     """Every metric that can be asked of a subject, not yet computed."""
     if isinstance(subject, Numbers):
         return dict(_of_numbers(subject))
+    if isinstance(subject, Quantiles):
+        return dict(_of_quantiles(subject))
     return dict(_of_classes(subject)) | dict(_of_forecast(subject.forecast))
 
 
@@ -98,6 +122,32 @@ def _of_numbers(numbers: Numbers) -> Iterator[tuple[str, Measure]]:
     for name, measure in regression.MEASURES.items():
         influence = score_influence.OF_NUMBERS.get(name)
         yield name, Measure(partial(measure, numbers), None if influence is None else partial(influence, numbers))
+    for name in queries.OF_QUERIES if numbers.queries is not None else ():
+        yield name, Measure(partial(queries.measure, name, numbers), partial(queries.influence, name, numbers))
+
+
+def _of_quantiles(given: Quantiles) -> Iterator[tuple[str, Measure]]:
+    if lacking("mae", given.levels) is None:
+        point = dict(_of_numbers(given.median))
+        yield from ((name, point[name]) for name in point if name not in quantile.LOSSES)
+    for name, losses in quantile.LOSSES.items():
+        if lacking(name, given.levels) is None:
+            value = partial(_mean, losses, given)
+            yield name, Measure(value, partial(quantile.influence, name, given))
+    for name, share in quantile.SHARES.items():
+        if lacking(name, given.levels) is None:
+            hits = int(np.count_nonzero(share(given)))
+            ideal = given.nominal if name == "interval_coverage" else None
+            spread = partial(quantile.influence, name, given)
+            yield name, Measure(partial(_share, hits, given.rows), spread, (hits, given.rows), ideal)
+
+
+def _mean(losses: Callable[[Quantiles], Floats], given: Quantiles) -> float:
+    return float(losses(given).mean())
+
+
+def _share(hits: int, rows: int) -> float:
+    return hits / rows
 
 
 def _of_forecast(forecast: Forecast | None) -> Iterator[tuple[str, Measure]]:
@@ -126,10 +176,11 @@ def _shares(tally: Tally) -> Mapping[str, tuple[int, int]]:
     """The metrics that are a count out of a count: so many hits of so many rows."""
     whole = (int(tally.hits.sum()), tally.rows)
     shares = dict.fromkeys(("accuracy", "precision_micro", "recall_micro", "f1_micro"), whole)
-    place = tally.positive
-    if place is not None and place < tally.hits.size:
-        hits, actual, predicted = (int(part[place]) for part in (tally.hits, tally.actual, tally.predicted))
-        shares |= {"recall": (hits, actual), "precision": (hits, predicted)}
+    of_class = ((tally.positive, "recall", "precision"), (tally.negative, "specificity", "npv"))
+    for place, of_actual, of_predicted in of_class:
+        if place is not None and place < tally.hits.size:
+            hits, actual, predicted = (int(part[place]) for part in (tally.hits, tally.actual, tally.predicted))
+            shares |= {of_actual: (hits, actual), of_predicted: (hits, predicted)}
     return shares
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from noa_mlops.gate.certainty import advice, error_at, rows_to_decide
 from noa_mlops.gate.finding import Finding, passed, undecided
 from noa_mlops.records.comparison import Comparison
-from noa_mlops.records.metrics import METRICS
 from noa_mlops.records.thresholds import Threshold
 from noa_mlops.records.verdict import Estimate, Violation
 from noa_mlops.records.versus import VersusChampion
@@ -16,13 +15,9 @@ from noa_mlops.records.versus import VersusChampion
 def compares(thresholds: Iterable[Threshold]) -> bool:
     """Whether a challenger is compared with the champion: in every metric, but for those whose threshold says ``none``.
 
-    A metric that hangs on a single row has no interval and cannot be compared.
+    Nor in one that is not compared by default, see `Metric.compared`; one that has no interval never is.
     """
-    return any(_compared(threshold) for threshold in thresholds)
-
-
-def _compared(threshold: Threshold) -> bool:
-    return METRICS[threshold.metric].interval and (threshold.versus_champion or _ASKED).rule != "none"
+    return any(threshold.compares for threshold in thresholds)
 
 
 def against_champion(threshold: Threshold, comparison: Comparison, look: int) -> Finding:
@@ -34,7 +29,7 @@ def against_champion(threshold: Threshold, comparison: Comparison, look: int) ->
     good, which no number of rows could show better: it passes where a drop is allowed and fails where a gain is asked for.
     """
     name, champion = threshold.metric, comparison.metrics.get(threshold.metric)
-    if comparison.unavailable is not None or not _compared(threshold):
+    if comparison.unavailable is not None or not threshold.compares:
         return passed()
     if comparison.identical:
         return _again(threshold, threshold.versus_champion or _ASKED, comparison.champion)
@@ -42,7 +37,7 @@ def against_champion(threshold: Threshold, comparison: Comparison, look: int) ->
     if champion is None or improvement is None or improvement.value is None:
         reason = improvement.reason if improvement is not None else "it was not measured"
         return undecided(f"{name}: cannot be compared with the champion @{comparison.champion}: {reason}")
-    rule = threshold.versus_champion or VersusChampion.default(METRICS[name], champion)
+    rule = threshold.versus_champion or VersusChampion.default(threshold.row, champion)
     if rule.margin == 0 and threshold.versus_champion is None:
         return Finding(violation=_worse(threshold, improvement, "a drop in relation to a champion at 0 is not defined"))
     return _bounded(threshold, improvement, rule, comparison.champion, error_at(look))

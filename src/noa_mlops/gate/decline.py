@@ -7,7 +7,7 @@ enabled after drift, when what held before holds no more. A limit only ever gets
 brought back brings back those that held when it was promoted.
 
 A later version must clear the limit by its bound and fails when it is shown to be beyond it. While an incident is open no
-limit holds, as the data are not what they were. Metrics that are best inside their range, or are not compared, have none.
+limit holds, as the data are not what they were. Metrics that are best inside their range, are not compared, or are a plan's own, have none.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def above_proven(threshold: Threshold, measured: Estimate, proven: Proven, look:
     gain = proven.get(threshold.metric)
     if gain is None or not _limits(threshold):
         return passed()
-    limit = Threshold(threshold.metric, *METRICS[threshold.metric].limits(gain.limit))
+    limit = Threshold(threshold.metric, *threshold.row.limits(gain.limit))
     error = error_at(look)
     if (bounds := measured.bounds(error)) is None:
         return undecided(
@@ -74,9 +74,8 @@ def stricter(proven: Proven, new: Proven) -> Proven:
 
 
 def _limits(threshold: Threshold) -> bool:
-    """Whether the metric of a threshold has limits: it is better in one direction, and compared with the champion."""
-    metric, versus = METRICS[threshold.metric], threshold.versus_champion
-    return metric.interval and metric.direction != "nearest" and (versus is None or versus.rule != "none")
+    """Whether the metric of a threshold has limits: it is in the table, better in one direction, and compared."""
+    return threshold.metric in METRICS and threshold.row.direction != "nearest" and threshold.compares
 
 
 def _gained(metric: str, comparison: Comparison | None, look: int) -> bool:
@@ -88,7 +87,7 @@ def _gained(metric: str, comparison: Comparison | None, look: int) -> bool:
 
 
 def _limit(threshold: Threshold, measured: Estimate, look: int) -> float | None:
-    bounds, metric, versus = measured.bounds(error_at(look)), METRICS[threshold.metric], threshold.versus_champion
+    bounds, metric, versus = measured.bounds(error_at(look)), threshold.row, threshold.versus_champion
     if bounds is None or measured.value is None:
         return None
     if versus is None or versus.rule != "max_drop":

@@ -13,7 +13,6 @@ from noa_mlops.gate.fairness import between_groups
 from noa_mlops.gate.finding import Finding, passed, undecided
 from noa_mlops.gate.slices import in_slices
 from noa_mlops.records.comparison import Comparison
-from noa_mlops.records.metrics import METRICS
 from noa_mlops.records.proven import NOTHING_PROVEN, Proven
 from noa_mlops.records.slices import WHOLE, Slicing
 from noa_mlops.records.verdict import Estimate, Outcome, Verdict, Violation
@@ -84,7 +83,7 @@ def violation(threshold: Threshold, measured: Estimate | float | None) -> Violat
     value, problem = _number(measured)
     if value is None:
         return Violation(threshold, None, problem)
-    row = METRICS[threshold.metric]
+    row = threshold.row
     if not row.possible(value):
         least, greatest = row.range
         return Violation(threshold, value, f"{value!r} is outside of {least:g} to {greatest:g}")

@@ -104,6 +104,7 @@ def predict_contract(given: Submission) -> dict[str, Any]:
         "decision_threshold": given.plan.decision_threshold,
         "features": [{"name": column.name, "type": column.type} for column in columns],
         "hyperparameters": dict(given.plan.hyperparameters),
+        **({"quantiles": list(given.plan.quantiles)} if given.plan.quantiles else {}),
     }
 
 

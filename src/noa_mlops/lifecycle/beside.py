@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from noa_mlops.errors import ArtifactTampered
-from noa_mlops.evaluation import Answers, compare, evaluate
+from noa_mlops.evaluation import Answers, Asked, OwnMetrics, compare, evaluate
+from noa_mlops.evaluation import improvements as own_improvements
 from noa_mlops.files import open_beneath
+from noa_mlops.gate import thresholds
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.measuring import parquet
 from noa_mlops.records.comparison import Comparison
@@ -27,10 +29,11 @@ from noa_mlops.records.manifest import ArtifactRecord
 
 @dataclass(frozen=True, slots=True)
 class Challenger:
-    """A version on its way: the checksum of its model, and its predictions in the order of the dataset."""
+    """A version on its way: the checksum of its model, its predictions in the order of the dataset, and its own metrics."""
 
     checksum: str
     predictions: pa.Table
+    own: OwnMetrics | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Said:
 
     predictions: pa.Table
     sha256: str | None
+    own: OwnMetrics | None = None
 
 
 def stored(layout: Layout, champion: ArtifactRecord, given: Submission) -> Said | None:
@@ -69,7 +73,8 @@ def compared(
     """
     contract = champion.manifest.predict
     groups = None if given.grouping is None else given.grouping.values
-    theirs = Answers(said.predictions, contract["classes"], contract["decision_threshold"])
+    levels = tuple(contract.get("quantiles", ()))
+    theirs = Answers(said.predictions, contract["classes"], contract["decision_threshold"], levels)
     report = evaluate(
         said.predictions,
         labels,
@@ -77,11 +82,20 @@ def compared(
         classes=theirs.classes,
         positive=given.positive,
         decision_threshold=theirs.decision_threshold,
+        asked=Asked(levels, ranks=given.ranks),
         group_by=groups,
     )
-    ours = Answers(challenger.predictions, given.classes, given.plan.decision_threshold)
-    improvements = compare(ours, theirs, labels, task=given.task, positive=given.positive, group_by=groups)
-    values = {name: estimate.value for name, estimate in report.metrics.items()}
+    plan = given.plan
+    ours = Answers(challenger.predictions, given.classes, plan.decision_threshold, plan.quantiles)
+    improvements = compare(
+        ours, theirs, labels, task=given.task, positive=given.positive, ranks=given.ranks, group_by=groups
+    )
+    metrics = dict(report.metrics)
+    if challenger.own is not None and said.own is not None:
+        metrics |= said.own.estimates()
+        own = own_improvements(challenger.own, said.own, thresholds(given.plan))
+        improvements = {**improvements, **own}
+    values = {name: estimate.value for name, estimate in metrics.items()}
     identical = is_again(given, challenger.checksum, champion)
     comparison = Comparison(champion.manifest.version, values, improvements, identical=identical)
     data = None if said.sha256 is not None else parquet(said.predictions)
@@ -94,11 +108,13 @@ def is_again(given: Submission, checksum: str, champion: ArtifactRecord) -> bool
     """Whether a challenger is the champion again: the same model and code, read in the same way."""
     manifest = champion.manifest
     code = {file.path: file.sha256 for file in manifest.code}
-    return (manifest.checksum, manifest.profile, code, manifest.predict["decision_threshold"]) == (
+    contract = manifest.predict
+    reading = contract["decision_threshold"], tuple(contract.get("quantiles", ()))
+    return (manifest.checksum, manifest.profile, code, reading) == (
         checksum,
         given.profile.name,
         {file.path: file.sha256 for file in given.code},
-        given.plan.decision_threshold,
+        (given.plan.decision_threshold, given.plan.quantiles),
     )
 
 

@@ -25,6 +25,7 @@ from noa_mlops.agents import (
     Work,
     Workspace,
     ending,
+    evaluation_payload,
     freeze_output,
     keep_output,
     prediction_payload,
@@ -43,11 +44,11 @@ from noa_mlops.errors import (
     StepFailed,
     TrainingFailed,
 )
-from noa_mlops.evaluation import read_predictions
+from noa_mlops.evaluation import check_own_metrics, grouped, measurable, read_own_metrics, read_predictions
 from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import judge_recorded, thresholds
 from noa_mlops.ledger import KeyStore
-from noa_mlops.lifecycle import beside, handover, intake, measuring
+from noa_mlops.lifecycle import beside, handover, intake, measuring, own_evaluation
 from noa_mlops.lifecycle.accounting import Held, facts_of, left_no_writer, manifest_of
 from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.intake import Submission
@@ -61,7 +62,7 @@ from noa_mlops.records.events import (
     TrainingCompleted,
     TrainingProgress,
 )
-from noa_mlops.records.layout import Layout, address, agent_id, predictor_id
+from noa_mlops.records.layout import Layout, address, agent_id, evaluator_id, predictor_id
 from noa_mlops.records.manifest import ArtifactRecord, Manifest, checksum
 from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.plan import TrainingPlan
@@ -138,7 +139,7 @@ class Measured:
 
     ``overlap`` are the rows that training has seen, ``slices`` the metrics by columns as far as the plan asks.
     ``champion`` is the comparison as an entry records it, None without a champion or a threshold to compare by; ``kept``
-    are the champion's predictions when they are new, for the objects.
+    are the champion's predictions when they are new, for the objects; ``evaluator`` is the plan's own, as recorded.
     """
 
     report: EvaluationReport
@@ -148,6 +149,7 @@ class Measured:
     slices: Mapping[str, Sliced] = field(default_factory=dict)
     champion: Mapping[str, Any] | None = None
     kept: bytes | None = None
+    evaluator: Mapping[str, Any] | None = None
 
 
 class AgentLifecycleController:
@@ -238,9 +240,10 @@ class AgentLifecycleController:
                 predictions = withheld.restore(answered)
                 report = measuring.measure(predictions, withheld.labels, given)
         kept = measuring.keep_predictions(predictions, run.predictions)
-        slices = measuring.measure_apart(predictions, withheld.labels, given)
-        measured = Measured(report, kept, facts, measuring.seen_in_training(given), slices)
-        challenger = beside.Challenger(trained.checksum, predictions)
+        said = self._own(run, predictions, withheld, cancel)
+        measured = _measured(given, report, kept, facts, said)
+        challenger = beside.Challenger(trained.checksum, predictions, None if said is None else said.metrics)
+        measured = replace(measured, slices=measuring.measure_apart(predictions, withheld.labels, given))
         return self._beside(run, measured, champion, challenger, withheld, cancel)
 
     def compare_again(
@@ -259,12 +262,10 @@ class AgentLifecycleController:
         withheld = self._withheld(given)
         predictions = measuring.kept_predictions(run.predictions, measured.predictions)
         report = measuring.measure(predictions, withheld.labels, given)
-        overlap, slices = (
-            measuring.seen_in_training(given),
-            measuring.measure_apart(predictions, withheld.labels, given),
-        )
-        again = Measured(report, measured.predictions or "", measured.run, overlap, slices)
-        challenger = beside.Challenger(trained.checksum, predictions)
+        said = self._own(run, predictions, withheld, cancel)
+        again = _measured(given, report, measured.predictions or "", measured.run, said)
+        challenger = beside.Challenger(trained.checksum, predictions, None if said is None else said.metrics)
+        again = replace(again, slices=measuring.measure_apart(predictions, withheld.labels, given))
         return self._beside(run, again, champion, challenger, withheld, cancel)
 
     def evaluate_stored(
@@ -284,9 +285,37 @@ class AgentLifecycleController:
         predictions = withheld.restore(answered)
         report = measuring.measure(predictions, withheld.labels, given)
         data = measuring.parquet(predictions)
-        measured = Measured(report, sha256(data), facts, measuring.seen_in_training(given))
-        challenger = beside.Challenger(stored.manifest.checksum, predictions)
+        said = self._own(run, predictions, withheld, cancel)
+        measured = _measured(given, report, sha256(data), facts, said)
+        measured = replace(measured, slices=measuring.measure_apart(predictions, withheld.labels, given))
+        challenger = beside.Challenger(stored.manifest.checksum, predictions, None if said is None else said.metrics)
         return self._beside(run, measured, champion, challenger, withheld, cancel), data
+
+    def _own(
+        self, run: Run, predictions: pa.Table, withheld: measuring.Withheld, cancel: threading.Event
+    ) -> own_evaluation.Said | None:
+        """What the plan's own evaluator says of a model's predictions; None without one, or with nothing to measure.
+
+        Raises `EvaluationFailed` when it fails, or does not give what the plan asks for.
+        """
+        given, evaluator = run.submission, own_evaluation.evaluator_of(run.submission)
+        rows = measurable(predictions, withheld.labels)
+        if evaluator is None or rows is None:
+            return None
+        with self._workspace(evaluator_id(run.workspace.agent_id)) as workspace:
+            workspace.prepare()
+            own_evaluation.lay_out(given, workspace, predictions, rows)
+            work = handover.work(given, run.version)
+            workspace.write_payload(evaluation_payload(work, workspace.agent_id, evaluator))
+            outcome = self._run(own_evaluation.job(given, workspace, self._hidden()), workspace, run, cancel)
+            facts = facts_of(outcome)
+            _raise_unless_completed(outcome, EvaluationFailed, workspace, "plan's own evaluator")
+            with _with_facts(EvaluationFailed, facts, workspace):
+                column = measuring.groups_of(given)
+                groups = None if column is None else grouped(column, withheld.labels)
+                found = read_own_metrics(workspace.out, int(rows.sum()), groups)
+                check_own_metrics(found, thresholds(given.plan))
+        return own_evaluation.Said(found, facts)
 
     def _withheld(self, given: Submission) -> measuring.Withheld:
         """The evaluation data as it was submitted, taken apart. Raises `EvaluationFailed`."""
@@ -318,7 +347,9 @@ class AgentLifecycleController:
                 agent = f"{run.workspace.agent_id}.champion"
                 asked, _ = self._ask(run, champion, withheld.features, agent, cancel)
                 answered = beside.Said(withheld.restore(asked), None)
-            comparison, new = beside.compared(given, champion, challenger, answered, withheld.labels)
+            own = self._own(run, answered.predictions, withheld, cancel) if challenger.own is not None else None
+            theirs = replace(answered, own=None if own is None else own.metrics)
+            comparison, new = beside.compared(given, champion, challenger, theirs, withheld.labels)
         except (StepFailed, DatasetInvalid, ArtifactTampered, NotFound, NotAuthorised) as error:
             raise_trouble_behind(error)
             manifest = champion.manifest
@@ -392,7 +423,7 @@ class AgentLifecycleController:
         return run.model
 
     def _workspace(self, agent: str) -> Workspace:
-        """The workspace of an agent of its own. Raises `LedgerConflict`."""
+        """A workspace for another agent of a run. Raises `LedgerConflict`."""
         workspace = Workspace.claim(self._layout, agent)
         if workspace is None:
             raise LedgerConflict(f"the workspace of {agent} is in use by another process")
@@ -429,6 +460,19 @@ class Interrupted(LifecycleError):
 
     exit_code = 130
     hint = "Run the same plan again: it continues where it was."
+
+
+def _measured(
+    given: Submission,
+    report: EvaluationReport,
+    predictions: str,
+    facts: Mapping[str, Any],
+    said: own_evaluation.Said | None,
+) -> Measured:
+    """What was measured of one model, before anything is compared; ``predictions`` is a digest."""
+    whole = own_evaluation.added(report, given, said)
+    overlap = measuring.seen_in_training(given)
+    return Measured(whole, predictions, facts, overlap, evaluator=own_evaluation.recorded(given, said))
 
 
 def _raise_unless_completed(outcome: Outcome, kind: type[StepFailed], workspace: Workspace, who: str) -> None:

@@ -25,12 +25,17 @@ def lay_out_training(given: Submission, workspace: Workspace) -> None:
     parts = (given.train,) if given.trials is None else given.trials.parts
     table = pa.concat_tables([_labelled(part, given.target) for part in parts])
     write_rows(table, workspace.data / "train", given.profile.format_for(given.plan.hyperparameters))
+    lay_out_code(given, workspace)
+    if given.foreign is not None:
+        _copy_model(given.foreign, workspace.path / FOREIGN_MODEL)
+
+
+def lay_out_code(given: Submission, workspace: Workspace) -> None:
+    """Write the plan's code as it was submitted."""
     for file in given.code:
         target = workspace.code / file.path
         make_directories(target.parent)
         target.write_bytes(file.data)
-    if given.foreign is not None:
-        _copy_model(given.foreign, workspace.path / FOREIGN_MODEL)
 
 
 def _labelled(rows: Dataset, target: str) -> pa.Table:
@@ -62,6 +67,7 @@ def work(given: Submission, version: int) -> Work:
         code=[file.path for file in given.code],
         seed=plan.seed,
         limits=limits(given),
+        quantiles=plan.quantiles,
         search=None if given.trials is None else _search(given, given.trials),
     )
 

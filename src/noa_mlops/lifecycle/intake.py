@@ -29,7 +29,7 @@ from noa_mlops.records.metrics import Task
 from noa_mlops.records.paths import relative_path_problem
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.verdict import ClassLabel
-from noa_mlops.trainers.hyperparameters import check_hyperparameters
+from noa_mlops.trainers.hyperparameters import check_hyperparameters, check_quantiles
 
 MAX_CODE = 4 << 20
 """Largest code file that a plan may name, in bytes."""
@@ -92,6 +92,11 @@ class Submission:
         return sha256(self.plan_bytes)
 
     @property
+    def ranks(self) -> bool:
+        """Whether the plan asks how predictions rank the rows of each group."""
+        return _ranking_metric(self.plan) is not None
+
+    @property
     def datasets(self) -> Mapping[str, Mapping[str, Any]]:
         """The data as a ledger line names it, by part."""
         parts = {"train": self.train, "evaluation": self.evaluation}
@@ -136,6 +141,11 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
         whole.require_column(column, "drift.overrides")
     parts = _parts(plan, reader, whole, target)
     train, evaluation = parts.train, parts.evaluation
+    if (metric := _ranking_metric(plan)) is not None and parts.grouping is None:
+        raise PlanInvalid(
+            f"evaluation.metric_thresholds.{metric} measures how rows are ranked within their groups, and there are none",
+            hint="Name the column of the query with 'evaluation.group_by', or 'group' in the dataset definition.",
+        )
     aim = objective(plan, profile, train, evaluation, target)
     return Submission(
         plan=plan,
@@ -175,12 +185,20 @@ def changed(dataset: Dataset, project: Path, data_roots: Sequence[Path]) -> str 
     return None
 
 
+def _ranking_metric(plan: TrainingPlan) -> str | None:
+    """The first metric of a plan's thresholds that is about a ranking."""
+    wanted = () if plan.evaluation is None else plan.evaluation.metric_thresholds
+    return next((threshold.metric for threshold in wanted if threshold.row.needs == "groups"), None)
+
+
 def _check_profile(plan: TrainingPlan, profile: AgentProfile) -> None:
     """The profile's hyperparameters, and the packages it needs."""
     wrong = check_hyperparameters(profile.name, plan.hyperparameters)
     if wrong:
         problems = tuple(Problem("hyperparameters", text) for text in wrong)
         raise PlanInvalid(f"hyperparameters: {'; '.join(wrong)}", problems=problems)
+    if plan.quantiles and (wrong := check_quantiles(profile.name, plan.hyperparameters)):
+        raise PlanInvalid(f"quantiles: {'; '.join(wrong)}")
     if missing := profile.missing():
         raise PlanInvalid(
             f"the profile {profile.name!r} needs {', '.join(missing)}, not installed here",

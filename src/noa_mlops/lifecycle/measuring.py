@@ -20,7 +20,7 @@ import pyarrow.parquet
 
 from noa_mlops.datasets import Dataset, inverse, overlap, permutation, reordered
 from noa_mlops.errors import EvaluationFailed
-from noa_mlops.evaluation import Answers, check_rows, evaluate, measure_slices
+from noa_mlops.evaluation import Answers, Asked, check_rows, evaluate, measure_slices
 from noa_mlops.files import UnsafePath, open_beneath, write_unnamed
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.overlap import Overlap
@@ -66,6 +66,7 @@ def measure(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -
             positive=given.positive,
             decision_threshold=given.plan.decision_threshold,
             group_by=groups_of(given),
+            asked=Asked(given.plan.quantiles, ranks=given.ranks),
         )
     except EvaluationFailed as error:
         raise EvaluationFailed(str(error), cause="predictions", hint=error.hint) from error
@@ -73,9 +74,15 @@ def measure(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -
 
 def measure_apart(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -> Mapping[str, Sliced]:
     """What the plan asks for in slices of the rows, by column; for predictions that `measure` could read."""
-    answers = Answers(predictions, given.classes, given.plan.decision_threshold)
+    answers = Answers(predictions, given.classes, given.plan.decision_threshold, given.plan.quantiles)
     return measure_slices(
-        answers, labels, given.slices, task=given.task, positive=given.positive, group_by=groups_of(given)
+        answers,
+        labels,
+        given.slices,
+        task=given.task,
+        positive=given.positive,
+        ranks=given.ranks,
+        group_by=groups_of(given),
     )
 
 

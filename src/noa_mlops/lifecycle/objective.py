@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from noa_mlops.agents import AgentProfile
 from noa_mlops.datasets import Dataset, classes_of
 from noa_mlops.errors import PlanInvalid
-from noa_mlops.records.metrics import METRICS, Task, metrics_for
+from noa_mlops.records.metrics import Task, metrics_for
 from noa_mlops.records.plan import Threshold, TrainingPlan
 from noa_mlops.records.verdict import ClassLabel
 
@@ -36,7 +36,7 @@ def objective(
 ) -> Objective:
     """What ``profile`` is to learn about the column ``target``. Raises `PlanInvalid` when plan and data do not fit."""
     wanted = plan.evaluation.metric_thresholds if plan.evaluation is not None else ()
-    task = _task(profile, train, target, wanted)
+    task = _task(plan, profile, train, target, wanted)
     if task == "regression":
         _check_numbers(plan, profile, train, target)
         return Objective(task, None, _positive(plan, None, wanted))
@@ -50,9 +50,12 @@ def objective(
     return Objective(task, classes, positive)
 
 
-def _task(profile: AgentProfile, train: Dataset, target: str, wanted: Iterable[Threshold]) -> Task:
-    measured = [METRICS[threshold.metric] for threshold in wanted]
-    task: Task = profile.task or (measured[0].task if measured else _task_of(train, target))
+def _task(plan: TrainingPlan, profile: AgentProfile, train: Dataset, target: str, wanted: Iterable[Threshold]) -> Task:
+    measured = [metric for threshold in wanted if (metric := threshold.row).task is not None]
+    asked: Task | None = "regression" if plan.quantiles else measured[0].task if measured else None
+    task: Task = profile.task or asked or _task_of(train, target)
+    if plan.quantiles and task != "regression":
+        raise PlanInvalid(f"quantiles: {profile.name} learns {task}; only a regression answers quantiles")
     for metric in measured:
         if metric.task != task:
             raise PlanInvalid(
@@ -138,7 +141,7 @@ def _named(evaluation: Dataset) -> str:
 
 def _binary(wanted: Iterable[Threshold]) -> list[str]:
     """The thresholds' metrics that are defined for two classes only."""
-    return [threshold.metric for threshold in wanted if METRICS[threshold.metric].binary_only]
+    return [threshold.metric for threshold in wanted if threshold.row.binary_only]
 
 
 def _listed(labels: Iterable[ClassLabel]) -> str:

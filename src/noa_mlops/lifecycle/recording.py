@@ -94,6 +94,7 @@ def evaluated(given: Submission, entry: TrainingCompleted, result: Measured, sta
             overlap=result.overlap.to_document(),
             slices={column: sliced.to_document() for column, sliced in result.slices.items()},
             group_by=None if given.grouping is None else given.grouping.to_document(),
+            evaluator=result.evaluator,
         ),
     )
 

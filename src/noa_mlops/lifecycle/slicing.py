@@ -84,7 +84,7 @@ def _named(plan: TrainingPlan, evaluation: Dataset) -> Iterator[tuple[str, str, 
             yield threshold.fairness.by, f"{place}.fairness.by", threshold.metric
     for name in evaluation.definition.slices:
         for threshold in thresholds:
-            if METRICS[threshold.metric].interval:
+            if threshold.row.interval and threshold.metric in METRICS:
                 yield name, f"slices in {evaluation.identity.path}", threshold.metric
 
 

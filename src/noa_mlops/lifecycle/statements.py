@@ -140,7 +140,8 @@ class Setting:
     """What a measurement stands beside.
 
     ``look`` is the number of this evaluation since the champion was promoted, ``champion`` the comparison with it, ``overlap``
-    how many of the rows training has seen, ``slices`` the metrics by columns, ``group_by`` what makes rows dependent.
+    how many of the rows training has seen, ``slices`` the metrics by columns, ``group_by`` what makes rows dependent,
+    ``evaluator`` the plan's own, when it has one.
     """
 
     look: int
@@ -148,6 +149,7 @@ class Setting:
     overlap: Mapping[str, Any] | None = None
     slices: Mapping[str, Any] = field(default_factory=dict)
     group_by: Mapping[str, Any] | None = None
+    evaluator: Mapping[str, Any] | None = None
 
 
 def evaluated(
@@ -194,6 +196,7 @@ def evaluated(
             "predictions": predictions,
             "verifier": {"noa-mlops": VERSION},
             RUN: run,
+            **({} if setting.evaluator is None else {"evaluator": setting.evaluator}),
         },
         subject=[
             model_subject(trained_entry.lifecycle_id, trained_entry.version, trained_entry.checksum),

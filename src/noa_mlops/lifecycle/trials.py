@@ -42,6 +42,8 @@ def trials_of(plan: TrainingPlan, profile: AgentProfile, train: Dataset, target:
         return None
     if profile.name not in PROFILES:
         raise PlanInvalid(f"search: {profile.name} cannot search", hint=f"Use one of {', '.join(PROFILES)}.")
+    if plan.quantiles:
+        raise PlanInvalid("search: trials are compared by one number for each row, not by 'quantiles'")
     _check_metric(plan.search, aim)
     draws = plan.search.draws(plan.seed)
     for number, drawn in enumerate(draws, 1):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from noa_mlops.records.approvals import Approvals
 from noa_mlops.records.documents import Json, compact
-from noa_mlops.records.metrics import METRICS
+from noa_mlops.records.metrics import Metric
 from noa_mlops.records.plan import EvaluationPlan, TrainingPlan
 from noa_mlops.records.reading import read_document
 from noa_mlops.records.reading.fields import Fault, FieldInvalid, Form, check_fields, instance_of, one_of, whole
@@ -179,7 +179,7 @@ def _threshold_faults(floor: Threshold, given: Threshold) -> Iterator[Fault]:
         yield Fault(f"must ask for a confidence of at least {floor.confidence:g}", ("confidence",))
     yield from _slice_faults(floor, given)
     if floor.versus_champion is not None and floor.versus_champion.rule != "none":
-        yield from _versus_faults(floor.metric, floor.versus_champion, given.versus_champion)
+        yield from _versus_faults(floor.row, floor.versus_champion, given.versus_champion)
 
 
 def _slice_faults(floor: Threshold, given: Threshold) -> Iterator[Fault]:
@@ -195,10 +195,10 @@ def _slice_faults(floor: Threshold, given: Threshold) -> Iterator[Fault]:
         yield Fault("must be 'inconclusive'", ("on_small_slice",))
 
 
-def _versus_faults(metric: str, floor: VersusChampion, given: VersusChampion | None) -> Iterator[Fault]:
+def _versus_faults(metric: Metric, floor: VersusChampion, given: VersusChampion | None) -> Iterator[Fault]:
     """The default is so much of 1 for metrics from 0 to 1; of others it depends on the champion, so it must be said."""
-    unit = METRICS[metric].range == (0.0, 1.0)
-    rule = VersusChampion.default(METRICS[metric], 0.0) if given is None and unit else given
+    unit = metric.range == (0.0, 1.0)
+    rule = VersusChampion.default(metric, 0.0) if given is None and unit else given
     if rule is None or rule.rule == "none" or rule.limit < floor.limit:
         yield Fault(f"must be at least as strict as {compact(floor.to_document()).decode()}", ("versus_champion",))
 

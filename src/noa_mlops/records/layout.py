@@ -103,6 +103,15 @@ def predictor_id(trainer: str) -> str:
     return f"{trainer}{PREDICTOR}"
 
 
+EVALUATOR = ".evaluate"
+"""What follows the name of a version's trainer in that of the plan's own evaluator."""
+
+
+def evaluator_id(trainer: str) -> str:
+    """The agent that runs the plan's own evaluator for the version of a trainer."""
+    return f"{trainer}{EVALUATOR}"
+
+
 def address(lifecycle_id: str, version: int) -> str:
     """How people name a version: ``LIFECYCLE@N``."""
     return f"{lifecycle_id}@{version}"

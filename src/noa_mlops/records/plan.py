@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 from noa_mlops.records.approvals import Approvals
 from noa_mlops.records.documents import Json, canonical, compact, sha256
 from noa_mlops.records.drift import DriftSettings
+from noa_mlops.records.levels import LEVELS_SCHEMA, lacking, level_faults
 from noa_mlops.records.names import PATTERN, name_problem
+from noa_mlops.records.own_metrics import EVALUATOR, evaluator_problem, own_name
 from noa_mlops.records.paths import PATH_SCHEMA, path_problem, relative_path_problem
 from noa_mlops.records.reading import read_document, read_file
 from noa_mlops.records.reading.fields import (
@@ -77,6 +79,12 @@ def _code(files: Any) -> Iterator[Fault]:
             yield Fault(f"names {shown(name)} a second time", (index,))
 
 
+def _evaluator(value: Any) -> Iterator[Fault]:
+    problem = evaluator_problem(value) if isinstance(value, str) else "must be text"
+    if problem is not None:
+        yield Fault(f"{problem}, got {shown(value)}")
+
+
 def _thresholds(value: Any) -> Iterator[Fault]:
     if not isinstance(value, tuple) or not all(isinstance(threshold, Threshold) for threshold in value):
         yield Fault("must be a tuple of Threshold", suggestion="write (Threshold.of('roc_auc', 0.8),)")
@@ -128,6 +136,9 @@ class EvaluationPlan:
     group_by: Annotated[str | None, Rule(_text)] = None
     """The column of the evaluation data whose equal values make rows dependent; absent: that of its definition, if any."""
 
+    evaluator: Annotated[str | None, Rule(_evaluator, {"pattern": f"^{EVALUATOR}$"})] = None
+    """A function of a file under code, MODULE:FUNCTION, that gives metrics of the plan's own: own.NAME in the thresholds."""
+
     notes: Annotated[str | None, Rule(_text)] = None
     """Free text, kept with the plan."""
 
@@ -144,7 +155,7 @@ class EvaluationPlan:
         """The normal form, without what stands at its default."""
         document: dict[str, Json] = {
             name: value
-            for name in ("dataset_path", "key", "group_by", "notes", "gate", "reason")
+            for name in ("dataset_path", "key", "group_by", "evaluator", "notes", "gate", "reason")
             if (value := getattr(self, name)) is not None
         }
         if self.split is not None:
@@ -155,6 +166,7 @@ class EvaluationPlan:
 
     def _faults(self) -> Iterator[Fault]:
         yield from (fault.within("metric_thresholds") for fault in mixed_tasks(self.metric_thresholds))
+        yield from self._evaluator_faults()
         if self.split is not None and self.dataset_path is not None:
             yield Fault("must be absent with 'dataset_path'", ("split",), "evaluation data is one or the other")
         if self.gate is not None:
@@ -164,9 +176,16 @@ class EvaluationPlan:
             yield Fault("is only for 'gate: none'", ("reason",), "use 'notes' for anything else")
         if self.metric_thresholds and self.dataset_path is None and self.split is None:
             yield Fault("is missing", ("dataset_path",), "thresholds need data to measure on, or a 'split'")
-
         elif self.dataset_path is None and self.split is None and (named := self.key or self.group_by) is not None:
             yield Fault("is missing", ("dataset_path",), f"{shown(named)} is a column of the data to measure on")
+
+    def _evaluator_faults(self) -> Iterator[Fault]:
+        if self.evaluator is not None and self.dataset_path is None and self.split is None:
+            yield Fault("needs data to measure on", ("evaluator",), "add 'dataset_path' or a 'split'")
+        for threshold in self.metric_thresholds:
+            if self.evaluator is None and own_name(threshold.metric) is not None:
+                place = ("metric_thresholds", threshold.metric)
+                yield Fault("{} needs an evaluator", place, "add 'evaluator: MODULE:FUNCTION'", of_key=True)
 
     def _ungated_faults(self) -> Iterator[Fault]:
         if self.reason is None:
@@ -208,6 +227,9 @@ class TrainingPlan:
     decision_threshold: Annotated[float, Rule(_share, {"minimum": 0, "maximum": 1})] = 0.5
     """Probability of the positive class from which a row is predicted positive."""
 
+    quantiles: Annotated[tuple[float, ...], Rule(level_faults, LEVELS_SCHEMA)] = ()
+    """Levels between 0 and 1 whose quantiles the model of a regression answers, instead of one number."""
+
     seed: Annotated[int, whole(0, 2**32 - 1)] = 0
     """Seed of every random choice of the trainer."""
 
@@ -227,11 +249,12 @@ class TrainingPlan:
     """Where agents run; only 'local' in this version."""
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        check_fields(self, self._faults())
         if self.evaluation == EvaluationPlan():  # says as little as none at all
             object.__setattr__(self, "evaluation", None)
         object.__setattr__(self, "hyperparameters", plain(self.hyperparameters))
         object.__setattr__(self, "decision_threshold", float(self.decision_threshold) + 0.0)
+        object.__setattr__(self, "quantiles", tuple(map(float, self.quantiles)))
         object.__setattr__(self, "code", tuple(self.code))
 
     @classmethod
@@ -269,6 +292,7 @@ class TrainingPlan:
             "evaluation": None if self.evaluation is None else self.evaluation.to_document() or None,
             "positive": self.positive,
             "decision_threshold": None if self.decision_threshold == 0.5 else self.decision_threshold,
+            "quantiles": list(self.quantiles) or None,
             "seed": self.seed or None,
             "resources": self.resources.to_document() or None,
             "code": list(self.code) or None,
@@ -278,6 +302,29 @@ class TrainingPlan:
         return document | {name: value for name, value in optional.items() if value is not None}
 
     @property
+    def evaluator_file(self) -> str | None:
+        """The file under ``code`` that the evaluator's module is; None without an evaluator."""
+        if self.evaluation is None or self.evaluation.evaluator is None:
+            return None
+        module = self.evaluation.evaluator.partition(":")[0]
+        return next((path for path in self.code if PurePosixPath(path).name == f"{module}.py"), None)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the normal form in canonical JSON, in lower-case hex."""
         return sha256(canonical(self.to_document()))
+
+    def _faults(self) -> Iterator[Fault]:
+        for threshold in self.evaluation.metric_thresholds if self.evaluation is not None else ():
+            if threshold.row.task == "regression" and (lack := lacking(threshold.metric, self.quantiles)):
+                named = ("evaluation", "metric_thresholds", threshold.metric)
+                yield Fault(f"{{}} {lack}", named, "name what it needs under 'quantiles'", of_key=True)
+        if self.evaluation is None or self.evaluation.evaluator is None:
+            return
+        module = self.evaluation.evaluator.partition(":")[0]
+        files = [path for path in self.code if PurePosixPath(path).name == f"{module}.py"]
+        place = ("evaluation", "evaluator")
+        if not files:
+            yield Fault(f"must name a file under code; {module}.py is not there", place, f"add 'code: [{module}.py]'")
+        elif len(files) > 1:
+            yield Fault(f"must name one file under code; there are {' and '.join(files)}", place)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Literal
 from noa_mlops.records.documents import Json
 from noa_mlops.records.fairness import Fairness, column_faults, fairness_schema, read_fairness
 from noa_mlops.records.metrics import METRICS, Metric
+from noa_mlops.records.own_metrics import PATTERN, PREFIX, own_metric, own_name, own_name_problem
 from noa_mlops.records.reading.fields import (
     Fault,
     FieldInvalid,
@@ -38,7 +40,10 @@ MAX_COLUMNS = 10
 
 
 def _metric_faults(name: Any) -> Iterator[Fault]:
-    if not isinstance(name, str) or name not in METRICS:
+    if isinstance(name, str) and (own := own_name(name)) is not None:
+        if problem := own_name_problem(own):
+            yield Fault(f"{problem}, got {shown(own)}")
+    elif not isinstance(name, str) or name not in METRICS:
         yield Fault(f"must be a metric, got {shown(name)}", suggestion=_nearest_metric(str(name)))
 
 
@@ -109,7 +114,17 @@ class Threshold:
         """The threshold that a bare number stands for. Raises `FieldInvalid`."""
         FieldInvalid.raise_any(_metric_faults(metric))
         FieldInvalid.raise_any(_bound_faults(bound))
-        return _of_number(METRICS[metric], bound)
+        return _of_number(_row(metric), bound)
+
+    @property
+    def row(self) -> Metric:
+        """What is known of its metric: the row of the table; of one of the plan's own, what the bounds say."""
+        return _row(self.metric, self.minimum, self.maximum)
+
+    @property
+    def compares(self) -> bool:
+        """Whether a challenger is compared with the champion in it."""
+        return self.row.compared if self.versus_champion is None else self.versus_champion.rule != "none"
 
     def clears(self, value: float) -> bool:
         """Whether a measured value meets the threshold; a value exactly at it does, NaN never."""
@@ -144,7 +159,7 @@ class Threshold:
         """The normal form: a bare number where it means the same, else the bounds by name."""
         number = self.minimum if self.maximum is None else self.maximum
         bare = self.spelled_out().keys() <= {"min", "max"}
-        if bare and number is not None and _limits(METRICS[self.metric], number) == (self.minimum, self.maximum):
+        if bare and number is not None and _limits(self.row, number) == (self.minimum, self.maximum):
             return number
         return self.spelled_out()
 
@@ -177,14 +192,24 @@ class Threshold:
             yield Fault(f"has its minimum {self.minimum!r} above its maximum {self.maximum!r}")
         for name in ("minimum", "maximum"):
             bound = getattr(self, name)
-            if bound is not None and (fault := _range_fault(METRICS[self.metric], bound)):
+            if bound is not None and (fault := _range_fault(self.row, bound)):
                 yield fault.within(name)
-        if not METRICS[self.metric].interval:
+        if not self.row.interval:
             yield from self._uncertain_faults()
         if self.fairness is not None:
-            yield from (fault.within("fairness") for fault in self.fairness.faults_for(METRICS[self.metric]))
+            yield from (fault.within("fairness") for fault in self.fairness.faults_for(self.row))
         if not self.columns and (self.min_rows, self.on_small_slice) != (MIN_ROWS, "inconclusive"):
             yield Fault("speaks of small slices, but there is no 'slices' and no 'fairness'")
+        if self.row.needs == "evaluator":
+            yield from self._own_faults()
+
+    def _own_faults(self) -> Iterator[Fault]:
+        """What a metric of the plan's own evaluator cannot be asked: it is measured over all rows at once."""
+        if self.row.direction == "nearest" and self.compares:
+            reason = f"must be none: two bounds do not say which way {self.metric} is better"
+            yield Fault(reason, ("versus_champion",))
+        if self.columns:
+            yield Fault(f"cannot be asked for in slices: the evaluator gives {self.metric} over all rows at once")
 
     def _uncertain_faults(self) -> Iterator[Fault]:
         """A metric that hangs on one row can be held against a number, and against nothing else."""
@@ -221,9 +246,9 @@ def mixed_tasks(thresholds: Iterable[Threshold]) -> Iterator[Fault]:
     first: Metric | None = None
     seen: set[str] = set()
     for threshold in thresholds:
-        metric = METRICS[threshold.metric]
-        first = first or metric
-        if metric.task != first.task:
+        metric = threshold.row
+        first = first or (metric if metric.task is not None else None)
+        if metric.task is not None and first is not None and metric.task != first.task:
             message = f"is a metric of {metric.task}, while {first.name} is one of {first.task}"
             yield Fault(f"{{}} {message}", (metric.name,), of_key=True)
         if metric.name in seen:
@@ -237,6 +262,7 @@ def thresholds_schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "properties": {metric.name: _metric_schema(metric) for metric in METRICS.values()},
+        "patternProperties": {f"^{re.escape(PREFIX)}{PATTERN}$": _metric_schema(_row(PREFIX))},
     }
 
 
@@ -272,24 +298,36 @@ def _metric_schema(metric: Metric) -> dict[str, Any]:
         },
     }
     means = {"higher": "A bare number means at least.", "lower": "A bare number means at most."}
-    description = f"{metric.description.capitalize()}. {means.get(metric.direction, 'Write min and max.')}"
-    return {"description": description, "anyOf": [number, bounds] if metric.direction in means else [bounds]}
+    bare = _limits(metric, 0.0) is not None
+    sides = (
+        "Write min and max." if metric.needs != "evaluator" else "Write min where more is better, max where less is."
+    )
+    description = f"{metric.description.capitalize()}. {means[metric.direction] if bare else sides}"
+    return {"description": description, "anyOf": [number, bounds] if bare else [bounds]}
 
 
 def _read(name: str, bounds: Any) -> Threshold:
-    if name not in METRICS:
+    if (own := own_name(name)) is not None:
+        FieldInvalid.raise_any([Fault(f"{{}} {problem}", of_key=True)] if (problem := own_name_problem(own)) else [])
+    elif name not in METRICS:
         suggestion = _nearest_metric(name)
         raise FieldInvalid([Fault("unknown metric {}", suggestion=suggestion, of_key=True)])
     if isinstance(bounds, Mapping):
-        return _of_bounds(METRICS[name], bounds)
+        return _of_bounds(_row(name), bounds)
     FieldInvalid.raise_any(_bound_faults(bounds))
-    return _of_number(METRICS[name], bounds)
+    return _of_number(_row(name), bounds)
+
+
+def _row(name: str, minimum: float | None = None, maximum: float | None = None) -> Metric:
+    return METRICS[name] if name in METRICS else own_metric(name, minimum=minimum, maximum=maximum)
 
 
 def _of_number(metric: Metric, number: float) -> Threshold:
     limits = _limits(metric, number)
     if limits is None:
-        suggestion = f"{metric.name} is best at {metric.ideal:g}, inside its range: write {{min: ..., max: ...}}"
+        own = metric.needs == "evaluator"
+        inside = "is your own" if own else f"is best at {metric.best}, inside its range"
+        suggestion = f"{metric.name} {inside}: write {_SIDES[own]}"
         raise FieldInvalid([Fault("must say which side it bounds", suggestion=suggestion)])
     FieldInvalid.raise_any([fault] if (fault := _range_fault(metric, number)) else [])
     return Threshold(metric.name, *limits)
@@ -319,6 +357,8 @@ def _member_faults(metric: Metric, key: str, value: Any) -> tuple[Fault, ...]:
     return tuple(_bound_faults(value)) or tuple(filter(None, [_range_fault(metric, value)]))
 
 
+_SIDES = {False: "{min: ..., max: ...}", True: "{min: ...} where more is better, {max: ...} where less is"}
+
 _MEMBERS: Mapping[str, str] = {
     "min": "minimum",
     "max": "maximum",
@@ -343,7 +383,8 @@ def _unknown_bound(key: str) -> Iterator[Fault]:
 
 
 def _limits(metric: Metric, number: float) -> tuple[float | None, float | None] | None:
-    return None if metric.direction == "nearest" else metric.limits(number)
+    known = metric.direction != "nearest" and metric.needs != "evaluator"
+    return metric.limits(number) if known else None
 
 
 def _range_fault(metric: Metric, bound: float) -> Fault | None:

@@ -22,6 +22,13 @@ BINS = 255
 MOST_CATEGORIES = 1000
 """Categories that are told apart before the rarest are thrown together; one-hot columns are fewer still."""
 
+QUANTILE_SETTINGS: Mapping[str, tuple[Mapping[str, str], str]] = {
+    "hist_gradient_boosting": ({"loss": "quantile"}, "quantile"),
+    "gradient_boosting": ({"loss": "quantile"}, "alpha"),
+    "quantile": ({}, "quantile"),
+}
+"""The regressors that can learn a quantile: what must be set for it, and the parameter that takes the level."""
+
 MANAGED: Mapping[str, str] = {
     "random_state": "the seed is the plan's own field 'seed'",
     "n_jobs": "the number of processors is 'cpus' under 'resources'",

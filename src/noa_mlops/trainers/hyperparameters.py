@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from noa_mlops.records.documents import Json
-from noa_mlops.trainers.estimators import DEFAULT, KINDS, MANAGED, Estimator, estimators
+from noa_mlops.trainers.estimators import DEFAULT, KINDS, MANAGED, QUANTILE_SETTINGS, Estimator, estimators
 from noa_mlops.trainers.rules import accepts
 
 FORMATS = ("parquet", "csv")
@@ -39,6 +39,21 @@ def check_hyperparameters(profile: str, hyperparameters: Mapping[str, Json]) -> 
             return _check_import(hyperparameters)
         case _:
             return ()
+
+
+def check_quantiles(profile: str, hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
+    """Why a built-in profile cannot answer quantiles with these hyperparameters; empty when it can, or may."""
+    if profile != "sklearn-regressor":
+        return ()
+    name = hyperparameters.get("estimator", DEFAULT)
+    if name not in QUANTILE_SETTINGS:
+        return (f"{_shown(name)} cannot learn quantiles; {', '.join(QUANTILE_SETTINGS)} can",)
+    fixed, level = QUANTILE_SETTINGS[str(name)]
+    return tuple(
+        f"hyperparameter {parameter!r} cannot be set: the quantiles are the plan's own field 'quantiles'"
+        for parameter in (*fixed, level)
+        if parameter in hyperparameters
+    )
 
 
 def chosen_estimator(kind: str, hyperparameters: Mapping[str, Json]) -> Estimator | None:

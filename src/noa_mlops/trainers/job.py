@@ -43,7 +43,7 @@ class Job:
         self.workspace = workspace
         """The folder of this agent."""
         self.step: str = payload["step"]
-        """``train`` or ``predict``."""
+        """``train``, ``predict`` or ``evaluate``."""
         self.task: str | None = payload.get("task")
         """``classification`` or ``regression``."""
         self.profile: str = payload["profile"]
@@ -62,8 +62,12 @@ class Job:
         """Name of the column to learn; it is not in the data of a prediction."""
         self.classes: tuple[Any, ...] = tuple(payload.get("classes") or ())
         """The values of the target in training, sorted; probability ``p_i`` belongs to ``classes[i]``."""
+        self.evaluator: str | None = payload.get("evaluator")
+        """The plan's own evaluator, ``MODULE:FUNCTION``; None in the other steps."""
         self.columns: tuple[Column, ...] = tuple(Column(c["name"], c["type"]) for c in payload["columns"])
         """The columns of the training data, the target among them."""
+        self.quantiles: tuple[float, ...] = tuple(payload.get("quantiles") or ())
+        """The levels whose quantiles a regression answers, ascending; empty when it answers one number."""
 
     @classmethod
     def read(cls, path: Path | None = None) -> Job:
@@ -91,9 +95,9 @@ class Job:
 
     @property
     def data(self) -> Path:
-        """The data file: training rows, or the features to predict from."""
-        files = self._payload["data"]
-        return self.workspace / str(files["features" if self.step == "predict" else "train"])
+        """The data file: training rows, the features to predict from, or the labelled rows to measure on."""
+        part = {"predict": "features", "evaluate": "rows"}.get(self.step, "train")
+        return self.workspace / str(self._payload["data"][part])
 
     @property
     def data_format(self) -> str:
@@ -169,6 +173,17 @@ class Job:
             raise JobInvalid("job.frame() needs pandas, which is not installed; use job.table() or job.arrays()")
         return self._table.to_pandas()
 
+    def predictions(self) -> pa.Table:
+        """In an evaluation what the model answered, row by row as in `table`: ``prediction``, or ``p_0``, ``p_1`` and so on.
+
+        Raises `JobInvalid` in the other steps.
+        """
+        from noa_mlops.trainers.tables import read_table
+
+        if self.step != "evaluate":
+            raise JobInvalid("job.predictions() belongs in an evaluator, not in train(job) or predict(job)")
+        return read_table(self.workspace / str(self._payload["data"]["predictions"]), "parquet", ())
+
     def progress(
         self, *, step: float | None = None, of: float | None = None, message: str | None = None, **metrics: float
     ) -> None:
@@ -186,7 +201,7 @@ class Job:
     def write_predictions(self, values: Any) -> None:
         """Write ``values``, one per row of the data and in its order, as the answer of this prediction.
 
-        Regression: an array (n,) of finite numbers. Classification: an array (n, k) of probabilities in the order
+        Regression: an array (n,) of finite numbers, or (n, k) in the order of ``job.quantiles``. Classification: an array (n, k) of probabilities in the order
         of ``job.classes``, or (n,) values out of ``job.classes``. Also an Arrow table with such columns. Raises
         `JobInvalid` when the values have another shape, count or kind.
         """
@@ -194,7 +209,7 @@ class Job:
 
         if self.step != "predict":
             raise JobInvalid("job.write_predictions() belongs in predict(job), not in train(job)")
-        answer = as_predictions(values, self.classes if self.task == "classification" else None)
+        answer = as_predictions(values, self.classes if self.task == "classification" else None, self.quantiles)
         write_predictions(answer, self._table.num_rows, self.out)
 
 

@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from noa_mlops.errors import LifecycleError
 from noa_mlops.trainers.job import Job
@@ -21,15 +21,19 @@ OUT_OF_MEMORY = 12
 """Exit status of a process that ran out of memory (the number of ENOMEM)."""
 
 Step = Callable[[Job], None]
-"""Trains, or predicts, and leaves the result in ``job.out``."""
+"""Trains, predicts or evaluates, and leaves the result in ``job.out``."""
 
 
 def launch(train: Step, predict: Step, arguments: Sequence[str] | None = None) -> int:
     """Run the step that the command line names; the exit status for the process."""
-    steps = {"train": train, "predict": predict}
+    return launch_one_of({"train": train, "predict": predict}, arguments)
+
+
+def launch_one_of(steps: Mapping[str, Step], arguments: Sequence[str] | None = None) -> int:
+    """Like `launch`, for any steps by name."""
     given = tuple(sys.argv[1:] if arguments is None else arguments)
     if len(given) != 1 or given[0] not in steps:
-        return _refuse("expected one argument, train or predict", 2)
+        return _refuse(f"expected one argument, {' or '.join(steps)}", 2)
     _print_line_by_line()
     try:
         job = Job.read()

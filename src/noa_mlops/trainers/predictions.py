@@ -1,7 +1,7 @@
 """The answer of a prediction: one row per row of the features, in the columns that the verifier reads.
 
-``p_0`` to ``p_{k-1}`` are the probabilities of ``classes[0]`` to ``classes[k-1]``; ``prediction`` is a number or, of
-a classifier without probabilities, a class.
+``p_0`` to ``p_{k-1}`` are the probabilities of ``classes[0]`` to ``classes[k-1]``; ``q_5``, ``q_50`` and so on the quantiles of
+a regression that was asked for them; ``prediction`` is a number or, of a classifier without probabilities, a class.
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from noa_mlops.records import levels
 from noa_mlops.trainers.contract import JobInvalid
 
 FILE = "predictions.parquet"
 """The file in ``out/`` that holds the answer."""
 
 
-def as_predictions(values: Any, classes: Sequence[Any] | None) -> pa.Table:
-    """``values`` in the columns of an answer; ``classes`` is None for a regression.
+def as_predictions(values: Any, classes: Sequence[Any] | None, quantiles: Sequence[float] = ()) -> pa.Table:
+    """``values`` in the columns of an answer; ``classes`` is None for a regression, which answers ``quantiles`` if there are.
 
     Raises `JobInvalid` when they have a shape or a kind that cannot be one.
     """
     if isinstance(values, pa.Table):
-        values = _values_of(values)
+        values = _values_of(values, levels.columns(quantiles))
+    if quantiles:
+        return _of_quantiles(values, levels.columns(quantiles))
     return _of_numbers(values) if classes is None else _of_classes(values, classes)
 
 
@@ -37,8 +40,10 @@ def write_predictions(answer: pa.Table, rows: int, out: Path) -> None:
     parquet.write_table(answer, out / FILE)
 
 
-def _values_of(table: pa.Table) -> Any:
+def _values_of(table: pa.Table, quantiles: Sequence[str]) -> Any:
     names = table.column_names
+    if quantiles and sorted(names) == sorted(quantiles):
+        return np.column_stack([table.column(name).to_numpy() for name in quantiles])
     if names == ["prediction"]:
         return table.column("prediction").to_pylist()
     if names and names == [f"p_{i}" for i in range(len(names))]:
@@ -52,13 +57,30 @@ def _of_numbers(values: Any) -> pa.Table:
         array = array[:, 0]
     if array.ndim != 1:
         raise JobInvalid(f"predictions have the shape {array.shape}; a regression needs (n,)")
+    return pa.table({"prediction": _finite(array)})
+
+
+def _of_quantiles(values: Any, names: Sequence[str]) -> pa.Table:
+    array = _array(values)
+    if array.ndim == 1 and len(names) == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2 or array.shape[1] != len(names):
+        raise JobInvalid(
+            f"predictions have the shape {array.shape}; the plan asks for quantiles (n, {len(names)}), in the order of "
+            f"job.quantiles: {', '.join(names)}"
+        )
+    numbers = _finite(array)
+    return pa.table({name: numbers[:, place] for place, name in enumerate(names)})
+
+
+def _finite(array: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     try:
         numbers = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise JobInvalid(f"predictions of a regression must be numbers: {error}") from error
     if bad := int(np.count_nonzero(~np.isfinite(numbers))):
-        raise JobInvalid(f"{bad} of {len(numbers)} predictions are not finite numbers")
-    return pa.table({"prediction": numbers})
+        raise JobInvalid(f"{bad} of {numbers.size} predictions are not finite numbers")
+    return numbers
 
 
 def _of_classes(values: Any, classes: Sequence[Any]) -> pa.Table:

@@ -36,7 +36,7 @@ def train(job: Job) -> None:
     """Call ``train(job)``; it must leave at least one file in ``job.out``. Raises `JobInvalid`, `UserCodeFailed`."""
     _check(job)
     source = find_source(job, (job.code,))
-    returned = _call(source, "train", job)
+    returned = call(source, "train", job)
     if not any(path.is_file() for path in job.out.rglob("*")):
         kept = "" if returned is None else "; what it returns is not kept"
         raise JobInvalid(f"train(job) of {source.name} wrote no file into job.out{kept}")
@@ -50,7 +50,7 @@ def predict(job: Job) -> None:
 
 def predict_with(job: Job, source: Path) -> None:
     """Call ``predict(job)`` of the file ``source``. Raises `JobInvalid`, `UserCodeFailed`."""
-    returned = _call(source, "predict", job)
+    returned = call(source, "predict", job)
     if returned is not None:
         job.write_predictions(returned)
     elif not any((job.out / name).is_file() for name in ANSWERS):
@@ -87,7 +87,8 @@ def _check(job: Job) -> None:
         raise JobInvalid("; ".join(problems))
 
 
-def _call(source: Path, name: str, job: Job) -> Any:
+def call(source: Path, name: str, job: Job) -> Any:
+    """What the function ``name`` of the file ``source`` returns. Raises `JobInvalid`, `UserCodeFailed`."""
     with _border(f"{source.name} cannot be imported", source):
         module = _load(source, job)
     function = getattr(module, name, None)

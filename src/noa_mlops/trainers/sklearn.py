@@ -7,14 +7,14 @@ when it is read: skops constructs only types that it or `noa_mlops.trainers.mode
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noa_mlops.trainers.contract import JobInvalid
-from noa_mlops.trainers.estimators import KINDS, Estimator
-from noa_mlops.trainers.hyperparameters import check_hyperparameters, chosen_estimator
+from noa_mlops.trainers.estimators import KINDS, QUANTILE_SETTINGS, Estimator
+from noa_mlops.trainers.hyperparameters import check_hyperparameters, check_quantiles, chosen_estimator
 from noa_mlops.trainers.job import Job
 from noa_mlops.trainers.launch import Stages, launch, say
 
@@ -36,6 +36,8 @@ STAGES = ("read", "prepare", "fit", "save", "done")
 def train(job: Job) -> None:
     """Fit the estimator that the plan names and store it in ``job.out``. Raises `JobInvalid`."""
     _chosen(job.profile, job.params)
+    if job.quantiles and (problems := check_quantiles(job.profile, job.params)):
+        raise JobInvalid("; ".join(problems))
     stages = Stages(job, STAGES)
     stages.begin("read")
     from noa_mlops.trainers import encoding, model_archive, model_facts, targets
@@ -49,7 +51,7 @@ def train(job: Job) -> None:
     for note in notes:
         say(note)
     stages.begin("fit", "; ".join((f"{prepared.estimator.name}, {len(features)} features", *notes)))
-    model = _fitted(job, prepared, y)
+    model = [_fitted(job, at, y) for at in _of_levels(job, prepared)] if job.quantiles else _fitted(job, prepared, y)
     stages.begin("save")
     model_archive.save(job.out, model)
     model_facts.save(job.out, _facts(job, params, prepared, len(y)))
@@ -76,6 +78,13 @@ def _prepare(job: Job, params: Mapping[str, Any], rows: pa.Table) -> Prepared:
     if estimator.kind == "classifier":
         values = targets.with_class_weights(values, job.classes)
     return Prepared(estimator, values, encodings, matrix)
+
+
+def _of_levels(job: Job, given: Prepared) -> Iterator[Prepared]:
+    """The same rows for an estimator of each quantile of the job."""
+    fixed, level = QUANTILE_SETTINGS[given.estimator.name]
+    for quantile in job.quantiles:
+        yield replace(given, values={**given.values, **fixed, level: quantile})
 
 
 def _fitted(job: Job, given: Prepared, y: np.ndarray[Any, Any]) -> BaseEstimator:
@@ -135,6 +144,8 @@ def predict_with(job: Job, folder: Path) -> None:
     facts = model_facts.load(folder)
     if facts["task"] != job.task:
         raise JobInvalid(f"the model is for {facts['task']}, the plan asks for {job.task}")
+    if (learnt := tuple(facts.get("quantiles", ()))) != job.quantiles:
+        raise JobInvalid(f"the model answers the quantiles {list(learnt)}, the plan asks for {list(job.quantiles)}")
     try:
         encodings = encoding.from_document(facts["columns"])
     except (LookupError, TypeError) as error:
@@ -173,6 +184,7 @@ def _facts(job: Job, params: Mapping[str, Any], given: Prepared, rows: int) -> d
         "target": job.target,
         "classes": list(job.classes),
         "rows": rows,
+        **({"quantiles": list(job.quantiles)} if job.quantiles else {}),
         "features": [feature.name for feature in encoding.features(given.encodings)],
         "notes": list(encoding.notes(given.encodings)),
         "columns": encoding.to_document(given.encodings),
@@ -180,14 +192,18 @@ def _facts(job: Job, params: Mapping[str, Any], given: Prepared, rows: int) -> d
 
 
 def _answers(
-    model: BaseEstimator, matrix: Matrix, classes: Sequence[Any], asked: Sequence[Any]
+    model: BaseEstimator | list[BaseEstimator], matrix: Matrix, classes: Sequence[Any], asked: Sequence[Any]
 ) -> np.ndarray[Any, Any] | list[Any]:
-    """Numbers for a regression; else probabilities in the order of ``asked``, or classes if there are none.
+    """Numbers for a regression, of each quantile if several models were learnt; else probabilities in the order of ``asked``.
+
+    A classifier without probabilities answers classes.
 
     The model speaks of classes by their position in ``classes``, as it learnt them.
     """
     import numpy as np
 
+    if isinstance(model, list):
+        return np.column_stack([one.predict(matrix) if len(matrix) else np.empty(0) for one in model])
     if not asked:
         return model.predict(matrix) if len(matrix) else np.empty(0)
     if list(classes) != list(asked):
