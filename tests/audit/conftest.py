@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.projects import Project, lay_out
+from end_to_end.projects import PREDICT, Project, lay_out, rows
 from noa_mlops.agents import AgentFactory, RuntimeManager
 from noa_mlops.audit import Finding, verify
 from noa_mlops.lifecycle import TrainingOrchestrator, bootstrap_default_orchestrator
@@ -139,3 +139,44 @@ def _copied(source: Path, root: Path) -> Copy:
     for name in ("keys", "project"):
         shutil.copytree(source / name, root / name, symlinks=True)
     return Copy(root)
+
+
+LITTLE = {"roc_auc": {"min": 0.8, "versus_champion": {"max_drop": 0.05}}}
+
+
+@pytest.fixture(scope="session")
+def decided(tmp_path_factory):
+    """Three lifecycles' worth of decisions: champions, a failed one, inconclusive ones, one without a gate, one that broke."""
+    root = tmp_path_factory.mktemp("decided")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NOA_KEYS", str(root / "keys"))
+        patch.setenv("XDG_STATE_HOME", str(root / "state"))
+        project = lay_out(root / "project")
+        project.write("data/eval.csv", rows(1200, 2))
+        project.write("data/few.csv", rows(60, 5))
+        evaluations = [
+            {"dataset_path": "data/eval.csv", "metric_thresholds": LITTLE},
+            {"dataset_path": "data/eval.csv", "metric_thresholds": LITTLE},
+            {"dataset_path": "data/few.csv", "metric_thresholds": LITTLE},
+            {"dataset_path": "data/eval.csv", "metric_thresholds": {"roc_auc": 0.9999, "recall": 0.9999}},
+            None,
+            {"gate": "none", "reason": "a first try"},
+        ]
+        with orchestrator_of(project) as orchestrator:
+            states = []
+            for n, evaluation in enumerate(evaluations):
+                project.programs(predict=f"# the {n}th, in other bytes\n{PREDICT}")
+                states.append(run(orchestrator, project, seed=n, evaluation=evaluation).state)
+            project.programs(train="exit 3")
+            states.append(run(orchestrator, project, seed=9).state)
+    assert states == [*["champion", "champion", "inconclusive", "rejected", "held", "champion", "failed"]]
+    return root
+
+
+@pytest.fixture
+def history(decided, tmp_path, monkeypatch):
+    """A copy of that project, whose keys are found."""
+    monkeypatch.setenv("NOA_KEYS", str(tmp_path / "keys"))
+    for name in ("keys", "project"):
+        shutil.copytree(decided / name, tmp_path / name, symlinks=True)
+    return Copy(tmp_path)

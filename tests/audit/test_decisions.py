@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 
-from audit.conftest import Copy, orchestrator_of, run
-from end_to_end.projects import PREDICT, lay_out, rows
 from noa_mlops.audit import verify
 from noa_mlops.cli.app import main
 from noa_mlops.evidence import ECDSA_P256, SigningKey, sign_model, sign_statement
@@ -17,45 +14,6 @@ from noa_mlops.records.documents import sha256
 from noa_mlops.records.manifest import Manifest
 
 LEDGER = "storage/db/evidence/ledger.jsonl"
-LITTLE = {"roc_auc": {"min": 0.8, "versus_champion": {"max_drop": 0.05}}}
-
-
-@pytest.fixture(scope="session")
-def decided(tmp_path_factory):
-    """Three lifecycles' worth of decisions: champions, a failed one, inconclusive ones, one without a gate, one that broke."""
-    root = tmp_path_factory.mktemp("decided")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NOA_KEYS", str(root / "keys"))
-        patch.setenv("XDG_STATE_HOME", str(root / "state"))
-        project = lay_out(root / "project")
-        project.write("data/eval.csv", rows(1200, 2))
-        project.write("data/few.csv", rows(60, 5))
-        evaluations = [
-            {"dataset_path": "data/eval.csv", "metric_thresholds": LITTLE},
-            {"dataset_path": "data/eval.csv", "metric_thresholds": LITTLE},
-            {"dataset_path": "data/few.csv", "metric_thresholds": LITTLE},
-            {"dataset_path": "data/eval.csv", "metric_thresholds": {"roc_auc": 0.9999, "recall": 0.9999}},
-            None,
-            {"gate": "none", "reason": "a first try"},
-        ]
-        with orchestrator_of(project) as orchestrator:
-            states = []
-            for n, evaluation in enumerate(evaluations):
-                project.programs(predict=f"# the {n}th, in other bytes\n{PREDICT}")
-                states.append(run(orchestrator, project, seed=n, evaluation=evaluation).state)
-            project.programs(train="exit 3")
-            states.append(run(orchestrator, project, seed=9).state)
-    assert states == [*["champion", "champion", "inconclusive", "rejected", "held", "champion", "failed"]]
-    return root
-
-
-@pytest.fixture
-def history(decided, tmp_path, monkeypatch):
-    """A copy of that project, whose keys are found."""
-    monkeypatch.setenv("NOA_KEYS", str(tmp_path / "keys"))
-    for name in ("keys", "project"):
-        shutil.copytree(decided / name, tmp_path / name, symlinks=True)
-    return Copy(tmp_path)
 
 
 def of_decisions(history):
@@ -69,10 +27,10 @@ def nothing(_):
     """Change nothing."""
 
 
-def resigned(history, kind, version, change=nothing, *, rename=nothing, follow=False):
+def resigned(history, kind, version, change=nothing, *, rename=nothing, decide=nothing, follow=False):
     """Edit one entry and sign it and all after it again with the runtime's key; the index of that version's decision.
 
-    ``change`` is given its predicate, ``rename`` its subjects. With ``follow``, decisions name the new lines they rest
+    ``change`` is given its predicate, ``rename`` its subjects, ``decide`` the decision on the version. With ``follow``, decisions name the new lines they rest
     on, as a forger would have them do.
     """
     path = history.layout.ledger
@@ -90,6 +48,7 @@ def resigned(history, kind, version, change=nothing, *, rename=nothing, follow=F
             rename(statement["subject"])
         if (header["type"], header.get("version")) == ("PromotionReady", version):
             decision = header["seq"]
+            decide(statement["predicate"]["noa:decision"])
         if follow and header["type"] == "PromotionReady":
             for named in (line["digest"] for line in statement["predicate"]["inputAttestations"]):
                 named["sha256"] = renamed.get(named["sha256"], named["sha256"])

@@ -24,7 +24,7 @@ class Verification:
 
     ``entries`` were read and hold, ``sealed`` of them are vouched for by one of the ``checkpoints``; ``objects`` are
     those that entries name by digest, ``versions`` those that an entry says are in the store; ``decisions`` were computed
-    again, None when that was not asked for.
+    again, ``measured`` measurements were made again, None when that was not asked for.
     """
 
     origin: str | None
@@ -36,6 +36,7 @@ class Verification:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     decisions: int | None = None
+    measured: int | None = None
 
     @property
     def holds(self) -> bool:

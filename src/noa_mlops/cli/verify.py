@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from noa_mlops.cli import options, output
+from noa_mlops.errors import LifecycleError
 from noa_mlops.records.layout import Layout
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     "--model", type=click.Path(path_type=Path), metavar="DIR", help="The version's folder, held against the proof."
 )
 @click.option("--decisions", is_flag=True, help="Compute every past decision again from what was recorded before it.")
+@click.option("--deep", is_flag=True, help="With --decisions: measure again too, from stored predictions and labels.")
 @options.common
 def verify(
     proof: Path | None,
@@ -39,6 +41,7 @@ def verify(
     folder: Path,
     *,
     decisions: bool,
+    deep: bool,
     as_json: bool,
 ) -> int:
     """Check ledger, checkpoints, signatures, objects, promoted bytes and mirror; nothing is changed.
@@ -48,20 +51,26 @@ def verify(
     if proof is not None:
         if against is not None:
             raise click.UsageError("--against is for a project; a proof holds its own checkpoint")
-        if decisions:
+        if decisions or deep:
             raise click.UsageError("--decisions is for a project: a proof holds neither plans nor earlier champions")
         return _verify_proof(proof, origin, model, as_json=as_json)
     if model is not None:
         raise click.UsageError("--model needs FILE.noa-proof: the project's own models are checked anyway")
-    return _verify_project(folder.absolute(), origin, against, decisions=decisions, as_json=as_json)
+    if deep and not decisions:
+        raise click.UsageError("--deep goes with --decisions")
+    return _verify_project(folder.absolute(), origin, against, decisions=decisions, deep=deep, as_json=as_json)
 
 
-def _verify_project(folder: Path, origin: str | None, against: Path | None, *, decisions: bool, as_json: bool) -> int:
+def _verify_project(
+    folder: Path, origin: str | None, against: Path | None, *, decisions: bool, deep: bool, as_json: bool
+) -> int:
     from noa_mlops.audit import verify as check
 
     note = options.read(against) if against is not None else None
     began = time.monotonic()
     result = check(Layout.of(folder), origin=origin, against=note, decisions=decisions)
+    if deep:
+        result = _measured_again(Layout.of(folder), result)
     seconds = round(time.monotonic() - began, 3)
     code = 0 if result.holds else 4
     if as_json:
@@ -69,6 +78,24 @@ def _verify_project(folder: Path, origin: str | None, against: Path | None, *, d
     else:
         _show_project(folder, result, seconds)
     return code
+
+
+def _measured_again(layout: Layout, result: Verification) -> Verification:
+    """With what computing every measurement again has found; a ledger that cannot be read is named already."""
+    from noa_mlops.audit import Finding
+    from noa_mlops.cli.arrow import load_arrow
+
+    load_arrow()
+    from noa_mlops.lifecycle.recomputing import recompute
+
+    try:
+        found = recompute(layout)
+    except LifecycleError as error:
+        return replace(result, notes=(*result.notes, f"Nothing was measured again: {error}"))
+    findings = (Finding(str(layout.ledger), seq, reason) for seq, reason in found.findings)
+    return replace(
+        result, findings=(*result.findings, *findings), notes=(*result.notes, *found.notes), measured=found.measured
+    )
 
 
 def _show_project(folder: Path, result: Verification, seconds: float) -> None:
@@ -85,6 +112,8 @@ def _show_project(folder: Path, result: Verification, seconds: float) -> None:
     )
     if result.decisions is not None:
         output.field("Decisions", f"{result.decisions:,} computed again from what was recorded before them")
+    if result.measured is not None:
+        output.field("Measured", f"{result.measured:,} measurements made again from predictions and labels")
     if result.origin is not None:
         output.field("Origin", result.origin)
     for text in result.notes:

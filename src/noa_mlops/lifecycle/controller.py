@@ -51,7 +51,7 @@ from noa_mlops.ledger import KeyStore
 from noa_mlops.lifecycle import beside, handover, intake, measuring, own_evaluation
 from noa_mlops.lifecycle.accounting import Held, facts_of, left_no_writer, manifest_of
 from noa_mlops.lifecycle.clock import now
-from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.lifecycle.intake import CodeFile, Submission
 from noa_mlops.records.dataset import Column, FileDigest
 from noa_mlops.records.documents import sha256
 from noa_mlops.records.events import (
@@ -163,11 +163,11 @@ class AgentLifecycleController:
         self._layout = layout
         self._data_roots = tuple(data_roots)
 
-    def accept(self, plan: TrainingPlan) -> Submission:
+    def accept(self, plan: TrainingPlan, code: Sequence[CodeFile] | None = None) -> Submission:
         """Check the plan and read what it names; see `intake.accept`. Meanwhile the runtime gets ready."""
         with contextlib.suppress(NotFound):  # intake says it with the place in the plan
             self._runtime.warm(self._factory.profile(plan.agent_profile).preload_for(plan.resources.cpus))
-        return intake.accept(plan, self._layout.project, self._data_roots, self._factory)
+        return intake.accept(plan, self._layout.project, self._data_roots, self._factory, code)
 
     def own(self, submission: Submission, version: int) -> Run:
         """Lock and make the workspace of a version that is about to be submitted. Raises `LedgerConflict`."""

@@ -18,6 +18,7 @@ from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, split
 from noa_mlops.errors import DatasetInvalid, LifecycleError, PlanInvalid, Problem, TrainingFailed
 from noa_mlops.evaluation import SliceColumn
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, raise_trouble_behind, read_capped
+from noa_mlops.ledger import get_object
 from noa_mlops.lifecycle.environment import Environment
 from noa_mlops.lifecycle.objective import objective
 from noa_mlops.lifecycle.slicing import Grouping, grouping, slice_columns
@@ -122,8 +123,14 @@ def reference(dataset: Dataset) -> Mapping[str, Any]:
     }
 
 
-def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factory: AgentFactory) -> Submission:
-    """Read all that the plan names and check that it fits together.
+def accept(
+    plan: TrainingPlan,
+    project: Path,
+    data_roots: Sequence[Path],
+    factory: AgentFactory,
+    code: Sequence[CodeFile] | None = None,
+) -> Submission:
+    """Read all that the plan names and check that it fits together; ``code`` stands for its files when it is given.
 
     Raises `PlanInvalid` (or its kinds) for what the plan's author can correct, `NotAuthorised` when this
     machine cannot isolate agents as the plan asks.
@@ -132,7 +139,7 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
     _check_profile(plan, profile)
     isolation = isolation_for(plan.resources.isolation)
     environment = Environment(project)
-    code = tuple(_code(project, path) for path in plan.code)
+    code = tuple(_code(project, path) for path in plan.code) if code is None else tuple(code)
     reader = DatasetReader(project, data_roots)
     whole = _keyed(_read(reader, "dataset_path", plan.dataset_path), plan)
     target = _target(plan, whole)
@@ -166,6 +173,12 @@ def accept(plan: TrainingPlan, project: Path, data_roots: Sequence[Path], factor
         slices=parts.slices,
         grouping=parts.grouping,
     )
+
+
+def recorded_code(objects: Path, named: Sequence[Mapping[str, Any]], plan: TrainingPlan) -> tuple[CodeFile, ...]:
+    """The plan's code as it was submitted, by the digests that its entry has ``named``. Raises `LedgerTampered`."""
+    files = {str(file["path"]): str(file["sha256"]) for file in named if file["path"] in plan.code}
+    return tuple(CodeFile(path, get_object(objects, digest)) for path, digest in files.items())
 
 
 def changed(dataset: Dataset, project: Path, data_roots: Sequence[Path]) -> str | None:

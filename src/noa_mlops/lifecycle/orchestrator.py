@@ -27,7 +27,7 @@ from noa_mlops.lifecycle.bus import EventBus, Subscription
 from noa_mlops.lifecycle.claiming import claim_run
 from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted, Run
 from noa_mlops.lifecycle.history import event_of, told_of
-from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.lifecycle.intake import CodeFile, Submission
 from noa_mlops.lifecycle.reporting import report_of
 from noa_mlops.lifecycle.scanning import Measure, Scan
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
@@ -206,8 +206,8 @@ class TrainingOrchestrator:
         check_floors(plan, self._services.ledger.state)
         return self._read(plan)
 
-    def _read(self, plan: TrainingPlan) -> Submission:
-        submission = self._services.controller.accept(plan)
+    def _read(self, plan: TrainingPlan, code: Sequence[CodeFile] | None = None) -> Submission:
+        submission = self._services.controller.accept(plan, code)
         check_storage(self._services.layout, submission)
         return submission
 

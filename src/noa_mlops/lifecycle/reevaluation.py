@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from noa_mlops.errors import DatasetInvalid, LedgerConflict, NotFound, PlanInvalid
@@ -10,7 +10,7 @@ from noa_mlops.gate import judge_recorded, threshold_document, thresholds
 from noa_mlops.ledger import Ledger, LedgerReader
 from noa_mlops.lifecycle.controller import AgentLifecycleController, Run
 from noa_mlops.lifecycle.history import history_of
-from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.lifecycle.intake import CodeFile, Submission, recorded_code
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.events import EvaluationLogged, Submitted, TrainingCompleted
 from noa_mlops.records.layout import address
@@ -20,11 +20,11 @@ from noa_mlops.records.plan import TrainingPlan
 def claim(
     ledger: Ledger,
     controller: AgentLifecycleController,
-    accept: Callable[[TrainingPlan], Submission],
+    accept: Callable[[TrainingPlan, Sequence[CodeFile]], Submission],
     lifecycle_id: str,
     version: int,
 ) -> Run:
-    """Own a version that was decided on, with its plan as it was submitted and its data as they are now.
+    """Own a version that was decided on, with its plan and code as they were submitted and its data as they are now.
 
     Raises `NotFound`, `LedgerConflict`, `DatasetInvalid` as `TrainingOrchestrator.evaluate_version`.
     """
@@ -39,10 +39,11 @@ def claim(
     if known.plan_digest in ledger.state.redacted:
         raise NotFound(f"the plan of {name} was redacted, so nothing says how to measure it")
     plan = TrainingPlan.parse(ledger.get_object(known.plan_digest), "plan.json")
-    submission = accept(plan)
+    history = history_of(ledger, lifecycle_id, version)
+    named = history[0].code if isinstance(history[0], Submitted) else ()
+    submission = accept(plan, recorded_code(ledger.layout.objects, named, plan))
     if submission.evaluation is None:
         raise NotFound(f"the plan of {name} names no evaluation data, so there is nothing to measure it on")
-    history = history_of(ledger, lifecycle_id, version)
     _check_learned(name, history[0], submission)
     run = controller.claim(submission, history)
     if run is None:
@@ -96,19 +97,9 @@ def made(run: Run) -> tuple[TrainingCompleted, EvaluationLogged | None]:
 
 
 def _check_learned(name: str, submitted: object, submission: Submission) -> None:
-    """Refuse when training data or code are others than then: rows that training has seen could not be told any more."""
-    if not isinstance(submitted, Submitted):
-        raise LedgerConflict(f"the first entry of {name} is not its submission")
-    changed = [
-        word
-        for word, same in (
-            ("training data", submitted.datasets.get("train") == submission.datasets.get("train")),
-            ("code", list(submitted.code) == list(submission.code_digests)),
-        )
-        if not same
-    ]
-    if changed:
+    """Refuse when the training data are others than then: rows that training has seen could not be told any more."""
+    if not isinstance(submitted, Submitted) or submitted.datasets.get("train") != submission.datasets.get("train"):
         raise DatasetInvalid(
-            f"the {' and '.join(changed)} of {name} changed since it was submitted",
+            f"the training data of {name} changed since it was submitted",
             hint="Bring back what it was made of, or run the plan again as a new version.",
         )
