@@ -11,9 +11,10 @@ from noa_mlops.errors import LedgerConflict
 from noa_mlops.evidence import Act, SignedAct
 from noa_mlops.ledger import Draft, LedgerState, admit
 from noa_mlops.ledger.entry import timestamp
-from noa_mlops.ledger.override_law import override_scope
+from noa_mlops.ledger.override_law import expiry_problem, override_scope
 from trust.deciding import changing, new_key, with_key, without_key
 from trust.test_incidents import enabled, hold, investigated
+from trust.test_proofs import rotate
 from trust.test_rollback import replace_champion, rolling_back
 
 PLAN = "a" * 64
@@ -225,3 +226,49 @@ def test_after_a_false_alarm_the_champion_that_passes_once_more_is_enough(ledger
     entry = ledger.append(enabled(1, operator))
     assert (rain(ledger).champion, rain(ledger).rollout_at(entry.ts), rain(ledger).incident) == (1, "ready", None)
     assert [version.status for version in rain(ledger).versions.values()] == ["champion"]
+
+
+@pytest.mark.parametrize(("verdict", "reasons"), [("inconclusive", ("inconclusive",)), ("pass", ("approval",))])
+def test_what_could_not_be_known_or_waits_can_be_put_in_force_too(ledger, operator, verdict, reasons):
+    promote(ledger)
+    version = hold(ledger, verdict=verdict, reasons=reasons)
+    ledger.append(again(version, named=True))
+    ledger.append(overriding(version, operator))
+    assert rain(ledger).champion == version
+
+
+def test_a_measurement_of_a_key_that_is_not_trusted_any_more_is_no_ground(rejected, operator):
+    """The entry that is the last one trusted is trusted; one later is not."""
+    measured = rejected.append(again(2, verdict="fail", named=True))
+    rotate(rejected, rejected.keys.signing_key("root"), last=measured.seq)
+    rejected.append(overriding(2, operator))
+    version = hold(rejected, verdict="fail", reasons=("threshold",))
+    measured = rejected.append(again(version, verdict="fail", named=True))
+    rotate(rejected, rejected.keys.signing_key("root"), last=measured.seq - 1)
+    refused(rejected, overriding(version, operator), "measured by a key that is not trusted any more")
+
+
+def test_a_key_that_never_signed_measurements_takes_nothing_with_it(rejected, operator):
+    second = new_key()
+    policy = with_key(rejected.state.policy, "operator", second)
+    rejected.append(changing(policy, rejected.keys.signing_key("root"), second))
+    rejected.append(again(2, verdict="fail", named=True))
+    policy = without_key(rejected.state.policy, second.public.keyid, 0)
+    rejected.append(changing(policy, rejected.keys.signing_key("root")))
+    rejected.append(overriding(2, operator))
+    assert rain(rejected).champion == 2
+
+
+def test_an_act_that_cannot_be_read_overrides_nothing(rejected):
+    rejected.append(again(2, verdict="fail", named=True))
+    subject = [{"name": "rain@2", "digest": {"sha256": BYTES}}]
+    draft = Draft("Overridden", "noa:act/v1", {"act": {}}, subject, "rain", 2)
+    refused(rejected, lambda _: draft, "carries an act that is no envelope")
+
+
+def test_an_override_ends_at_the_moment_it_names_and_not_when_it_begins():
+    since = "2026-11-28T07:00:00.000Z"
+    assert expiry_problem(since, since) is not None
+    assert expiry_problem("2026-11-28T07:00:00.001Z", since) is None
+    assert expiry_problem("2027-02-26T07:00:00.000Z", since) is None
+    assert expiry_problem("2027-02-26T07:00:00.001Z", since) == "lasts longer than 90 days"
