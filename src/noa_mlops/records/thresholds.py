@@ -134,12 +134,6 @@ class Threshold:
         below = math.inf if self.minimum is None else value - self.minimum
         return min(below, math.inf if self.maximum is None else self.maximum - value)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns by which the metric is asked for."""
-        by = () if self.fairness is None or self.fairness.by in self.slices else (self.fairness.by,)
-        return (*self.slices, *by)
-
     def to_document(self) -> Json:
         """The normal form: a bare number where it means the same, else the bounds by name."""
         number = self.minimum if self.maximum is None else self.maximum
@@ -183,7 +177,11 @@ class Threshold:
             yield from self._uncertain_faults()
         if self.fairness is not None:
             yield from (fault.within("fairness") for fault in self.fairness.faults_for(METRICS[self.metric]))
-        if not self.columns and (self.min_rows, self.on_small_slice) != (MIN_ROWS, "inconclusive"):
+        if (
+            not self.slices
+            and self.fairness is None
+            and (self.min_rows, self.on_small_slice) != (MIN_ROWS, "inconclusive")
+        ):
             yield Fault("speaks of small slices, but there is no 'slices' and no 'fairness'")
 
     def _uncertain_faults(self) -> Iterator[Fault]:
