@@ -2,7 +2,8 @@
 
 Challengers whose truth is known are measured beside a champion on rows drawn anew, and judged. Two metrics: accuracy, where
 10 % of rows are answered rightly by one of the two alone; and the area under the ROC curve of normal scores, whose true value is
-known (0.85 for the champion, 30 % positive rows, noise that the models share three quarters of). Same seed, same figures.
+known (0.85 for the champion, 30 % positive rows, noise that the models share three quarters of). Then slices and groups whose
+true recall is known, against the rule that compares the numbers. Same seed, same figures.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -18,7 +20,9 @@ from noa_mlops.evaluation.influence import moments
 from noa_mlops.evaluation.score_influence import area
 from noa_mlops.gate import judge
 from noa_mlops.records.comparison import Comparison
-from noa_mlops.records.spread import PairedProportion
+from noa_mlops.records.fairness import Fairness
+from noa_mlops.records.slices import Sliced, Slicing
+from noa_mlops.records.spread import PairedProportion, Proportion
 from noa_mlops.records.thresholds import Threshold
 from noa_mlops.records.verdict import Estimate
 from noa_mlops.records.versus import VersusChampion
@@ -96,9 +100,43 @@ def retried() -> Iterator[str]:
             yield f"| {name} | {rows:,} | {ours / RETRAINS:.1%} | {plain / RETRAINS:.1%} |"
 
 
+def apart() -> Iterator[str]:
+    """How often a model fails by its slices, or by the difference between groups, and how often it clears their bounds."""
+    least, between = Threshold("recall", 0.6, slices=("by",)), Fairness("by", max_difference=0.1)
+    fair = Threshold("recall", 0.1, fairness=between)
+    cases = {
+        "50 slices, all at the minimum of 0.60": (least, [0.6] * 50),
+        "50 slices at 0.70, one at 0.50": (least, [0.7] * 49 + [0.5]),
+        "50 slices, all at 0.70": (least, [0.7] * 50),
+        "5 groups, apart by exactly the 0.10 allowed": (fair, [0.7, 0.6, 0.6, 0.6, 0.6]),
+        "5 groups, one of them apart by 0.20": (fair, [0.7, 0.5, 0.7, 0.7, 0.7]),
+        "5 equal groups": (fair, [0.7] * 5),
+    }
+    yield "| truth | rows of each | fails | clears with `confidence: 0.95` | fails by comparing the numbers |"
+    yield "|---|---|---|---|---|"
+    for what, (threshold, truths) in cases.items():
+        for rows in (200, 1_000, 5_000):
+            draw = np.random.default_rng([rows, len(what)])
+            drawn = draw.binomial(rows, truths, (RETRAINS, len(truths)))
+            fails = sum(_judged(threshold, hits, rows) == "fail" for hits in drawn) / RETRAINS
+            clears = (
+                sum(_judged(replace(threshold, confidence=0.95), hits, rows) == "pass" for hits in drawn) / RETRAINS
+            )
+            shares = drawn / rows
+            beyond = shares.min(axis=1) < 0.6 if threshold is least else np.ptp(shares, axis=1) > 0.1
+            yield f"| {what} | {rows:,} | {fails:.1%} | {clears:.1%} | {beyond.mean():.1%} |"
+
+
+def _judged(threshold: Threshold, hits: np.ndarray, rows: int) -> str:
+    found = tuple(Estimate(int(each) / rows, rows, spread=Proportion(int(each), rows)) for each in hits)
+    sliced = Sliced(tuple(range(len(found))), (rows,) * len(found), {"recall": found})
+    whole = {"recall": Estimate(0.7, 10_000_000, spread=Proportion(7_000_000, 10_000_000))}
+    return judge([threshold], whole, slicing=Slicing({"by": sliced})).outcome
+
+
 def main() -> int:
-    """Print both tables."""
-    for line in (*table(), "", *retried()):
+    """Print all tables."""
+    for line in (*table(), "", *retried(), "", *apart()):
         print(line, flush=True)
     return 0
 

@@ -170,6 +170,31 @@ def test_more_measurements_than_a_ledger_line_holds_are_refused_before_anything_
     assert len(project.entries()) == before
 
 
+def test_as_many_slices_as_may_be_asked_for_fit_into_the_lines_of_a_measurement_and_of_its_decision(project):
+    """The longest there is: 200 pairs, names of 64 bytes, groups, a champion; and nearly every slice is too bad or small."""
+    draw = random.Random(1)
+    for name, count in (("train", 400), ("eval", 4000)):
+        head, *lines = rows(count, 5).splitlines()
+        towns = [f"{line},{draw.choice(range(50)):03}{chr(233) * 30}" for line in lines]
+        project.write(f"data/{name}.csv", "\n".join([f"{head},town", *towns]) + "\n")
+    names = ("precision", "recall", "roc_auc", "average_precision_macro")
+    fairness = {"by": "town", "max_difference": 0.0}
+    asked = {"min": 0.999, "slices": ["town"], "fairness": fairness, "confidence": 0.99, "min_rows": 80}
+
+    def outcome(seed, threshold):
+        thresholds = dict.fromkeys(names, threshold)
+        evaluation = {"dataset_path": "data/eval.csv", "metric_thresholds": thresholds, "group_by": "station"}
+        return project.tell("run", project.plan(seed=seed, evaluation=evaluation))
+
+    assert outcome(1, 0.5).status == 0
+    assert outcome(2, asked).status == 3
+    sliced = last(project, "EvaluationLogged")["slices"]["town"]
+    assert (len(sliced["values"]), sliced["metrics"].keys()) == (50, set(names))
+    longest = max((project.path / "storage/db/evidence/ledger.jsonl").read_bytes().splitlines(), key=len)
+    assert 30_000 < len(longest) < 60_000
+    assert project.tell("verify", "--decisions").status == 0
+
+
 def test_a_column_that_no_agent_sees_can_be_a_slice_and_the_model_never_learns_of_it(project):
     for name in ("train", "eval"):
         definition = f"files: [data/{name}.csv]\nignore: [season, sex, station, speed]\nslices: [sex]\n"

@@ -71,10 +71,6 @@ class Slicing:
     by: Mapping[str, Sliced] = field(default_factory=dict)
     grouped: bool = False
 
-    def to_document(self) -> dict[str, Any]:
-        """JSON form of the slices, by column."""
-        return {column: sliced.to_document() for column, sliced in self.by.items()}
-
 
 WHOLE = Slicing()
 """An evaluation whose rows were not taken apart."""
