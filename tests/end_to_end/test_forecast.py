@@ -87,7 +87,7 @@ def test_a_forecast_is_scaled_measured_by_horizon_and_counted_in_blocks(project)
     worse = run(project, {"mase": 9}, seed=2)
     assert worse.status == 3, worse.said
     assert "against the champion @1" in worse.out
-    replayed = project.tell("verify", "--decisions")
+    replayed = project.tell("verify", "--decisions", "--deep")
     assert replayed.status == 0, replayed.said
 
 
