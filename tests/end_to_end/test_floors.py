@@ -136,3 +136,11 @@ def test_a_policy_with_floors_is_written_so_that_it_reads_the_same(promoted):
     assert "little" in (promoted.path / "policy.yaml").read_text()
     assert PLAN["lifecycle_id"] == "little"
     assert promoted.verifies()
+
+
+def test_what_the_plans_own_code_measures_is_no_floor(promoted):
+    path = promoted.path / "policy.yaml"
+    floors = {"little": {"evaluation": {"metric_thresholds": {"own.cost": {"max": 1}}}}}
+    path.write_text(path.read_text().partition("lifecycles:")[0] + f"lifecycles: {json.dumps(floors)}\n")
+    said = done(promoted, "policy", "sign", status=2).said
+    assert "cannot be a floor: the code that measures it is the plan's" in said

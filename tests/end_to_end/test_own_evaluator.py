@@ -70,7 +70,7 @@ def test_its_metrics_are_measured_recorded_and_judged_beside_ours(project):
     assert beside["metrics"]["own.cost"] == record["metrics"]["own.cost"]
     assert beside["improvements"]["own.cost"]["value"] < 0
     assert project.champion() == 1
-    replayed = project.tell("verify", "--decisions")
+    replayed = project.tell("verify", "--decisions", "--deep")
     assert replayed.status == 0, replayed.said
 
 

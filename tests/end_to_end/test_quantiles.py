@@ -86,7 +86,7 @@ def test_quantiles_are_measured_compared_and_served(project):
     assert second.status == 3, second.said
     assert "interval_coverage" in second.out
     assert measured(project)["champion"]["improvements"]["interval_coverage"]["value"] < -0.02
-    replayed = project.tell("verify", "--decisions")
+    replayed = project.tell("verify", "--decisions", "--deep")
     assert replayed.status == 0, replayed.said
 
     model = noa_mlops.load("load", project=project.path)

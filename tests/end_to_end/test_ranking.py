@@ -66,7 +66,7 @@ def test_a_ranking_is_measured_by_query_compared_and_computed_again(project):
     assert worse.status == 3, worse.said
     assert "against the champion @1" in worse.out
     assert measured(project)["champion"]["improvements"]["ndcg"]["value"] < 0
-    replayed = project.tell("verify", "--decisions")
+    replayed = project.tell("verify", "--decisions", "--deep")
     assert replayed.status == 0, replayed.said
 
 

@@ -129,6 +129,8 @@ def test_agrees_on_numbers(random):
         "mae": reference.mean_absolute_error(labels, predicted),
         "rmse": reference.root_mean_squared_error(labels, predicted),
         "mean_error": np.mean(predicted - labels),
+        "smape": np.mean(2 * np.abs(predicted - labels) / (np.abs(predicted) + np.abs(labels))),
+        "wape": np.abs(predicted - labels).sum() / np.abs(labels).sum(),
         "rmsle": None,
         "median_ae": reference.median_absolute_error(labels, predicted),
         "mape": reference.mean_absolute_percentage_error(labels, predicted),
@@ -174,11 +176,13 @@ def test_agrees_on_quantiles(random):
         "mape": reference.mean_absolute_percentage_error(labels, given[:, 3]),
         "median_ae": reference.median_absolute_error(labels, given[:, 3]),
         "mean_error": np.mean(given[:, 3] - labels),
+        "smape": np.mean(2 * np.abs(given[:, 3] - labels) / (np.abs(given[:, 3]) + np.abs(labels))),
+        "wape": np.abs(given[:, 3] - labels).sum() / np.abs(labels).sum(),
         "r2": reference.r2_score(labels, given[:, 3]),
         "max_error": reference.max_error(labels, given[:, 3]),
     }
     assert {name: estimate.value for name, estimate in report.metrics.items()} == pytest.approx(expected)
-    assert set(expected) == set(metrics_of("regression", quantiles=True))
+    assert set(expected) == set(metrics_of("regression", "quantiles"))
     # the interval score is the sum of the pinball losses of both ends, scaled (Gneiting and Raftery 2007)
     assert expected["interval_score"] == pytest.approx(2 / alpha * (losses[0] + losses[-1]))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from noa_mlops.evaluation import evaluate
+from noa_mlops.evaluation import Asked, evaluate
 from noa_mlops.evaluation.calibration import expected_calibration_error, slope
 
 
@@ -41,6 +41,32 @@ def test_counts_a_confusion_of_six_rows_as_by_hand():
     # three hits of the negative and positive class are 2 and 2; one row of each is wrong
     expected = {"accuracy": 4 / 6, "precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3, "mcc": 1 / 3}
     assert {name: metrics[name].value for name in expected} == pytest.approx(expected, abs=1e-15)
+
+
+def test_gives_the_documented_errors_of_a_forecast():
+    """The examples of sktime: training 5, 0.5, 4, 6, 3, 5, 2, whose naive forecast errs by 3 in the mean."""
+    labels, predicted = [3, -0.5, 2, 7, 2], [2.5, 0.0, 2, 8, 1.25]
+    scaled = Asked(scales=np.full(5, 3.0))
+    found = evaluate(pa.table({"prediction": predicted}), pa.array(labels), task="regression", asked=scaled).metrics
+    assert found["mase"].value == pytest.approx(0.18333333333333335)
+    assert found["mape"].value == pytest.approx(0.33690476190476193)
+    assert found["smape"].value == pytest.approx(0.5553379953379953)
+    assert found["wape"].value == pytest.approx(2.75 / 14.5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scales", "metric", "said"),
+    [
+        ([0.0, 0.0], [1.0, 1.0], "wape", "all labels are zero"),
+        ([1.0, 2.0], [1.0, math.nan], "mase", "1 rows are of a series without"),
+        ([1.0, 2.0], [0.0, 0.0], "mase", "or that never changed"),
+    ],
+)
+def test_a_forecast_without_a_scale_has_a_reason_instead_of_a_value(labels, scales, metric, said):
+    asked = Asked(scales=np.array(scales))
+    found = evaluate(pa.table({"prediction": [0.0, 1.0]}), pa.array(labels), task="regression", asked=asked).metrics
+    assert said in found[metric].reason
+    assert found["smape"].value is not None
 
 
 def test_gives_the_documented_agreement_beyond_chance():

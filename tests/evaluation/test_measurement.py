@@ -13,6 +13,9 @@ from noa_mlops.records.metrics import METRICS
 
 GIVEN = [0.2, 0.9, 0.6, 0.7, 0.1]
 
+SCALED = Asked(scales=np.ones(1))
+"""A series whose naive forecast errs by one."""
+
 
 def classify(labels, table=None, **options):
     options = {"classes": [0, 1], **options}
@@ -31,6 +34,8 @@ def test_measures_every_metric_of_the_task_in_the_order_of_the_table():
     assert list(classify(pa.array([0, 1, 0, 1, 0]), {"prediction": [0, 1, 1, 1, 0]}).metrics) == names
     of_numbers = [name for name, metric in METRICS.items() if metric.task == "regression"]
     alone = [name for name in of_numbers if METRICS[name].needs == "values"]
+    series = evaluate(pa.table({"prediction": [1.0]}), pa.array([1.0]), task="regression", asked=SCALED)
+    assert list(series.metrics) == [name for name in of_numbers if METRICS[name].needs in ("values", "series")]
     assert list(evaluate(pa.table({"prediction": [1.0]}), pa.array([1.0]), task="regression").metrics) == alone
     given = {"q_10": [0.0], "q_50": [1.0], "q_90": [2.0]}
     report = evaluate(pa.table(given), pa.array([1.0]), task="regression", asked=Asked((0.1, 0.5, 0.9)))

@@ -135,8 +135,8 @@ def test_coverage_improves_by_coming_nearer_to_its_nominal_value_from_either_sid
     for factor in (0.4, 4.0):
         wrong = right + np.array([-1.4, -0.3, 1.9]) * (factor - 1)
         found = compare(
-            Answers(table(right), levels=THREE),
-            Answers(table(wrong), levels=THREE),
+            Answers(table(right), asked=Asked(THREE)),
+            Answers(table(wrong), asked=Asked(THREE)),
             pa.chunked_array([labels]),
             task="regression",
         )
@@ -146,8 +146,8 @@ def test_coverage_improves_by_coming_nearer_to_its_nominal_value_from_either_sid
 
 def test_models_that_promise_different_coverage_or_answer_no_quantiles_cannot_be_compared_in_it():
     labels, given = draw(np.random.default_rng(7), 100, 1.0)
-    ours = Answers(table(given), levels=THREE)
-    wider = Answers(table(given, (0.05, 0.5, 0.95)), levels=(0.05, 0.5, 0.95))
+    ours = Answers(table(given), asked=Asked(THREE))
+    wider = Answers(table(given, (0.05, 0.5, 0.95)), asked=Asked((0.05, 0.5, 0.95)))
     point = Answers(pa.table({"prediction": given[:, 1]}))
     column = pa.chunked_array([labels])
     assert "promise different" in compare(ours, wider, column, task="regression")["interval_coverage"].reason

@@ -135,7 +135,7 @@ def test_the_better_ranking_improves_and_pairs_by_query():
     relevance, scores, query = draw(rng, 400, 2.0)
     worse = scores + 1.5 * rng.normal(size=query.size)
     labels = pa.chunked_array([relevance.astype(float)])
-    ours, theirs = (Answers(pa.table({"prediction": given})) for given in (scores, worse))
-    found = compare(ours, theirs, labels, task="regression", ranks=True, group_by=pa.chunked_array([query]))
+    ours, theirs = (Answers(pa.table({"prediction": given}), asked=Asked(ranks=True)) for given in (scores, worse))
+    found = compare(ours, theirs, labels, task="regression", group_by=pa.chunked_array([query]))
     for name in NAMES:
         assert found[name].bounds(0.05)[0] > 0, name

@@ -22,6 +22,7 @@ def test_keeps_every_metric_under_its_own_name():
         ("accuracy balanced_accuracy precision recall specificity npv f1 f1_macro mcc cohen_kappa r2", "higher"),
         ("roc_auc average_precision ndcg ndcg_at_10 mrr map", "higher"),
         ("log_loss brier ece mae rmse rmsle median_ae mape max_error pinball_10 pinball_50 pinball_90", "lower"),
+        ("smape wape mase", "lower"),
         ("pinball_5 pinball_mean interval_width interval_score quantile_crossing", "lower"),
         ("calibration_slope calibration_intercept mean_error interval_coverage", "nearest"),
     ],
@@ -96,5 +97,5 @@ def test_lists_the_metrics_of_a_task():
     }
     assert set(more) < set(two)
     assert {row.name for row in metrics_for("regression", binary=False)} == {
-        row.name for row in METRICS.values() if row.needs in ("values", "quantiles", "groups")
+        row.name for row in METRICS.values() if row.needs in ("values", "quantiles", "groups", "series")
     }

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from noa_mlops.errors import PlanInvalid
 from noa_mlops.records.documents import canonical
+from noa_mlops.records.levels import lacking
 from noa_mlops.records.metrics import METRICS
 from noa_mlops.records.paths import relative_path_problem
 from noa_mlops.records.plan import EvaluationPlan, Resources, Split, Threshold, TrainingPlan
@@ -33,11 +34,13 @@ JSON = st.recursive(
 )
 
 
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+
+
 @st.composite
-def thresholds(draw):
-    task = draw(st.sampled_from(["classification", "regression"]))
-    needs = ("labels", "probabilities", "values")  # other needs are named elsewhere in a plan
-    rows = [metric for metric in METRICS.values() if metric.task == task and metric.needs in needs]
+def thresholds(draw, levels):
+    task = "regression" if levels else draw(st.sampled_from(["classification", "regression"]))
+    rows = [metric for metric in METRICS.values() if metric.task == task and lacking(metric.name, levels) is None]
     return tuple(draw(threshold(metric)) for metric in draw(st.lists(st.sampled_from(rows), unique=True, max_size=4)))
 
 
@@ -54,11 +57,16 @@ COLUMNS = TEXT.filter(bool)
 SPLITS = st.builds(Split, by=COLUMNS, last=SHARES) | st.builds(
     Split, by_group=st.none() | COLUMNS, share=SHARES, seed=st.integers(0, 2**32 - 1)
 )
-EVALUATIONS = (
-    st.builds(EvaluationPlan, dataset_path=FILES, metric_thresholds=thresholds(), notes=st.none() | LINES)
-    | st.builds(EvaluationPlan, split=SPLITS, metric_thresholds=thresholds())
-    | st.builds(EvaluationPlan, gate=st.just("none"), reason=LINES)
-)
+
+
+def evaluations(levels):
+    return (
+        st.builds(EvaluationPlan, dataset_path=FILES, metric_thresholds=thresholds(levels), notes=st.none() | LINES)
+        | st.builds(EvaluationPlan, split=SPLITS, metric_thresholds=thresholds(levels))
+        | st.builds(EvaluationPlan, gate=st.just("none"), reason=LINES)
+    )
+
+
 RESOURCES = st.builds(
     Resources,
     cpus=st.integers(1, 64),
@@ -67,20 +75,27 @@ RESOURCES = st.builds(
     disk=st.integers(2**20, 2**45),
     isolation=st.sampled_from([None, "basic", "sealed"]),
 )
-PLANS = st.builds(
-    TrainingPlan,
-    lifecycle_id=NAMES,
-    agent_profile=NAMES,
-    dataset_path=FILES,
-    target=st.none() | LINES,
-    hyperparameters=st.dictionaries(TEXT, JSON, max_size=5),
-    evaluation=st.none() | EVALUATIONS,
-    positive=st.none() | st.booleans() | st.integers(-(10**20), 10**20) | TEXT,
-    decision_threshold=st.floats(0, 1),
-    seed=st.integers(0, 2**32 - 1),
-    resources=RESOURCES,
-    code=st.lists(FILES, unique=True, max_size=3).map(tuple),
-)
+
+
+def plans(levels):
+    return st.builds(
+        TrainingPlan,
+        lifecycle_id=NAMES,
+        agent_profile=NAMES,
+        dataset_path=FILES,
+        target=st.none() | LINES,
+        hyperparameters=st.dictionaries(TEXT, JSON, max_size=5),
+        evaluation=st.none() | evaluations(levels),
+        positive=st.none() | st.booleans() | st.integers(-(10**20), 10**20) | TEXT,
+        decision_threshold=st.floats(0, 1),
+        quantiles=st.just(levels),
+        seed=st.integers(0, 2**32 - 1),
+        resources=RESOURCES,
+        code=st.lists(FILES, unique=True, max_size=3).map(tuple),
+    )
+
+
+PLANS = plans(()) | plans(LEVELS)
 
 
 def as_yaml(document: object) -> bytes:

@@ -137,7 +137,8 @@ def _show_measuring(evaluation: Mapping[str, Any]) -> None:
     if evaluation.get("overlap") is not None:
         output.field("Seen", _seen(evaluation["overlap"]))
     if (groups := evaluation.get("group_by")) is not None:
-        output.field("Grouped", f"by {output.foreign(groups['column'])}, {groups['groups']} groups")
+        kind = "blocks" if groups.get("blocks") else "groups"
+        output.field("Grouped", f"by {output.foreign(groups['column'])}, {groups['groups']} {kind}")
     if (own := evaluation.get("evaluator")) is not None:
         output.field("Evaluator", f"{output.foreign(own['function'])}   sha256 {own['sha256']}")
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from noa_mlops.errors import EvaluationFailed
 from noa_mlops.evaluation.classes import ClassList
-from noa_mlops.evaluation.measurement import answered, classified, grouped, queries_of, share
+from noa_mlops.evaluation.measurement import NUMBERS, Asked, answered, classified, grouped, share
 from noa_mlops.evaluation.subject import Classified, Groups, Measure, Subject, measures, spread_of
 from noa_mlops.evaluation.undefined import Undefined
 from noa_mlops.records.metrics import METRICS, Metric, Task, metrics_of
@@ -27,13 +27,13 @@ from noa_mlops.records.verdict import ClassLabel, Estimate
 class Answers:
     """What one model said of each row, in the order of the labels; ``classes`` is the class list of that model.
 
-    ``levels`` are the quantiles that it answers, empty when it answers one number.
+    ``asked`` says what a regression answers when it is not one number for each row.
     """
 
     predictions: pa.Table
     classes: Sequence[ClassLabel] | None = None
     decision_threshold: float = 0.5
-    levels: Sequence[float] = ()
+    asked: Asked = NUMBERS
 
 
 def compare(
@@ -43,31 +43,30 @@ def compare(
     *,
     task: Task,
     positive: ClassLabel | None = None,
-    ranks: bool = False,
     group_by: pa.ChunkedArray | None = None,
 ) -> Mapping[str, Estimate]:
     """The improvement of the challenger over the champion in every metric that both have, with its spread.
 
-    ``positive`` is the class that precision, recall and F1 speak of, for both; ``ranks`` as in `evaluate`. A metric that either of them lacks has
+    ``positive`` is the class that precision, recall and F1 speak of, for both. A metric that either of them lacks has
     no value but the reason. Raises `EvaluationFailed` when the answers of one cannot be read beside these labels.
     """
     if challenger.predictions.num_rows != len(labels) or champion.predictions.num_rows != len(labels):
         raise EvaluationFailed("two models can only be compared on the same rows")
     groups = None if group_by is None else grouped(group_by, labels)
-    queries = queries_of(groups, ranks=ranks)
-    pair = [subject_of(one, labels, task, positive, queries) for one in (challenger, champion)]
+    pair = [subject_of(one, labels, task, positive, groups) for one in (challenger, champion)]
     if pair[0] is None or pair[1] is None:
         silent = Estimate(None, 0, "one of the models is silent on some of the rows, or no row has a label")
-        return dict.fromkeys(metrics_of(task, quantiles=bool(challenger.levels), ranks=ranks), silent)
+        wanted = challenger.asked.metrics if task == "regression" else metrics_of(task)
+        return dict.fromkeys(wanted, silent)
     return dict(_improvements(pair[0], pair[1], groups))
 
 
 def subject_of(
-    answers: Answers, labels: pa.ChunkedArray, task: Task, positive: ClassLabel | None, queries: Groups | None = None
+    answers: Answers, labels: pa.ChunkedArray, task: Task, positive: ClassLabel | None, groups: Groups | None = None
 ) -> Subject | None:
     """What one model said of the rows with a label; None when there are none or a prediction is missing."""
     if task == "regression":
-        return answered(answers.predictions, labels, answers.levels, queries)
+        return answered(answers.predictions, labels, answers.asked, groups)
     classes = ClassList.of(answers.classes, positive)
     return classified(answers.predictions, labels, classes, share(answers.decision_threshold))
 

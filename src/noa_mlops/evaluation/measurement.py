@@ -13,6 +13,7 @@ from noa_mlops.errors import EvaluationFailed
 from noa_mlops.evaluation.classes import ClassList, Codes, is_text, listed, missing, plain
 from noa_mlops.evaluation.predictions import (
     PREDICTION,
+    Floats,
     check_values_column,
     chosen,
     gives_probabilities,
@@ -25,7 +26,7 @@ from noa_mlops.evaluation.probability import Forecast
 from noa_mlops.evaluation.quantile import Quantiles, check_quantile_columns, quantiles
 from noa_mlops.evaluation.regression import Numbers
 from noa_mlops.evaluation.subject import Classified, Groups, Subject, estimates
-from noa_mlops.records.metrics import Task, metrics_of
+from noa_mlops.records.metrics import Needs, Task, metrics_of
 from noa_mlops.records.verdict import ClassLabel, Estimate, EvaluationReport
 
 
@@ -34,11 +35,23 @@ class Asked:
     """What a regression is asked for.
 
     ``levels`` are the quantiles that it answers, one column ``q_..`` each, empty for one number. With ``ranks`` its numbers
-    order the rows of each group, so the ranking metrics are measured too.
+    order the rows of each group, so the ranking metrics are measured too. ``scales`` are the errors that a naive forecast
+    made in the training series of each row, NaN where there is none; None where no series is forecast.
     """
 
     levels: tuple[float, ...] = ()
     ranks: bool = False
+    scales: Floats | None = None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics that such a model is measured by."""
+        given: dict[Needs, bool] = {
+            "quantiles": bool(self.levels),
+            "groups": self.ranks,
+            "series": self.scales is not None,
+        }
+        return metrics_of("regression", *(need for need, is_given in given.items() if is_given))
 
 
 NUMBERS = Asked()
@@ -95,23 +108,27 @@ def classified(
 
 
 def answered(
-    predictions: pa.Table, labels: pa.ChunkedArray, levels: Sequence[float] = (), queries: Groups | None = None
+    predictions: pa.Table, labels: pa.ChunkedArray, asked: Asked = NUMBERS, groups: Groups | None = None
 ) -> Numbers | Quantiles | None:
     """The rows with a label, answered by one model; None when there are none or a prediction is missing.
 
-    ``queries`` are those of the rows with a label, where the predictions rank the rows of each.
+    ``groups`` are those of the rows with a label. Raises `EvaluationFailed` for a ranking without groups.
     """
-    if levels:
-        check_quantile_columns(predictions, levels)
+    if asked.levels:
+        check_quantile_columns(predictions, asked.levels)
     else:
         check_values_column(predictions)
+    if asked.ranks and groups is None:
+        raise EvaluationFailed("a ranking is measured by groups of rows, and there are none")
     rows = ~missing(labels)
     truth = numbers(labels.filter(pa.array(rows)), name="labels")
     if missing_rows(predictions) or not truth.size:
         return None
-    if levels:
-        return Quantiles(truth, quantiles(predictions, levels)[rows], tuple(levels))
-    return Numbers(truth, numbers(predictions.column(PREDICTION), name="predictions")[rows], queries)
+    scales = None if asked.scales is None else asked.scales[rows]
+    if asked.levels:
+        return Quantiles(truth, quantiles(predictions, asked.levels)[rows], asked.levels, scales)
+    given = numbers(predictions.column(PREDICTION), name="predictions")[rows]
+    return Numbers(truth, given, groups if asked.ranks else None, scales)
 
 
 def _classification(
@@ -138,11 +155,10 @@ def _classification(
 def _regression(
     predictions: pa.Table, labels: pa.ChunkedArray, asked: Asked, groups: Groups | None
 ) -> EvaluationReport:
-    subject = answered(predictions, labels, asked.levels, queries_of(groups, ranks=asked.ranks))
+    subject = answered(predictions, labels, asked, groups)
     rows, silent = int(np.count_nonzero(~missing(labels))), missing_rows(predictions)
-    wanted = metrics_of("regression", quantiles=bool(asked.levels), ranks=asked.ranks)
     return EvaluationReport(
-        metrics=_metrics(wanted, subject, groups, rows, _silence(silent, predictions.num_rows)),
+        metrics=_metrics(asked.metrics, subject, groups, rows, _silence(silent, predictions.num_rows)),
         rows=rows,
         missing_predictions=silent,
         unseen_labels=0,
@@ -165,13 +181,6 @@ def grouped(column: pa.ChunkedArray, labels: pa.ChunkedArray) -> Groups:
     """The group of each row that has a label, as a number from 0 on; rows without a group are one group together."""
     kept = column.filter(pa.array(~missing(labels))).combine_chunks()
     return np.asarray(pc.dictionary_encode(kept, null_encoding="encode").indices.to_numpy(), dtype=np.int64)
-
-
-def queries_of(groups: Groups | None, *, ranks: bool) -> Groups | None:
-    """The groups as queries when it is asked how their rows are ranked. Raises `EvaluationFailed` when there are none."""
-    if ranks and groups is None:
-        raise EvaluationFailed("a ranking is measured by groups of rows, and there are none")
-    return groups if ranks else None
 
 
 def _true_classes(labels: pa.ChunkedArray, classes: ClassList) -> Codes:

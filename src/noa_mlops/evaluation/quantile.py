@@ -25,11 +25,15 @@ from noa_mlops.records.metrics import PINBALL
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """True numbers, and for each a predicted number at every level, in the order of ``levels``; at least one row."""
+    """True numbers, and for each a predicted number at every level, in the order of ``levels``; at least one row.
+
+    ``scales`` as in `Numbers`.
+    """
 
     truth: Floats
     predicted: Floats
     levels: tuple[float, ...]
+    scales: Floats | None = None
 
     @property
     def rows(self) -> int:
@@ -43,7 +47,7 @@ class Quantiles:
 
     def at(self, column: str) -> Numbers:
         """One quantile as if it were the prediction."""
-        return Numbers(self.truth, self.predicted[:, columns(self.levels).index(column)])
+        return Numbers(self.truth, self.predicted[:, columns(self.levels).index(column)], scales=self.scales)
 
     @property
     def ends(self) -> tuple[Floats, Floats]:

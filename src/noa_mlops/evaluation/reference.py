@@ -55,6 +55,10 @@ _RULES = """
   are then measured, each the mean over the groups that have a relevant row, with intervals over groups. For equal predictions
   `ndcg` is the mean over all orders, the others count the worst rank. The gain is the label itself; for an exponential gain
   let the target be that.
+- `mase` divides each absolute error by that of the seasonal naive forecast in the training data: the mean absolute difference of labels a
+  `season` apart, in the order of `time`, of each series (`group`) by itself. It is measured where the dataset definitions declare a
+  [forecast](plans.md), or a threshold asks for it. A series that training does not have, or that never changes there, has no scale, and
+  then no metric is made of the others. Season, number of series and mean scale stand in the entry (`forecast`).
 - What is missing here, [an evaluator of the plan's own](plans.md) measures: `own.NAME`.
 """
 

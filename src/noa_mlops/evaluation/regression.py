@@ -18,11 +18,14 @@ class Numbers:
     """True and predicted numbers, finite, one of each per row; at least one row.
 
     ``queries`` numbers the query of each row where it is asked how the predictions rank the rows of each, else None.
+    ``scales`` are the errors that a naive forecast made in each row's training series, NaN where there is none; None where no
+    series is forecast.
     """
 
     truth: Floats
     predicted: Floats
     queries: npt.NDArray[np.int64] | None = None
+    scales: Floats | None = None
 
     @property
     def misses(self) -> Floats:
@@ -71,6 +74,41 @@ def mape(numbers: Numbers) -> float:
     return float((numbers.misses / np.maximum(np.abs(numbers.truth), _LEAST)).mean())
 
 
+def smape(numbers: Numbers) -> float:
+    """Mean of the absolute error relative to the mean of label and prediction."""
+    return float(relative_misses(numbers).mean())
+
+
+def relative_misses(numbers: Numbers) -> Floats:
+    """Twice the absolute error of each row over the sum of label and prediction, both absolute; 0 where both are 0."""
+    both = np.abs(numbers.truth) + np.abs(numbers.predicted)
+    return np.asarray(np.divide(2 * numbers.misses, both, out=np.zeros(both.size), where=both > 0))
+
+
+def wape(numbers: Numbers) -> float:
+    """Sum of the absolute errors over that of the labels."""
+    labels = float(np.abs(numbers.truth).sum())
+    if labels == 0.0:
+        raise Undefined("all labels are zero")
+    return float(numbers.misses.sum()) / labels
+
+
+def mase(numbers: Numbers) -> float:
+    """Mean absolute scaled error (Hyndman and Koehler 2006), each row scaled by its own series."""
+    return float(scaled_misses(numbers).mean())
+
+
+def scaled_misses(numbers: Numbers) -> Floats:
+    """The absolute error of each row over its scale. Raises `Undefined` unless every row has one above 0."""
+    if numbers.scales is None:
+        raise Undefined("no series is forecast")
+    if without := int(np.count_nonzero(~(numbers.scales > 0))):
+        raise Undefined(
+            f"{without} rows are of a series without a season and one step in training, or that never changed"
+        )
+    return numbers.misses / numbers.scales
+
+
 def mean_error(numbers: Numbers) -> float:
     """Mean of prediction minus label: under 0 the predictions are too low."""
     return float((numbers.predicted - numbers.truth).mean())
@@ -108,6 +146,9 @@ MEASURES: Mapping[str, Callable[[Numbers], float]] = {
     "rmsle": rmsle,
     "median_ae": median_ae,
     "mape": mape,
+    "smape": smape,
+    "wape": wape,
+    "mase": mase,
     "mean_error": mean_error,
     "r2": r2,
     "max_error": max_error,

@@ -18,7 +18,7 @@ from noa_mlops.evaluation.predictions import Floats
 from noa_mlops.evaluation.probability import EPSILON, Forecast, log_odds
 from noa_mlops.evaluation.probability import calibration_slope as slope_of
 from noa_mlops.evaluation.ranking import Order, ranks
-from noa_mlops.evaluation.regression import Numbers
+from noa_mlops.evaluation.regression import Numbers, relative_misses, scaled_misses
 from noa_mlops.records.metrics import OF_ONE_NUMBER, PINBALL
 from noa_mlops.records.quantiles import normal_quantile
 
@@ -157,6 +157,14 @@ def r2(numbers: Numbers) -> Influence:
     return Influence(values, values.size, float(np.abs(values).max(initial=0.0)) / values.size)
 
 
+def wape(numbers: Numbers) -> Influence:
+    """Of the sum of absolute errors over that of the labels: the derivative of a quotient."""
+    labels = np.abs(numbers.truth)
+    values = (numbers.misses - numbers.misses.sum() / labels.sum() * labels) / labels.mean()
+    values *= np.sqrt(values.size / max(1, values.size - 1))
+    return Influence(values, values.size, float(np.abs(values).max(initial=0.0)) / values.size)
+
+
 def median_ae(numbers: Numbers) -> Influence:
     """Of the median absolute error, by the density at the median (bandwidth of Hall and Sheather 1988 at 95 %)."""
     errors = np.abs(numbers.truth - numbers.predicted)
@@ -211,6 +219,9 @@ OF_NUMBERS: Mapping[str, Callable[[Numbers], Influence]] = {
     "rmsle": rmsle,
     "median_ae": median_ae,
     "mape": mean_of(_relative),
+    "smape": mean_of(relative_misses),
+    "wape": wape,
+    "mase": mean_of(scaled_misses),
     "mean_error": mean_of(_over),
     "r2": r2,
     **{name: mean_of(_pinball(PINBALL[name])) for name in OF_ONE_NUMBER},

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from noa_mlops.evaluation.classes import missing
 from noa_mlops.evaluation.comparing import Answers, subject_of
-from noa_mlops.evaluation.measurement import grouped, queries_of
+from noa_mlops.evaluation.measurement import grouped
 from noa_mlops.evaluation.subject import Groups, Subject, estimates, taken
 from noa_mlops.records.metrics import Task
 from noa_mlops.records.slices import Sliced, SliceValue
@@ -35,16 +35,15 @@ def measure_slices(
     *,
     task: Task,
     positive: ClassLabel | None = None,
-    ranks: bool = False,
     group_by: pa.ChunkedArray | None = None,
 ) -> Mapping[str, Sliced]:
     """The metrics of each column in the rows of each of its values, as far as they have a label; rows without one are a slice too.
 
-    Nothing when the model is silent on some rows, as nothing is measured then. ``ranks`` and ``group_by`` are those of `evaluate`. Raises
+    Nothing when the model is silent on some rows, as nothing is measured then. ``group_by`` is that of `evaluate`. Raises
     `EvaluationFailed` for predictions that cannot be read.
     """
     groups = None if group_by is None else grouped(group_by, labels)
-    subject = subject_of(answers, labels, task, positive, queries_of(groups, ranks=ranks))
+    subject = subject_of(answers, labels, task, positive, groups)
     if subject is None:
         return {}
     kept = pa.array(~missing(labels))

@@ -28,7 +28,7 @@ from noa_mlops.evaluation.quantile import Quantiles
 from noa_mlops.evaluation.regression import Numbers
 from noa_mlops.evaluation.undefined import Undefined
 from noa_mlops.records.levels import lacking
-from noa_mlops.records.metrics import METRICS, metrics_of
+from noa_mlops.records.metrics import METRICS, Needs, metrics_of
 from noa_mlops.records.spread import Proportion, Spread
 from noa_mlops.records.verdict import Estimate
 
@@ -77,7 +77,8 @@ def estimates(
         nothing = Estimate(None, subject.rows, NO_PROBABILITIES)
         found |= dict.fromkeys((name for name in probability.MEASURES if name in names), nothing)
     if isinstance(subject, Quantiles):
-        wanted = [name for name in metrics_of("regression", quantiles=True) if name in names]
+        series: tuple[Needs, ...] = () if subject.scales is None else ("series",)
+        wanted = [name for name in metrics_of("regression", "quantiles", *series) if name in names]
         lacks = {name: lacking(name, subject.levels) for name in wanted}
         found |= {name: Estimate(None, subject.rows, lack) for name, lack in lacks.items() if lack is not None}
     return {name: found[name] for name in METRICS if name in found}
@@ -86,14 +87,19 @@ def estimates(
 def taken(subject: Subject, rows: npt.NDArray[np.int64] | slice) -> Subject:
     """The subject with these rows only, in this order; a slice copies nothing."""
     if isinstance(subject, Numbers):
-        asked = subject.queries
-        return Numbers(subject.truth[rows], subject.predicted[rows], None if asked is None else asked[rows])
+        asked = None if subject.queries is None else subject.queries[rows]
+        return Numbers(subject.truth[rows], subject.predicted[rows], asked, _of(subject.scales, rows))
     if isinstance(subject, Quantiles):
-        return Quantiles(subject.truth[rows], subject.predicted[rows], subject.levels)
+        scales = _of(subject.scales, rows)
+        return Quantiles(subject.truth[rows], subject.predicted[rows], subject.levels, scales)
     truth, forecast = subject.truth[rows], subject.forecast
     if forecast is not None:
         forecast = Forecast(truth, forecast.probabilities[rows], forecast.classes)
     return Classified(truth, subject.predicted[rows], subject.positive, forecast)
+
+
+def _of(each: Floats | None, rows: npt.NDArray[np.int64] | slice) -> Floats | None:
+    return None if each is None else each[rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,8 @@ def measures(subject: Subject) -> Mapping[str, Measure]:
 
 def _of_numbers(numbers: Numbers) -> Iterator[tuple[str, Measure]]:
     for name, measure in regression.MEASURES.items():
+        if name == "mase" and numbers.scales is None:
+            continue
         influence = score_influence.OF_NUMBERS.get(name)
         yield name, Measure(partial(measure, numbers), None if influence is None else partial(influence, numbers))
     for name in queries.OF_QUERIES if numbers.queries is not None else ():

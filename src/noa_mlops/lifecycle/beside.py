@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from noa_mlops.errors import ArtifactTampered
-from noa_mlops.evaluation import Answers, Asked, OwnMetrics, compare, evaluate
+from noa_mlops.evaluation import Answers, OwnMetrics, compare, evaluate
 from noa_mlops.evaluation import improvements as own_improvements
 from noa_mlops.files import open_beneath
 from noa_mlops.gate import thresholds
 from noa_mlops.lifecycle.intake import Submission
-from noa_mlops.lifecycle.measuring import parquet
+from noa_mlops.lifecycle.measuring import asked_of, parquet
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.manifest import ArtifactRecord
@@ -73,8 +73,8 @@ def compared(
     """
     contract = champion.manifest.predict
     groups = None if given.grouping is None else given.grouping.values
-    levels = tuple(contract.get("quantiles", ()))
-    theirs = Answers(said.predictions, contract["classes"], contract["decision_threshold"], levels)
+    asked = asked_of(given, tuple(contract.get("quantiles", ())))
+    theirs = Answers(said.predictions, contract["classes"], contract["decision_threshold"], asked)
     report = evaluate(
         said.predictions,
         labels,
@@ -82,14 +82,11 @@ def compared(
         classes=theirs.classes,
         positive=given.positive,
         decision_threshold=theirs.decision_threshold,
-        asked=Asked(levels, ranks=given.ranks),
+        asked=asked,
         group_by=groups,
     )
-    plan = given.plan
-    ours = Answers(challenger.predictions, given.classes, plan.decision_threshold, plan.quantiles)
-    improvements = compare(
-        ours, theirs, labels, task=given.task, positive=given.positive, ranks=given.ranks, group_by=groups
-    )
+    ours = Answers(challenger.predictions, given.classes, given.plan.decision_threshold, asked_of(given))
+    improvements = compare(ours, theirs, labels, task=given.task, positive=given.positive, group_by=groups)
     metrics = dict(report.metrics)
     if challenger.own is not None and said.own is not None:
         metrics |= said.own.estimates()

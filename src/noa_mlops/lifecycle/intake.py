@@ -20,6 +20,7 @@ from noa_mlops.evaluation import SliceColumn
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, raise_trouble_behind, read_capped
 from noa_mlops.ledger import get_object
 from noa_mlops.lifecycle.environment import Environment
+from noa_mlops.lifecycle.forecasting import Forecast, forecast
 from noa_mlops.lifecycle.objective import objective
 from noa_mlops.lifecycle.slicing import Grouping, grouping, slice_columns
 from noa_mlops.lifecycle.trials import Trials, trials_of
@@ -65,7 +66,8 @@ class Submission:
     ``classes`` are the sorted distinct labels of the training data, None for regression; ``positive`` is the
     class that binary metrics speak of. ``isolation`` is the rung the agents will run on. ``evaluation_keys``
     are the keys of the evaluation rows, None unless the data on both sides declares the same key. ``slices`` are the
-    columns by whose values they are measured apart, ``grouping`` their groups, None when rows are independent.
+    columns by whose values they are measured apart, ``grouping`` their groups, None when rows are independent;
+    ``forecast`` what scales their errors, None where no series is forecast.
     """
 
     plan: TrainingPlan
@@ -86,6 +88,7 @@ class Submission:
     evaluation_keys: pa.ChunkedArray | None = None
     slices: tuple[SliceColumn, ...] = ()
     grouping: Grouping | None = None
+    forecast: Forecast | None = None
 
     @property
     def plan_digest(self) -> str:
@@ -172,6 +175,7 @@ def accept(
         evaluation_keys=parts.keys,
         slices=parts.slices,
         grouping=parts.grouping,
+        forecast=parts.forecast,
     )
 
 
@@ -295,6 +299,7 @@ class _Parts:
     keys: pa.ChunkedArray | None = None
     slices: tuple[SliceColumn, ...] = ()
     grouping: Grouping | None = None
+    forecast: Forecast | None = None
 
 
 def _parts(plan: TrainingPlan, reader: DatasetReader, whole: Dataset, target: str) -> _Parts:
@@ -315,6 +320,7 @@ def _parts(plan: TrainingPlan, reader: DatasetReader, whole: Dataset, target: st
         keys=evaluation.table.column(key) if key is not None and key == train.definition.key else None,
         slices=slice_columns(plan, evaluation, target),
         grouping=grouping(plan, evaluation, target),
+        forecast=forecast(plan, train, evaluation, target),
     )
 
 

@@ -66,7 +66,7 @@ def measure(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -
             positive=given.positive,
             decision_threshold=given.plan.decision_threshold,
             group_by=groups_of(given),
-            asked=Asked(given.plan.quantiles, ranks=given.ranks),
+            asked=asked_of(given),
         )
     except EvaluationFailed as error:
         raise EvaluationFailed(str(error), cause="predictions", hint=error.hint) from error
@@ -74,16 +74,21 @@ def measure(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -
 
 def measure_apart(predictions: pa.Table, labels: pa.ChunkedArray, given: Submission) -> Mapping[str, Sliced]:
     """What the plan asks for in slices of the rows, by column; for predictions that `measure` could read."""
-    answers = Answers(predictions, given.classes, given.plan.decision_threshold, given.plan.quantiles)
+    answers = Answers(predictions, given.classes, given.plan.decision_threshold, asked_of(given))
     return measure_slices(
         answers,
         labels,
         given.slices,
         task=given.task,
         positive=given.positive,
-        ranks=given.ranks,
         group_by=groups_of(given),
     )
+
+
+def asked_of(given: Submission, levels: tuple[float, ...] | None = None) -> Asked:
+    """What a regression is asked for; ``levels`` are those of a model that answers others than the plan asks for."""
+    scales = None if given.forecast is None else given.forecast.scales
+    return Asked(given.plan.quantiles if levels is None else levels, ranks=given.ranks, scales=scales)
 
 
 def groups_of(given: Submission) -> pa.ChunkedArray | None:

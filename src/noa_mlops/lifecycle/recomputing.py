@@ -47,6 +47,7 @@ COMPUTED = (
     "overlap",
     "slices",
     "group_by",
+    "forecast",
     "rows",
     "missing_predictions",
     "missing_labels",
@@ -138,7 +139,7 @@ class _Again:
         measured = Measured(report, entry.predicate["predictions"], {}, measuring.seen_in_training(given), slices)
         follows = recording.evaluated(given, trained, measured, state).predicate
         for member in COMPUTED:
-            yield from _differences(member, _ours(entry.predicate.get(member)), _ours(follows[member]))
+            yield from _differences(member, _ours(entry.predicate.get(member)), _ours(follows.get(member)))
         challenger = beside.Challenger(trained.checksum, predictions)
         compared = self._compared(given, challenger, withheld.labels, entry, state)
         if compared is not None:

@@ -95,6 +95,7 @@ def evaluated(given: Submission, entry: TrainingCompleted, result: Measured, sta
             slices={column: sliced.to_document() for column, sliced in result.slices.items()},
             group_by=None if given.grouping is None else given.grouping.to_document(),
             evaluator=result.evaluator,
+            forecast=None if given.forecast is None else given.forecast.to_document(),
         ),
     )
 

@@ -16,6 +16,7 @@ import pyarrow.types as pt
 from noa_mlops.datasets import Dataset
 from noa_mlops.errors import PlanInvalid
 from noa_mlops.evaluation import SliceColumn
+from noa_mlops.lifecycle.forecasting import blocks
 from noa_mlops.records.documents import compact
 from noa_mlops.records.metrics import METRICS
 from noa_mlops.records.plan import TrainingPlan
@@ -24,14 +25,19 @@ from noa_mlops.records.slices import MAX_CELLS, MAX_LENGTH, MAX_VALUES
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """The column whose equal values make rows dependent, with a value for each evaluation row."""
+    """The column whose equal values make rows dependent, with a value for each evaluation row.
+
+    ``in_blocks``: the values are the numbers of blocks of times, of a series that is forecast.
+    """
 
     column: str
     values: pa.ChunkedArray
+    in_blocks: bool = False
 
     def to_document(self) -> Mapping[str, Any]:
         """As an entry records it: the column and how many groups there are."""
-        return {"column": self.column, "groups": len(self.values.unique())}
+        more = {"blocks": True} if self.in_blocks else {}
+        return {"column": self.column, "groups": len(self.values.unique()), **more}
 
 
 def grouping(plan: TrainingPlan, evaluation: Dataset, target: str) -> Grouping | None:
@@ -41,7 +47,8 @@ def grouping(plan: TrainingPlan, evaluation: Dataset, target: str) -> Grouping |
         evaluation.require_column(declared, "evaluation.group_by")
     column = declared or evaluation.definition.group
     if column is None:
-        return None
+        within = blocks(evaluation)
+        return None if within is None else Grouping(str(evaluation.definition.time), within, in_blocks=True)
     if column == target:
         raise PlanInvalid(f"evaluation.group_by: {column!r} is the target, which says nothing of how rows depend")
     return Grouping(column, evaluation.table.column(column))
@@ -82,7 +89,8 @@ def _named(plan: TrainingPlan, evaluation: Dataset) -> Iterator[tuple[str, str, 
             yield name, f"{place}.slices", threshold.metric
         if threshold.fairness is not None:
             yield threshold.fairness.by, f"{place}.fairness.by", threshold.metric
-    for name in evaluation.definition.slices:
+    horizon = evaluation.definition.horizon
+    for name in (*evaluation.definition.slices, *(() if horizon is None else (horizon,))):
         for threshold in thresholds:
             if threshold.row.interval and threshold.metric in METRICS:
                 yield name, f"slices in {evaluation.identity.path}", threshold.metric

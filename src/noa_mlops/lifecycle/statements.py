@@ -141,7 +141,7 @@ class Setting:
 
     ``look`` is the number of this evaluation since the champion was promoted, ``champion`` the comparison with it, ``overlap``
     how many of the rows training has seen, ``slices`` the metrics by columns, ``group_by`` what makes rows dependent,
-    ``evaluator`` the plan's own, when it has one.
+    ``evaluator`` the plan's own, when it has one, ``forecast`` what scales the errors of a series.
     """
 
     look: int
@@ -150,6 +150,7 @@ class Setting:
     slices: Mapping[str, Any] = field(default_factory=dict)
     group_by: Mapping[str, Any] | None = None
     evaluator: Mapping[str, Any] | None = None
+    forecast: Mapping[str, Any] | None = None
 
 
 def evaluated(
@@ -197,6 +198,7 @@ def evaluated(
             "verifier": {"noa-mlops": VERSION},
             RUN: run,
             **({} if setting.evaluator is None else {"evaluator": setting.evaluator}),
+            **({} if setting.forecast is None else {"forecast": setting.forecast}),
         },
         subject=[
             model_subject(trained_entry.lifecycle_id, trained_entry.version, trained_entry.checksum),

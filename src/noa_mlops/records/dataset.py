@@ -14,7 +14,17 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from noa_mlops.records.documents import Json
 from noa_mlops.records.paths import path_problem
-from noa_mlops.records.reading.fields import Fault, FieldInvalid, Form, Rule, check_fields, instance_of, one_of, shown
+from noa_mlops.records.reading.fields import (
+    Fault,
+    FieldInvalid,
+    Form,
+    Rule,
+    check_fields,
+    instance_of,
+    one_of,
+    shown,
+    whole,
+)
 from noa_mlops.records.reading.values import text_problem
 
 ColumnType: TypeAlias = Literal["text", "int", "float", "bool", "category", "time"]
@@ -37,6 +47,9 @@ ENCODINGS = (
     *("euc-kr", "gb2312", "gbk", "gb18030", "big5"),
 )
 """Encodings that a definition may name, as Python spells them."""
+
+MAX_SEASON = 100_000
+"""Steps of the longest season."""
 
 MAX_FILES = 10_000
 """Data files that a definition may name."""
@@ -205,6 +218,12 @@ class DatasetDefinition:
     group: Annotated[str | None, Rule(_text)] = None
     """The column whose equal values make rows dependent on each other."""
 
+    horizon: Annotated[str | None, Rule(_text)] = None
+    """The column that says how many steps ahead a row is forecast; results are also reported by its values."""
+
+    season: Annotated[int, whole(1, MAX_SEASON)] = 1
+    """Steps after which a series repeats itself: what a naive forecast looks back, for the scale of 'mase'."""
+
     slices: Annotated[tuple[str, ...], Rule(_texts)] = ()
     """Columns by whose values results are also reported."""
 
@@ -221,7 +240,7 @@ class DatasetDefinition:
 
     def named_columns(self) -> tuple[tuple[str, str], ...]:
         """Every column the definition speaks of, each after the field that names it."""
-        single = ((role, getattr(self, role)) for role in ("target", "key", "time", "group"))
+        single = ((role, getattr(self, role)) for role in ("target", "key", "time", "group", "horizon"))
         several = (("types", self.types), ("ignore", self.ignore), ("slices", self.slices))
         return (
             *((role, column) for role, column in single if column is not None),
@@ -231,6 +250,11 @@ class DatasetDefinition:
     def _faults(self) -> Iterator[Fault]:
         if self.target is not None and self.target in self.ignore:
             yield Fault(f"must not be ignored as well, got {shown(self.target)}", ("target",))
+        for role in ("horizon", "season"):
+            if self.time is None and getattr(self, role) not in (None, 1):
+                yield Fault("needs 'time', the column that says when a row happened", (role,))
+        if self.horizon is not None and self.horizon in (self.target, self.time):
+            yield Fault(f"must be a column of its own, got {shown(self.horizon)}", ("horizon",))
         if self.target is not None and self.target == self.key:
             yield Fault(f"must not be the key as well, got {shown(self.target)}", ("target",))
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from noa_mlops.records.approvals import Approvals
 from noa_mlops.records.documents import Json, compact
 from noa_mlops.records.metrics import Metric
+from noa_mlops.records.own_metrics import own_name
 from noa_mlops.records.plan import EvaluationPlan, TrainingPlan
 from noa_mlops.records.reading import read_document
 from noa_mlops.records.reading.fields import Fault, FieldInvalid, Form, check_fields, instance_of, one_of, whole
@@ -89,7 +90,7 @@ class EvaluationFloors:
     """What each metric must reach at least, whatever a plan says."""
 
     def __post_init__(self) -> None:
-        check_fields(self, (fault.within("metric_thresholds") for fault in mixed_tasks(self.metric_thresholds)))
+        check_fields(self, (fault.within("metric_thresholds") for fault in self._floor_faults()))
 
     def to_document(self) -> dict[str, Json]:
         """The normal form."""
@@ -99,6 +100,13 @@ class EvaluationFloors:
         if self.metric_thresholds:
             document["metric_thresholds"] = {t.metric: t.to_document() for t in self.metric_thresholds}
         return document
+
+    def _floor_faults(self) -> Iterator[Fault]:
+        yield from mixed_tasks(self.metric_thresholds)
+        for threshold in self.metric_thresholds:
+            if own_name(threshold.metric) is not None:
+                reason = "{} cannot be a floor: the code that measures it is the plan's"
+                yield Fault(reason, (threshold.metric,), of_key=True)
 
     def faults(self, given: EvaluationPlan | EvaluationFloors) -> Iterator[Fault]:
         """Where ``given`` is looser."""

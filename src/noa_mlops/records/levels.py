@@ -74,6 +74,6 @@ def lacking(metric: str, levels: Sequence[float]) -> str | None:
         return None if found else "needs two quantiles that lie as far from the median, one on either side"
     if metric == "quantile_crossing":
         return None if len(levels) > 1 else "needs two quantiles"
-    if row.needs == "values":
+    if row.needs in ("values", "series"):
         return None if "q_50" in names else "needs the quantile 0.5, the median, as the prediction"
     return None

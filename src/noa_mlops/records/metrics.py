@@ -19,10 +19,10 @@ Direction: TypeAlias = Literal["higher", "lower", "nearest"]
 """Which way is better; ``nearest``: the nearer to `Metric.ideal`, on either side; where that is None, to what the model
 itself promises."""
 
-Needs: TypeAlias = Literal["labels", "probabilities", "values", "quantiles", "groups", "evaluator"]
+Needs: TypeAlias = Literal["labels", "probabilities", "values", "quantiles", "groups", "series", "evaluator"]
 """What the predictor must give: a class per row (probabilities will do), a probability per class, a number (the median
-will do), or the quantiles of the plan; a number that orders the rows of each group, the data's ``group_by``; for a metric
-that is not in the table, an evaluator of the plan's own."""
+will do), or the quantiles of the plan; a number that orders the rows of each group, the data's ``group_by``; a number, and
+a training series in time to scale by; for a metric that is not in the table, an evaluator of the plan's own."""
 
 Interval: TypeAlias = Literal["score", "DeLong", "jackknife"]
 """How an interval is made: of a share of rows by the score test (Wilson 1927), of an area by DeLong, DeLong and
@@ -99,10 +99,10 @@ def metrics_for(task: Task, *, binary: bool) -> tuple[Metric, ...]:
     return tuple(m for m in METRICS.values() if m.task == task and (binary or not m.binary_only))
 
 
-def metrics_of(task: Task, *, quantiles: bool = False, ranks: bool = False) -> tuple[str, ...]:
-    """The names of the metrics that a model is measured by; ``quantiles``: it answers quantiles; ``ranks``: groups of rows."""
-    left_out = {"groups" if not ranks else "", "quantiles" if not quantiles else ""}
-    return tuple(m.name for m in METRICS.values() if m.task == task and m.needs not in left_out)
+def metrics_of(task: Task, *given: Needs) -> tuple[str, ...]:
+    """The names of the metrics that a model of a task is measured by; of those that need more, where that is ``given``."""
+    more = {"quantiles", "groups", "series"} - set(given)
+    return tuple(m.name for m in METRICS.values() if m.task == task and m.needs not in more)
 
 
 _UNIT = (0.0, 1.0)
@@ -288,6 +288,27 @@ _TABLE = (
         "mape",
         "mean absolute error relative to the label, as a share (0.1 is 10 %); undefined when a label is zero",
         "sklearn.metrics.mean_absolute_percentage_error",
+    ),
+    replace(
+        _error(
+            "smape",
+            "mean of the absolute error relative to the mean of label and prediction, both absolute; 0 where both are 0",
+            "Hyndman and Koehler 2006; sktime.performance_metrics.forecasting.mean_absolute_percentage_error(symmetric=True)",
+        ),
+        range=(0.0, 2.0),
+    ),
+    _error(
+        "wape",
+        "sum of the absolute errors over the sum of the absolute labels; undefined when all labels are zero",
+        "Kolassa and Schütz 2007, Advantages of the MAD/mean ratio over the MAPE",
+    ),
+    replace(
+        _error(
+            "mase",
+            "mean absolute error, each row's over that of the seasonal naive forecast in its training series; under 1 is better",
+            "Hyndman and Koehler 2006, Another look at measures of forecast accuracy",
+        ),
+        needs="series",
     ),
     Metric(
         "mean_error",
