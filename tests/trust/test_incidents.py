@@ -11,6 +11,7 @@ from noa_mlops.ledger import Draft, LedgerState, admit
 from noa_mlops.ledger.incident_law import investigation_scope
 from noa_mlops.ledger.trust_law import version_scope
 from trust.deciding import changing, new_key, with_key, without_key
+from trust.test_proofs import rotate
 from trust.test_rollback import replace_champion, rolling_back
 
 REPORT = "2" * 64
@@ -229,3 +230,25 @@ def test_what_is_promoted_asks_for_no_approval(ledger):
 def test_without_an_incident_there_is_nothing_to_look_at(ledger, operator):
     promote(ledger)
     refused(ledger, investigated(operator, incident=1), "not open")
+
+
+def test_a_version_that_a_key_decided_on_that_is_trusted_no_more_is_not_enabled(ledger, operator):
+    """The entry that is the last one trusted is trusted; one later is not."""
+    promote(ledger)
+    version = hold(ledger, reasons=("approval",))
+    decided_at = ledger.state.lifecycle("rain").versions[version].last_seq
+    rotate(ledger, ledger.keys.signing_key("root"), last=decided_at)
+    ledger.append(enabled(version, operator))
+    version = hold(ledger, reasons=("approval",))
+    decided_at = ledger.state.lifecycle("rain").versions[version].last_seq
+    rotate(ledger, ledger.keys.signing_key("root"), last=decided_at - 1)
+    refused(ledger, enabled(version, operator), "decided on by a key that is not trusted any more")
+
+
+def test_a_key_that_never_signed_decisions_takes_no_version_with_it(ledger, operator):
+    promote(ledger)
+    [ann] = operators(ledger, 1)
+    version = hold(ledger, reasons=("approval",))
+    ledger.append(changing(without_key(ledger.state.policy, ann.public.keyid, 0), ledger.keys.signing_key("root")))
+    ledger.append(enabled(version, operator))
+    assert ledger.state.lifecycle("rain").champion == version
