@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "diff": ("diff", "Two datasets side by side, or what blocks a rollout."),
     },
     "Rollout": {
+        "gate": ("gate", "May this be rolled out? From the registry and the origin alone, for CI."),
         "drift": ("drift", "Scan new data for drift; block the rollout when it must be."),
     },
     "Decide (signed)": {

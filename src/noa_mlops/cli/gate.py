@@ -1,0 +1,95 @@
+"""``noa gate``: may this be rolled out? For CI, from the registry folder and the origin alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from noa_mlops.cli import options, output
+
+
+@click.command(epilog="Example: noa gate rainfall --origin rainfall/1f0c... --max-age 24h")
+@click.argument("name", metavar="[LIFECYCLE[@N]]", required=False)
+@click.option("--origin", required=True, metavar="ORIGIN", help="The origin that the project's owner gave you.")
+@click.option("--max-age", metavar="DURATION", help="Refuse a log whose newest entry is older, like 24h.")
+@options.common
+def gate(name: str | None, origin: str, max_age: str | None, folder: Path, *, as_json: bool) -> int:
+    """Say whether champions may be rolled out: of one lifecycle, of one version, or of every lifecycle that has one.
+
+    Reads registry/ below the folder and nothing else; no key is needed. In CI the answer goes to $GITHUB_ENV as
+    ML_ROLLOUT_STATUS and to $GITHUB_STEP_SUMMARY. Exit status 0 when ready, 3 when blocked or without a champion, 4 when
+    the log is damaged, too old or not that of the origin.
+    """
+    from noa_mlops.audit.rollout import check_age, read_registry, rollouts_of
+    from noa_mlops.errors import LifecycleError
+    from noa_mlops.ledger.entry import timestamp
+    from noa_mlops.ledger.ledger import utc_now
+
+    lifecycle_id, version = options.address(name) if name is not None else (None, None)
+    seconds = options.duration(max_age) if max_age is not None else None
+    moment = timestamp(utc_now())
+    _tell_ci("blocked")
+    try:
+        log = read_registry(folder.absolute() / "registry", origin)
+        if seconds is not None:
+            check_age(log, moment, seconds)
+        asked = rollouts_of(log, lifecycle_id)
+    except LifecycleError as error:
+        _summarise([("-", "blocked", str(error))])
+        if error.exit_code == 2:  # nothing to roll out
+            output.error(str(error), error.hint, 3, as_json=as_json)
+            return 3
+        raise
+    told = [_answer(rollout, version, moment) for rollout in asked]
+    ready = all(answer["status"] == "ready" for answer in told)
+    status = "ready" if ready else "blocked"
+    _tell_ci(status)
+    _summarise([(answer["name"], answer["status"], answer["why"]) for answer in told])
+    if as_json:
+        output.emit({"status": status, "origin": origin, "newest": log.newest, "rollouts": told})
+    else:
+        for answer in told:
+            output.say(f"{output.status(answer['status'])}  {answer['name']}   {answer['why']}")
+        output.field("Evidence", f"{log.lines} lines, the newest of {log.newest}")
+    return 0 if ready else 3
+
+
+def _answer(rollout: Any, version: int | None, moment: str) -> dict[str, Any]:
+    """What may be done with a lifecycle's champion, or with the version that was asked for, and why."""
+    status, champion = rollout.at(moment), rollout.champion
+    name = rollout.lifecycle_id if champion is None else f"{rollout.lifecycle_id}@{champion}"
+    why = f"entry {rollout.entry}"
+    if champion is None:
+        why = "no champion"
+    elif version is not None and version != champion:
+        status, name, why = "blocked", f"{rollout.lifecycle_id}@{version}", f"the champion is @{champion}"
+    elif rollout.until is not None:
+        why = f"by override until {rollout.until}" if status == "ready" else f"its override expired {rollout.until}"
+    return {"name": name, "status": status, "champion": champion, "entry": rollout.entry, "why": why}
+
+
+def _tell_ci(status: str) -> None:
+    """Set the variable that later steps of a job read; blocked before anything is known."""
+    _append("GITHUB_ENV", f"ML_ROLLOUT_STATUS={status}\n")
+
+
+def _summarise(rows: Sequence[tuple[str, str, str]]) -> None:
+    """A table for the page of the job."""
+    lines = ["| model | rollout | |", "|---|---|---|"]
+    lines += [f"| {_cell(name)} | {status} | {_cell(why)} |" for name, status, why in rows]
+    _append("GITHUB_STEP_SUMMARY", "\n".join(lines) + "\n")
+
+
+def _cell(text: str) -> str:
+    return output.foreign(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def _append(variable: str, text: str) -> None:
+    path = os.environ.get(variable)
+    if path:
+        with open(path, "a", encoding="utf-8") as stream:
+            stream.write(text)
