@@ -47,7 +47,7 @@ def test_two_people_make_it_the_champion_each_with_a_key_of_their_own(promoted, 
     assert "1 of 2 approvals" in done(promoted, "show", "little@2").said
     assert promoted.champion() == 1
     twice = done(promoted, "enable", "little@2", "--reason", "again", status=5)
-    assert "nobody whose approval counts" in twice.said
+    assert "the key that signed has approved it already" in twice.said
     colleagues("bob")
     assert "is the champion" in done(promoted, "enable", "little@2", "--reason", "looked too").said
     assert promoted.champion() == 2
@@ -73,7 +73,7 @@ def test_who_submitted_it_does_not_count_where_the_plan_says_so(promoted, collea
     promoted.plan(approvals={"required": 1, "not_submitter": True})
     done(promoted, "run", "plan.json", status=7)
     own = done(promoted, "enable", "little@2", "--reason", "mine", status=5)
-    assert "none of a submitter who may not" in own.said
+    assert "the key that signed is that of who submitted it" in own.said
     assert "who submitted it" in done(promoted, "show", "little@2").said
     colleagues("bob")
     done(promoted, "enable", "little@2", "--reason", "hers, and good")
@@ -95,6 +95,11 @@ def test_approvals_lapse_when_the_champion_changes(promoted, colleagues):
     lapsed = done(promoted, "enable", "little@2", "--reason", "looked too", status=5)
     assert "noa enable little@2" in lapsed.said
     assert promoted.champion() == 1
+
+
+def test_more_approvals_than_there_are_operators_are_said_to_be_too_many(promoted):
+    promoted.plan(approvals={"required": 2})
+    assert "the policy lets 1 key approve: noa keys new operator" in done(promoted, "run", "plan.json", status=7).said
 
 
 def test_a_person_approves_a_version_that_has_no_gate_as_well(promoted):

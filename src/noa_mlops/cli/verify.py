@@ -113,7 +113,7 @@ def _show_project(folder: Path, result: Verification, seconds: float) -> None:
     if result.decisions is not None:
         output.field("Decisions", f"{result.decisions:,} computed again from what was recorded before them")
     if result.measured is not None:
-        output.field("Measured", f"{result.measured:,} measurements made again from predictions and labels")
+        output.field("Measured", f"{_counted(result.measured, 'measurement')} made again from predictions and labels")
     if result.origin is not None:
         output.field("Origin", result.origin)
     for text in result.notes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from noa_mlops.errors import LedgerConflict, NotFound, PlanInvalid
-from noa_mlops.ledger import KeyStore, LedgerEntry, LedgerReader, LifecycleState
-from noa_mlops.ledger.incident_law import enabling_problem, investigation_scope
+from noa_mlops.errors import LedgerConflict, NotAuthorised, NotFound, PlanInvalid
+from noa_mlops.ledger import KeyStore, Ledger, LedgerEntry, LedgerReader, LifecycleState
+from noa_mlops.ledger.incident_law import approving, enabling_problem, investigation_scope
 from noa_mlops.ledger.trust_law import version_scope
 from noa_mlops.lifecycle.acts import ActRequest, record, request_act
 from noa_mlops.records.layout import Layout, address
@@ -48,10 +48,26 @@ def request_enabling(ledger: LedgerReader, lifecycle_id: str, version: int, reas
 
 
 def perform(layout: Layout, request: ActRequest, keystore: KeyStore | None = None) -> LedgerEntry:
-    """Record either act. Raises as `noa_mlops.lifecycle.acts.record`."""
+    """Record either act. Raises as `noa_mlops.lifecycle.acts.record`, `NotAuthorised` when no signature counts."""
     if request.signed.act.act not in (INVESTIGATE, ENABLE):
         raise PlanInvalid("the request is not about an incident")
+    if request.signed.act.act == ENABLE:
+        _check_counts(layout, request)
     return record(layout, request, keystore)
+
+
+def _check_counts(layout: Layout, request: ActRequest) -> None:
+    """Refuse an approval that would be none: by keys that have approved already, or by who submitted the version."""
+    state, signers = Ledger.read_only(layout).state, request.signed.signers
+    name, version = str(request.signed.act.scope.get("lifecycle_id")), request.signed.act.scope.get("version")
+    waits = state.lifecycle(name).awaited(version) if isinstance(version, int) else None
+    if waits is None or state.policy is None or not signers or approving(state.policy, signers, waits):
+        return
+    why = "has approved it already" if signers & waits.approved else "is that of who submitted it"
+    raise NotAuthorised(
+        f"{address(name, version or 0)} is not approved by this: the key that signed {why}",
+        hint="Another operator enables it with a key of their own; with --request FILE they can sign elsewhere.",
+    )
 
 
 def _check_data(ledger: LedgerReader, lifecycle_id: str, version: int, champion: int | None) -> None:

@@ -20,6 +20,7 @@ from noa_mlops.evidence import SigningKey, sign_model
 from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import compares, decide_recorded, declared_gate, must_compare_again, thresholds
 from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
+from noa_mlops.ledger.incident_law import ENABLE
 from noa_mlops.lifecycle import recording, reevaluation, scanning
 from noa_mlops.lifecycle.accounting import summary_of
 from noa_mlops.lifecycle.beside import silent
@@ -368,6 +369,7 @@ class TrainingOrchestrator:
             notes = (*notes, f"registry mirror pending ({error}): noa doctor --repair")
         if declared_gate(run.submission.plan) == "none" and run.submission.plan.evaluation is not None:
             notes = (*notes, f"the plan declares no gate: {run.submission.plan.evaluation.reason}")
+        notes = (*notes, *_too_few(run.submission.plan, self._services.ledger.state))
         run.tell()
         lifecycle = self._services.ledger.state.lifecycle(run.lifecycle_id)
         return report_of(run.history, lifecycle, run.submission.isolation, notes)
@@ -391,6 +393,16 @@ class TrainingOrchestrator:
         """The key for models; another one than at the start when it was rotated meanwhile."""
         keys, key = self._services.ledger.keys, self._services.model_key
         return key if key.public.keyid in keys.policy.keys else keys.signing_key("model")
+
+
+def _too_few(plan: TrainingPlan, state: LedgerState) -> Iterator[str]:
+    """That fewer keys may enable a version than the plan asks for, if so."""
+    keys = len(state.policy.keys_for(ENABLE)) if state.policy is not None else 0
+    if plan.approvals is not None and keys < plan.approvals.required:
+        yield (
+            f"the plan asks for {plan.approvals.required} approvals, and the policy lets {keys} "
+            f"key{'s' if keys != 1 else ''} approve: noa keys new operator, or noa keys request"
+        )
 
 
 def check_floors(plan: TrainingPlan, state: LedgerState) -> None:
