@@ -59,6 +59,7 @@ _RULES = """
   `season` apart, in the order of `time`, of each series (`group`) by itself. It is measured where the dataset definitions declare a
   [forecast](plans.md), or a threshold asks for it. A series that training does not have, or that never changes there, has no scale, and
   then no metric is made of the others. Season, number of series and mean scale stand in the entry (`forecast`).
+- `noa drift` measures new data row by row, so of rankings and `mase` it says nothing: a threshold on one leaves labels undecided.
 - What is missing here, [an evaluator of the plan's own](plans.md) measures: `own.NAME`.
 """
 
