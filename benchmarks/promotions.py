@@ -3,7 +3,8 @@
 Challengers whose truth is known are measured beside a champion on rows drawn anew, and judged. Two metrics: accuracy, where
 10 % of rows are answered rightly by one of the two alone; and the area under the ROC curve of normal scores, whose true value is
 known (0.85 for the champion, 30 % positive rows, noise that the models share three quarters of). Then slices and groups whose
-true recall is known, against the rule that compares the numbers. Same seed, same figures.
+true recall is known, against the rule that compares the numbers. Same seed, same
+figures. `benchmarks.retrains` asks the same of real models on real rows.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
+from itertools import chain
 from statistics import NormalDist
 
 import numpy as np
@@ -19,6 +22,7 @@ import numpy as np
 from noa_mlops.evaluation.influence import moments
 from noa_mlops.evaluation.score_influence import area
 from noa_mlops.gate import judge
+from noa_mlops.gate.certainty import POWER, error_at, rows_to_decide
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.fairness import Fairness
 from noa_mlops.records.slices import Sliced, Slicing
@@ -28,10 +32,20 @@ from noa_mlops.records.verdict import Estimate
 from noa_mlops.records.versus import VersusChampion
 
 RETRAINS = 400
+AT_THE_MARGIN = 4_000
+"""More, because the share promoted there is what the gate states: its standard error is 0.35 % then."""
+
 SIZES = (300, 1_000, 5_000)
 LOOKS = 20
-TRUTHS = {"worse (-0.04)": -0.04, "at the margin (-0.02)": -0.02, "equal": 0.0, "better (+0.02)": 0.02}
+NIGHTS = {300: 4_000, 1_000: 2_000, 5_000: 1_000}
+"""How many challengers are tried for 20 nights, by the rows of a night."""
+
+MARGIN = -0.02
+TRUTHS = {"worse (-0.04)": -0.04, "at the margin (-0.02)": MARGIN, "equal": 0.0, "better (+0.02)": 0.02}
 """How much better the challenger truly is; the default allows a drop of 0.02."""
+
+MIX = (-0.06, MARGIN)
+"""Between these the truth of the mix of worse challengers is drawn, each value as likely."""
 
 Measure = Callable[[np.random.Generator, int, float], Estimate]
 """Draws rows and gives the measured improvement of a challenger with this truth."""
@@ -66,6 +80,7 @@ def value_of(positive: np.ndarray, given: np.ndarray) -> float:
 MEASURES: dict[str, Measure] = {"accuracy": accuracy, "roc_auc": roc_auc}
 
 
+@lru_cache(maxsize=1 << 16)
 def promoted(metric: str, improvement: Estimate, look: int = 1, rule: VersusChampion | None = None) -> bool:
     """Whether the gate lets it pass, by the default unless ``rule`` is another."""
     threshold = Threshold(metric, minimum=0.0, versus_champion=rule)
@@ -81,23 +96,61 @@ def table() -> Iterator[str]:
         for what, truth in TRUTHS.items():
             for rows in SIZES:
                 draw = np.random.default_rng([rows, round(1000 * (truth + 1)), len(name)])
-                found = [measure(draw, rows, truth) for _ in range(RETRAINS)]
-                ours = sum(promoted(name, one) for one in found) / RETRAINS
-                point = sum((one.value or 0.0) > 0 for one in found) / RETRAINS
-                yield f"| {name} | {what} | {rows:,} | {ours:.1%} | {point:.1%} |"
+                count = AT_THE_MARGIN if truth == MARGIN else RETRAINS
+                yield _line(name, what, [measure(draw, rows, truth) for _ in range(count)])
+        for rows in SIZES:
+            draw = np.random.default_rng([rows, len(name), 1])
+            found = [measure(draw, rows, truth) for truth in draw.uniform(*MIX, AT_THE_MARGIN)]
+            yield _line(name, f"worse, the mix ({MIX[0]} .. {MIX[1]})", found)
+
+
+def _line(name: str, what: str, found: list[Estimate]) -> str:
+    ours = sum(promoted(name, one) for one in found) / len(found)
+    point = sum((one.value or 0.0) > 0 for one in found) / len(found)
+    return f"| {name} | {what} | {found[0].rows:,} | {ours:.1%} | {point:.1%} |"
 
 
 def retried() -> Iterator[str]:
-    """How often a challenger exactly at the margin is promoted at all within 20 nightly looks, and what looks cost."""
-    yield f"| metric | rows each night | promoted within {LOOKS} looks at the margin | the same without counting looks |"
-    yield "|---|---|---|---|"
+    """How often a challenger at the margin, and one that is equal, is promoted at all within 20 nightly looks."""
+    yield f"| metric | rows each night | at the margin, within {LOOKS} looks | the same without counting looks | equal |"
+    yield "|---|---|---|---|---|"
     for name, measure in MEASURES.items():
         for rows in SIZES:
             draw = np.random.default_rng([rows, LOOKS, len(name)])
-            nights = [[measure(draw, rows, -0.02) for _ in range(LOOKS)] for _ in range(RETRAINS)]
-            ours = sum(any(promoted(name, one, look) for look, one in enumerate(each, 1)) for each in nights)
-            plain = sum(any(promoted(name, one) for one in each) for each in nights)
-            yield f"| {name} | {rows:,} | {ours / RETRAINS:.1%} | {plain / RETRAINS:.1%} |"
+            ours, plain = _tried(name, [_nights(measure, draw, rows, MARGIN) for _ in range(NIGHTS[rows])])
+            equal, _ = _tried(name, [_nights(measure, draw, rows, 0.0) for _ in range(RETRAINS)])
+            yield f"| {name} | {rows:,} | {ours:.1%} | {plain:.1%} | {equal:.1%} |"
+
+
+def _nights(measure: Measure, draw: np.random.Generator, rows: int, truth: float) -> list[Estimate]:
+    return [measure(draw, rows, truth) for _ in range(LOOKS)]
+
+
+def _tried(name: str, nights: list[list[Estimate]]) -> tuple[float, float]:
+    """The share promoted within all looks, with looks counted and without."""
+    ours = sum(any(promoted(name, one, look) for look, one in enumerate(each, 1)) for each in nights)
+    plain = sum(any(promoted(name, one) for one in each) for each in nights)
+    return ours / len(nights), plain / len(nights)
+
+
+def costs() -> Iterator[str]:
+    """Rows of one night that an equal challenger needs to be promoted four times in five, and how often it then is."""
+    yield f"| metric | look | error | rows for {POWER:.0%} | promoted with them |"
+    yield "|---|---|---|---|---|"
+    for name, measure in MEASURES.items():
+        draw = np.random.default_rng([LOOKS, len(name)])
+        usual = median([measure(draw, 1_000, 0.0) for _ in range(101)])
+        for look in (1, 2, 5, 10, LOOKS):
+            rows = rows_to_decide(usual, -MARGIN, error_at(look)) or 0
+            found = [measure(draw, rows, 0.0) for _ in range(RETRAINS)]
+            share = sum(promoted(name, one, look) for one in found) / RETRAINS
+            yield f"| {name} | {look} | {error_at(look):.2%} | {rows:,} | {share:.1%} |"
+
+
+def median(found: list[Estimate]) -> Estimate:
+    """The measurement with the median standard error."""
+    errors = [math.inf if one.spread is None else one.spread.standard_error() for one in found]
+    return found[errors.index(sorted(errors)[len(errors) // 2])]
 
 
 def apart() -> Iterator[str]:
@@ -136,7 +189,7 @@ def _judged(threshold: Threshold, hits: np.ndarray, rows: int) -> str:
 
 def main() -> int:
     """Print all tables."""
-    for line in (*table(), "", *retried(), "", *apart()):
+    for line in chain(table(), [""], retried(), [""], costs(), [""], apart()):
         print(line, flush=True)
     return 0
 

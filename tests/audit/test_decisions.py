@@ -3,17 +3,60 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections import Counter
 
 import pytest
 
+from audit.conftest import Copy
+from crash.projects import LENIENT, plan, write_data
+from crash.projects import orchestrator as orchestrator_of_shells
 from noa_mlops.audit import verify
 from noa_mlops.cli.app import main
 from noa_mlops.evidence import ECDSA_P256, SigningKey, sign_model, sign_statement
 from noa_mlops.ledger import KeyStore, KnownLogs, Ledger
 from noa_mlops.records.documents import sha256
+from noa_mlops.records.layout import Layout
 from noa_mlops.records.manifest import Manifest
 
 LEDGER = "storage/db/evidence/ledger.jsonl"
+VERSIONS = 200 if os.environ.get("NOA_SOAK") else 15
+"""How many versions the long history has; those of NOA_SOAK take some minutes."""
+
+
+@pytest.fixture(scope="module")
+def decided_often(tmp_path_factory):
+    """One lifecycle of many versions, in turn: promoted, inconclusive, rejected, without a gate, and with none on purpose."""
+    root = tmp_path_factory.mktemp("often")
+    (root / "project").mkdir()
+    write_data(root / "project")
+    measured = {"dataset_path": "data/holdout.csv", "metric_thresholds": LENIENT}
+    kinds = [
+        {"evaluation": measured},
+        {"evaluation": measured | {"metric_thresholds": {"accuracy": 0.9}}},
+        {"evaluation": measured, "profile": "says-one"},
+        {"evaluation": None},
+        {"evaluation": {"gate": "none", "reason": "a first try"}},
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NOA_KEYS", str(root / "keys"))
+        patch.setenv("XDG_STATE_HOME", str(root / "state"))
+        with orchestrator_of_shells(Layout.of(root / "project")) as running:
+            plans = [plan(seed=n, **kinds[n % len(kinds)]) for n in range(VERSIONS)]
+            states = Counter(running.run_plan(each).state for each in plans)
+    each = VERSIONS // len(kinds)
+    assert states == {"champion": 2 * each, "inconclusive": each, "rejected": each, "held": each}
+    return root
+
+
+@pytest.fixture
+def long_history(decided_often, tmp_path, monkeypatch):
+    """A copy of that project, whose keys are found."""
+    monkeypatch.setenv("NOA_KEYS", str(tmp_path / "keys"))
+    for name in ("keys", "project"):
+        shutil.copytree(decided_often / name, tmp_path / name, symlinks=True)
+    return Copy(tmp_path)
 
 
 def of_decisions(history):
@@ -171,3 +214,20 @@ def test_the_command_line_says_how_many_were_computed_again(history, capsys):
     document = json.loads(capsys.readouterr().out)
     assert any("its decision says verdict" in finding["reason"] for finding in document["findings"])
     assert document["decisions"] == 6
+
+
+@pytest.mark.timeout(3600 if VERSIONS > 100 else 180)
+def test_all_verdicts_of_many_versions_are_identical_and_an_edited_one_is_named_among_them(long_history):
+    told = long_history.project.tell("verify", "--decisions", "--json")
+    assert told.status == 0, told.said
+    assert (told.document["findings"], told.document["decisions"]) == ([], VERSIONS)
+    changes = [(VERSIONS - 4, metric("accuracy", 0.5), "'fail'"), (VERSIONS - 2, metric("accuracy", 0.95), "metrics")]
+    for version, change, says in changes:
+        before = long_history.layout.ledger.read_bytes()
+        decision = resigned(long_history, "EvaluationLogged", version, change, follow=True)
+        told = long_history.project.tell("verify", "--decisions", "--json")
+        assert told.status == 4
+        found = of_decisions(long_history)
+        assert {entry for entry, _ in found} == {decision}
+        assert any(says in reason for _, reason in found), found
+        long_history.rewrite(long_history.layout.ledger, before)

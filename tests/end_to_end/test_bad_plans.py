@@ -182,7 +182,7 @@ def test_refuses_an_unknown_field_and_says_which_was_meant(refused, old, new, me
     assert f"did you mean '{meant}'?" in refused(with_line(old, new))
 
 
-@pytest.mark.parametrize("field", ["approvals: {required: 1}", "executor: ray"])
+@pytest.mark.parametrize("field", ["executor: ray"])
 def test_refuses_what_does_not_work_yet_instead_of_ignoring_it(refused, field):
     assert "in this version" in refused(YAML + field + "\n")
 

@@ -20,11 +20,11 @@ def project(home):
 
 
 def census(count, seed):
-    """Two columns of few values, so that most rows have a twin."""
+    """Two columns of few values, so that nearly half of all new rows have a twin among 1,650."""
     draw = random.Random(seed)
     lines = ["x,y,label"]
     for _ in range(count):
-        x, y = draw.randrange(20) / 20, draw.randrange(30) / 30
+        x, y = draw.randrange(40) / 40, draw.randrange(60) / 60
         lines.append(f"{x:.4f},{y:.4f},{int(x + 0.2 * draw.random() > 0.6)}")
     return "\n".join(lines) + "\n"
 
@@ -51,13 +51,28 @@ def test_a_holdout_of_which_a_tenth_was_trained_on_fails(project):
 
 
 def test_data_that_repeat_by_nature_pass_and_the_share_is_recorded_and_shown(project):
-    project.write("data/train.csv", census(1500, 1))
+    project.write("data/train.csv", census(1650, 1))
     project.write("data/eval.csv", census(600, 2))
     run, seen, decision = measured(project)
     assert run.status == 0, run.said
-    assert seen.share > 0.4
+    assert seen.share == pytest.approx(0.47, abs=0.02)
+    assert seen.expected == pytest.approx(seen.share, abs=0.04)
     assert decision["verdict"] == "pass"
     assert "expected by chance" in project.tell("show", "little@1").out
+
+
+@pytest.mark.parametrize("leaked", [300, 600])
+def test_a_holdout_of_such_data_that_was_trained_on_fails_all_the_same(project, leaked):
+    header, *trained = census(1650, 1).splitlines()
+    project.write("data/train.csv", census(1650, 1))
+    project.write(
+        "data/eval.csv", "\n".join([header, *trained[:leaked], *census(600 - leaked, 2).splitlines()[1:]]) + "\n"
+    )
+    run, seen, decision = measured(project)
+    assert run.status == 3, run.said
+    assert seen.expected == pytest.approx(0.47, abs=0.04)
+    assert (decision["verdict"], decision["reasons"]) == ("fail", ["hygiene"])
+    assert project.champion() is None
 
 
 def keyed(project):

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 
 from noa_mlops.evaluation import Answers, compare, evaluate
 from noa_mlops.evaluation.influence import moments
@@ -146,6 +147,29 @@ def test_the_area_has_the_variance_of_delong_alone_and_paired_with_ties():
     assert moments(area(truth, one) - area(truth, two)).error ** 2 == pytest.approx(paired, rel=1e-12)
 
 
+OVARIAN_CANCER = """
+30 58 10 0  32 63  5 1  39 68  3 1  28 48  6 0  32 58  3 1   9 40  5 0  25 57  8 0  16 56  5 1  38 57  5 1
+37 67  6 1  32 54  4 1  38 66  6 1  41 66  5 1  36 57  5 1  43 70  4 1  36 67  4 0  23 44  6 1  42 76  4 0
+40 66  6 0  35 58  6 1  38 68  7 1  30 47  8 0  45 74  5 1  37 74  5 1  31 66  6 1  41 82  6 1  43 70  5 1
+43 65  4 1  32 51  5 1  26 47  6 1  33 68  6 0  17 40  7 0  37 61  5 1  33 63  7 1  42 77  6 1  35 62  5 1
+29 57  9 0  21 48  7 1  28 62  8 0  40 70  7 1  33 57  6 1  37 69  5 1  36 66  5 1
+"""
+"""Albumin and total protein (g/l), Krebs-Goplerud score, and whether surgery helped: the 43 complete cases of DeLong 1988."""
+
+
+def test_the_areas_of_the_delong_paper_have_the_errors_that_are_published_alone_and_paired():
+    """SAS/STAT user's guide, the LOGISTIC procedure, example "Comparing Receiver Operating Characteristic Curves"."""
+    albumin, protein, score, helped = np.array(OVARIAN_CANCER.split(), dtype=float).reshape(-1, 4).T
+    truth, scores = helped == 0, {"albumin": -albumin, "protein": -protein, "score": score}
+    published = {"albumin": (0.7366, 0.0927), "protein": (0.6478, 0.1000), "score": (0.7258, 0.1028)}
+    for name, (value, error) in published.items():
+        assert delong(truth, scores[name])[0] == pytest.approx(value, abs=5e-5)
+        assert moments(area(truth, scores[name])).error == pytest.approx(error, abs=5e-5)
+    for name, error in {"albumin": 0.0953, "protein": 0.1046}.items():
+        beside = area(truth, scores[name]) - area(truth, scores["score"])
+        assert moments(beside).error == pytest.approx(error, abs=5e-5)
+
+
 def test_a_share_of_rows_is_recorded_as_counts_and_by_group_as_moments():
     truth, given = forecasts(600, 2)
     assert measured(truth, given)["accuracy"].spread == Proportion(int(((given[:, 1] >= 0.5) == truth).sum()), 600)
@@ -233,3 +257,32 @@ def test_bounds_miss_the_truth_about_as_often_as_they_say(rows):
     for name, misses in missed.items():
         assert np.mean(misses) <= 0.10 + 3 * np.sqrt(0.1 * 0.9 / trials), name
         assert np.mean(misses) >= 0.02, name
+
+
+@pytest.mark.parametrize("rows", [100, 300])
+def test_bounds_of_one_model_miss_its_known_truth_about_as_often_as_they_say(rows):
+    """Normal scores, whose area and share of right answers are known; normal errors, whose means are. 5 % on each side."""
+    rng, trials, missed = np.random.default_rng(11), 200, {}
+    apart, sigma = 1.2, 2.0
+    known = {
+        "roc_auc": stats.norm.cdf(apart / np.sqrt(2)),
+        "accuracy": stats.norm.cdf(apart / 2),
+        "recall": stats.norm.cdf(apart / 2),
+        "mae": sigma * np.sqrt(2 / np.pi),
+        "rmse": sigma,
+        "pinball_90": 0.5 * sigma * np.sqrt(2 / np.pi),
+    }
+    for _ in range(trials):
+        truth = rng.random(rows) < 0.5
+        given = 1 / (1 + np.exp(-apart * (rng.normal(size=rows) + apart * (truth - 0.5))))
+        labels = rng.normal(10, 3, rows)
+        guessed = pa.table({"prediction": labels + sigma * rng.normal(size=rows)})
+        found = dict(measured(truth.astype(int), np.column_stack([1 - given, given])))
+        found |= evaluate(guessed, pa.array(labels), task="regression").metrics
+        for name, value in known.items():
+            lower, upper = found[name].bounds(0.05)
+            missed.setdefault(name, []).append((upper < value, lower > value))
+    for name, misses in missed.items():
+        for share in np.mean(misses, axis=0):
+            assert share <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / trials), name
+        assert np.mean(misses) > 0.0, name

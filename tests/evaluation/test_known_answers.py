@@ -36,6 +36,56 @@ def test_gives_the_documented_pinball_loss():
     assert regression([1.0, 2.0, 3.0], [1.0, 2.0, 4.0])["pinball_10"].value == pytest.approx(0.3, abs=1e-12)
 
 
+def labelled(labels, predicted):
+    classes = sorted(set(labels) | set(predicted))
+    return evaluate(
+        pa.table({"prediction": predicted}), pa.array(labels), task="classification", classes=classes
+    ).metrics
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted", "documented"),
+    [
+        ([0, 1, 2, 3], [0, 2, 1, 3], {"accuracy": 0.5}),
+        ([0, 1, 0, 0, 1, 0], [0, 1, 0, 0, 0, 1], {"balanced_accuracy": 0.625}),
+        ([1, 1, 1, -1], [1, -1, 1, 1], {"mcc": -0.33}),
+        (
+            [0, 1, 2, 0, 1, 2],
+            [0, 2, 1, 0, 0, 1],
+            {
+                "precision_macro": 0.22,
+                "precision_micro": 0.33,
+                "precision_weighted": 0.22,
+                "recall_macro": 0.33,
+                "recall_micro": 0.33,
+                "recall_weighted": 0.33,
+                "f1_macro": 0.267,
+                "f1_micro": 0.33,
+                "f1_weighted": 0.267,
+            },
+        ),
+    ],
+)
+def test_gives_the_documented_metrics_of_classes(labels, predicted, documented):
+    metrics = labelled(labels, predicted)
+    assert {name: metrics[name].value for name in documented} == pytest.approx(documented, abs=5e-3)
+
+
+def test_gives_the_documented_log_loss():
+    given = [[0.1, 0.9], [0.9, 0.1], [0.8, 0.2], [0.35, 0.65]]
+    table = pa.table({"p_0": [row[0] for row in given], "p_1": [row[1] for row in given]})
+    labels = pa.array(["spam", "ham", "ham", "spam"])
+    metrics = evaluate(table, labels, task="classification", classes=["ham", "spam"]).metrics
+    assert metrics["log_loss"].value == pytest.approx(0.21616, abs=5e-6)
+
+
+def test_gives_the_documented_errors_of_numbers():
+    metrics = regression([3.0, -0.5, 2.0, 7.0], [2.5, 0.0, 2.0, 8.0])
+    documented = {"mae": 0.5, "rmse": 0.612, "median_ae": 0.5, "mape": 0.3273, "r2": 0.948}
+    assert {name: metrics[name].value for name in documented} == pytest.approx(documented, abs=1e-3)
+    assert regression([3.0, 2.0, 7.0, 1.0], [9.0, 2.0, 7.0, 1.0])["max_error"].value == 6.0
+
+
 def test_counts_a_confusion_of_six_rows_as_by_hand():
     metrics = binary([1, 1, 1, 0, 0, 0], [0.9, 0.8, 0.2, 0.7, 0.1, 0.3])
     # three hits of the negative and positive class are 2 and 2; one row of each is wrong

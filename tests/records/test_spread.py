@@ -50,6 +50,18 @@ def test_the_paired_bound_leaves_zero_out_exactly_when_mcnemar_does(gained, lost
     assert (lower > 0) == (statistic > normal_quantile(0.05))
 
 
+def test_the_approval_of_a_prime_minister_has_mcnemars_statistic_and_the_error_of_agresti():
+    """1,600 Britons asked twice, 150 turned away and 86 came round (Categorical Data Analysis, 2nd edition, table 10.1).
+
+    McNemar's statistic is 17.36 there, and the standard error of the difference 0.0095.
+    """
+    spread = PairedProportion(86, 150, 1600)
+    assert spread.standard_error() == pytest.approx(0.0095, abs=5e-5)
+    for statistic, leaves_zero_out in ((17.35, True), (17.37, False)):
+        error = stats.norm.sf(math.sqrt(statistic))
+        assert (-64 / 1600 + spread.above(error) < 0) is leaves_zero_out
+
+
 @pytest.mark.parametrize("error", [0.05, 0.0167, 0.001])
 def test_the_same_answers_on_every_row_still_leave_the_rule_of_three(error):
     for rows in (30, 300, 3000):

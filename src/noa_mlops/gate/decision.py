@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from noa_mlops.records.approvals import Asked
+from noa_mlops.records.approvals import ApprovalRule
 from noa_mlops.records.verdict import Decision, Reason, Status, Verdict
 
 Gate: TypeAlias = Literal["declared", "none", "absent"]
@@ -12,7 +12,7 @@ Gate: TypeAlias = Literal["declared", "none", "absent"]
 
 
 def decide(
-    verdict: Verdict, *, gate: Gate, rollout: Status = "ready", compared: bool = True, asked: Asked | None = None
+    verdict: Verdict, *, gate: Gate, rollout: Status = "ready", compared: bool = True, asked: ApprovalRule | None = None
 ) -> Decision:
     """Whether the challenger becomes the champion now.
 
@@ -37,7 +37,7 @@ def decide(
     return Decision("blocked" if held else "ready", verdict, (*ungated, *held), asked if held else None)
 
 
-def _held_by(rollout: Status, *, compared: bool, asked: Asked | None) -> tuple[Reason, ...]:
+def _held_by(rollout: Status, *, compared: bool, asked: ApprovalRule | None) -> tuple[Reason, ...]:
     """Why a version that nothing speaks against waits for people."""
     drift: tuple[Reason, ...] = ("drift",) if rollout == "blocked" else ()
     champion: tuple[Reason, ...] = () if compared or drift else ("champion",)

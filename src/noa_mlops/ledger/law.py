@@ -56,7 +56,7 @@ from noa_mlops.ledger.trust_law import (
     signers_of,
 )
 from noa_mlops.ledger.version_law import DECISION, WAITS, Refusal, follow_version, knows
-from noa_mlops.records.approvals import Asked
+from noa_mlops.records.approvals import ApprovalRule
 from noa_mlops.records.policy import Policy
 
 GENESIS_FORMAT = 1
@@ -430,7 +430,7 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
     decided = replace(lifecycle.with_version(version), deciding=entry.seq, answerable=leaf)
     if version.status == "held" and not WAITS.isdisjoint(entry.predicate[DECISION]["reasons"]):
         asked = entry.predicate[DECISION].get("approvals")
-        waits = Waiting(lifecycle.champion, Asked() if asked is None else Asked.from_document(asked))
+        waits = Waiting(lifecycle.champion, ApprovalRule() if asked is None else ApprovalRule.from_document(asked))
         return replace(decided, waiting={**decided.waiting, version.version: waits})
     if version.status != "champion":
         return decided

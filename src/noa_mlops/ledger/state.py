@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from noa_mlops.evidence import Frontier
-from noa_mlops.records.approvals import Asked
+from noa_mlops.records.approvals import ApprovalRule
 from noa_mlops.records.policy import Policy
 from noa_mlops.records.proven import NOTHING_PROVEN, Proven
 
@@ -151,7 +151,7 @@ class Waiting:
     """
 
     champion: int | None
-    asked: Asked = field(default_factory=Asked)
+    asked: ApprovalRule = field(default_factory=ApprovalRule)
     approved: frozenset[str] = frozenset()
 
     def to_document(self) -> dict[str, Any]:

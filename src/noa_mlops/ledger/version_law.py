@@ -18,7 +18,7 @@ from typing import Any
 
 from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.state import VersionState, VersionStatus
-from noa_mlops.records.approvals import Asked
+from noa_mlops.records.approvals import ApprovalRule
 from noa_mlops.records.documents import is_digest
 from noa_mlops.records.names import name_problem
 from noa_mlops.records.proven import NOTHING_PROVEN, read_proven
@@ -157,7 +157,7 @@ def _decision_problem(before: VersionState, entry: LedgerEntry, decision: Mappin
 def _asks(approvals: object, status: str | None) -> bool:
     """Whether a decision asks for approvals in their one form; one that is ready has nothing to ask for."""
     try:
-        return status == "blocked" and Asked.from_document(approvals).to_document() == approvals
+        return status == "blocked" and ApprovalRule.from_document(approvals).to_document() == approvals
     except ValueError:
         return False
 

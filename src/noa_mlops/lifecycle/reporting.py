@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from noa_mlops.ledger import LifecycleState
 from noa_mlops.ledger.version_law import WAITS
-from noa_mlops.records.approvals import Asked
+from noa_mlops.records.approvals import ApprovalRule
 from noa_mlops.records.events import (
     EvaluationFailed,
     EvaluationLogged,
@@ -55,7 +55,11 @@ def _approvals(decision: PromotionReady | None) -> int | None:
     """How many keys must enable a held version; None when there is nothing to enable."""
     if decision is None or not WAITS.intersection(decision.reasons):
         return None
-    return Asked().required if decision.approvals is None else Asked.from_document(decision.approvals).required
+    return (
+        ApprovalRule().required
+        if decision.approvals is None
+        else ApprovalRule.from_document(decision.approvals).required
+    )
 
 
 def _state(decision: PromotionReady | None) -> str:

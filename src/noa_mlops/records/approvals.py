@@ -35,13 +35,13 @@ class Approvals:
         """The normal form."""
         return {"required": self.required, **({"not_submitter": True} if self.not_submitter else {})}
 
-    def asked(self, submitter: Collection[str]) -> Asked:
+    def asked(self, submitter: Collection[str]) -> ApprovalRule:
         """What that means for a version that the holder of the keys ``submitter`` submitted."""
-        return Asked(self.required, frozenset(submitter) if self.not_submitter else frozenset())
+        return ApprovalRule(self.required, frozenset(submitter) if self.not_submitter else frozenset())
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ApprovalRule:
     """What a held version waits for, as its decision records it: so many distinct keys, none of them ``excluded``."""
 
     required: int = 1
@@ -52,7 +52,7 @@ class Asked:
         return {"required": self.required, "not": sorted(self.excluded)}
 
     @classmethod
-    def from_document(cls, document: object) -> Asked:
+    def from_document(cls, document: object) -> ApprovalRule:
         """What `to_document` wrote. Raises `ValueError` for anything else."""
         if not isinstance(document, Mapping) or set(document) != {"required", "not"}:
             raise ValueError("approvals are a number and the keys that do not count")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from noa_mlops.records.approvals import Asked
+from noa_mlops.records.approvals import ApprovalRule
 from noa_mlops.records.metrics import Task
 from noa_mlops.records.quantiles import plain_number
 from noa_mlops.records.spread import Spread, read_spread
@@ -229,7 +229,7 @@ class Decision:
     status: Status
     verdict: Verdict
     reasons: tuple[Reason, ...] = ()
-    asked: Asked | None = None
+    asked: ApprovalRule | None = None
 
     def __post_init__(self) -> None:
         if self.status not in ("ready", "blocked"):
