@@ -9,6 +9,13 @@ from noa_mlops.version import VERSION
 
 def main() -> int:
     """Run the command line of this process and return its exit status."""
+    try:
+        return _run()
+    except KeyboardInterrupt:  # between two handlers: nothing was begun yet, or all is done
+        return 130
+
+
+def _run() -> int:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"noa {VERSION}\n")
         return 0
@@ -18,8 +25,6 @@ def main() -> int:
         from noa_mlops.cli.app import main as command_line
 
         return command_line()
-    except KeyboardInterrupt:  # while it was still starting
-        return 130
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)  # nothing is left that could be stopped in order

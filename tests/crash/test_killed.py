@@ -55,6 +55,17 @@ def test_goes_on_from_between_two_steps(project, where, nth):
     check_that_it_goes_on(project)
 
 
+def test_a_mirror_whose_new_lines_nobody_signed_yet_is_no_finding(project):
+    """They follow from the ledger; the next command signs them."""
+    assert end_of(start(die_at, project.layout, *MOMENTS["before the mirror is signed"])) == KILLED
+    assert project.findings() == []
+    with project.layout.mirror.open("r+b") as log:
+        last = log.read().splitlines()[-1]
+        log.seek(-len(last) // 2, os.SEEK_END)
+        log.write(b"x")
+    assert project.findings() != []
+
+
 def test_goes_on_when_it_was_killed_while_the_champion_was_asked(project):
     """What was laid out for the champion's predictor is there already, and is made anew."""
     assert end_of(start(run_plan, project.layout)) == 0

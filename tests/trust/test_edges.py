@@ -12,11 +12,10 @@ import pytest
 
 from ledger.writing import promote, scanned, submitted
 from noa_mlops.audit import proof_of, verify, verify_proof
-from noa_mlops.audit.anchors import claimed_size
 from noa_mlops.audit.proof_policies import NotProven, changes_policy, fold_policies
 from noa_mlops.audit.signatures import check_apart
 from noa_mlops.errors import LedgerConflict, NotAuthorised
-from noa_mlops.evidence import LogCheckpoint, SigningKey, sign_checkpoint
+from noa_mlops.evidence import LogCheckpoint, SigningKey, claimed_size, sign_checkpoint
 from noa_mlops.ledger import KnownLogs, Ledger, LedgerState, distrust, examine_unsigned, split_records, version_scope
 from noa_mlops.ledger.incident_law import investigation_scope
 from noa_mlops.ledger.signers import Signers

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from noa_mlops.audit.findings import Finding
 from noa_mlops.audit.folding import Fold
 from noa_mlops.errors import LedgerTampered
-from noa_mlops.evidence import LogCheckpoint, NoteInvalid, parse_checkpoint
+from noa_mlops.evidence import LogCheckpoint, NoteInvalid, claimed_size, parse_checkpoint
 from noa_mlops.ledger import KnownLogs, Pin, head_keys, pin_problem, policy_problem
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.policy import SIGN_HEAD
@@ -95,12 +95,6 @@ class Anchors:
         if head.size > sealed:
             return f"vouches for {head.size} entries; only {sealed} are sealed here"
         return root_problem(head, fold)
-
-
-def claimed_size(note: bytes) -> int | None:
-    """How many entries a note says it is over, whoever signed it; None when it says nothing of the kind."""
-    lines = note.split(b"\n", 2)
-    return int(lines[1]) if len(lines) == 3 and lines[1].isdigit() and len(lines[1]) < 19 else None
 
 
 def head_of(note: bytes, fold: Fold) -> LogCheckpoint:

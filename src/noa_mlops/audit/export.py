@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 
 from noa_mlops.artifacts import FilesystemArtifactStore
-from noa_mlops.audit.anchors import claimed_size
 from noa_mlops.audit.proof import MAX_LINES, PortableProof, ProvenLine
 from noa_mlops.audit.proof_verification import verify_proof
 from noa_mlops.errors import LedgerConflict, LedgerTampered, NotFound
@@ -22,6 +21,7 @@ from noa_mlops.evidence import (
     Frontier,
     LogCheckpoint,
     NoteInvalid,
+    claimed_size,
     envelope,
     leaf_hash,
     parse_checkpoint,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from noa_mlops.audit.anchors import Anchors, claimed_size
+from noa_mlops.audit.anchors import Anchors
 from noa_mlops.audit.checks import check_heads, check_objects, check_registry, check_version, read_notes
 from noa_mlops.audit.findings import Verification
 from noa_mlops.audit.folding import Fold
 from noa_mlops.audit.replay import Replay
 from noa_mlops.errors import NotFound
+from noa_mlops.evidence import claimed_size
 from noa_mlops.records.layout import Layout
 
 

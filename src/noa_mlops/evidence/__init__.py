@@ -36,6 +36,7 @@ from noa_mlops.evidence.model_signature import (
 from noa_mlops.evidence.note import (
     LogCheckpoint,
     NoteInvalid,
+    claimed_size,
     open_note,
     parse_checkpoint,
     read_checkpoint,
@@ -93,6 +94,7 @@ __all__ = [
     "check_inclusion",
     "check_model",
     "check_proof",
+    "claimed_size",
     "envelope",
     "is_locked",
     "leaf_hash",

@@ -153,3 +153,9 @@ def _decode(text: str) -> bytes:
     if _encode(data) != text:
         raise NoteInvalid("has base64 that is not canonical")
     return data
+
+
+def claimed_size(note: bytes) -> int | None:
+    """How many entries a note says it is over, whoever signed it; None when it says nothing of the kind."""
+    lines = note.split(b"\n", 2)
+    return int(lines[1]) if len(lines) == 3 and lines[1].isdigit() and len(lines[1]) < 19 else None

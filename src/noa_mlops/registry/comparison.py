@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from noa_mlops.errors import LifecycleError
-from noa_mlops.evidence import Frontier, LogCheckpoint, NoteInvalid, PublicKey, leaf_hash, parse_checkpoint
+from noa_mlops.evidence import (
+    Frontier,
+    LogCheckpoint,
+    NoteInvalid,
+    PublicKey,
+    claimed_size,
+    leaf_hash,
+    parse_checkpoint,
+)
 from noa_mlops.files import open_beneath, read_capped
 from noa_mlops.records.events import LedgerLine
 from noa_mlops.registry.lines import MAX_LINE, MIRRORED, project
@@ -35,6 +43,7 @@ class Comparison:
         self._expected = 0
         self._lacking: int | None = None
         self._wrong: list[str] = []
+        self._prefix: tuple[int, bytes] | None = None
         self._log: BinaryIO | None = None
         self._left = 0
         self._note: bytes | str = b""
@@ -88,16 +97,21 @@ class Comparison:
         if line:
             self._left -= len(line)
             self._frontier = self._frontier.push(leaf_hash(line.removesuffix(b"\n")))
+            if isinstance(self._note, bytes) and self._frontier.size == claimed_size(self._note):
+                self._prefix = self._frontier.size, self._frontier.root()
         return line
 
     def _head_problem(self, keys: Iterable[PublicKey]) -> str | None:
-        """Why the signed head is not over exactly these lines."""
+        """Why the signed head is not over these lines; those that a killed command added without signing may follow it.
+
+        They were held against the ledger as all others were.
+        """
         if isinstance(self._note, str):
             return f"cannot be used: {self._note}"
         try:
             head = parse_checkpoint(self._note, self._origin, keys)
         except NoteInvalid as error:
             return f"cannot be used: {error}"
-        if head != LogCheckpoint(self._origin, self._frontier.size, self._frontier.root()):
+        if self._prefix is None or head != LogCheckpoint(self._origin, *self._prefix):
             return f"is over {head.size} other lines than those that are there"
         return None
