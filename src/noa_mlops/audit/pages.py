@@ -6,6 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from noa_mlops.audit.difference import Difference
     from noa_mlops.drift import ColumnDrift, DriftReport, Test
 
@@ -13,10 +15,14 @@ MOST = 60
 """Columns that a page draws, which keeps it below 200 kB."""
 
 _STYLE = """
-body{font:15px/1.45 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #ddd;vertical-align:top}
-th{font-weight:600}.fail{color:#a40000;font-weight:600}.pass{color:#1b6b1b;font-weight:600}.inconclusive{color:#8a5a00;font-weight:600}
-.few{color:#666}code{font-size:.85em;word-break:break-all}svg{display:block}.was{fill:#9db7d5}.is{fill:#c4552d;fill-opacity:.75}
+:root{color-scheme:light dark;--ink:#1a1a1a;--paper:#fff;--line:#ddd;--faint:#666;--bad:#a40000;--good:#1b6b1b;--unsure:#8a5a00;--was:#9db7d5;
+--is:#c4552d;--mark:#2a5d9f}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e6e6;--paper:#16181b;--line:#3a3d42;--faint:#a0a4aa;--bad:#ff8a80;--good:#7fd08a;--unsure:#f0c060;
+--was:#5f7fa6;--is:#e07a52;--mark:#8ab4f0}}
+body{font:15px/1.45 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:var(--ink);background:var(--paper)}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
+th{font-weight:600}.fail{color:var(--bad);font-weight:600}.pass{color:var(--good);font-weight:600}.inconclusive{color:var(--unsure);font-weight:600}
+.few{color:var(--faint)}code{font-size:.85em;word-break:break-all}svg{display:block}.was{fill:var(--was)}.is{fill:var(--is);fill-opacity:.75}
 """
 _WORDS = {"pass": "alike", "fail": "drifted", "inconclusive": "inconclusive"}
 
@@ -47,8 +53,7 @@ def page(title: str, report: DriftReport, more: str = "") -> str:
     named = {"Reference": report.reference, "current": report.current, "report": report.digest}
     digests = ", ".join(f"{name} <code>{digest}</code>" for name, digest in named.items())
     parts = [
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{_STYLE}</style>",
-        f"<h1>{title}</h1><p class={report.outcome}>{_WORDS[report.outcome].upper()}</p>",
+        f"<p class={report.outcome}>{_WORDS[report.outcome].upper()}</p>",
         f"<p>{report.rows[0]} rows before, {report.rows[1]} now.</p>{more}",
         f"<h2>Schema</h2><ul>{schema}</ul>" if schema else "",
         "<h2>Columns</h2><table><tr><th>column<th>what moved<th>effect<th>allowed<th>q<th>before and now</tr>",
@@ -58,7 +63,21 @@ def page(title: str, report: DriftReport, more: str = "") -> str:
         "".join(f"<p class=few>{escape(note)}</p>" for note in report.notes),
         f"<p class=few>Blue is before, red is now. {digests}</p>",
     ]
-    return "\n".join(part for part in parts if part) + "\n"
+    return frame(title, parts)
+
+
+def frame(title: str, parts: Iterable[str], style: str = "") -> str:
+    """A whole page, light or dark as its reader prefers; ``title`` and ``parts`` are HTML, ``style`` is more CSS."""
+    head = [
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
+        f"<title>{title}</title><style>{_STYLE}{style}</style><h1>{title}</h1>",
+    ]
+    return "\n".join([*head, *(part for part in parts if part)]) + "\n"
+
+
+def written(text: object) -> str:
+    """Text that somebody else wrote, as HTML: markup is text, and every control character is made visible."""
+    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text)))
 
 
 def _row(column: ColumnDrift) -> str:

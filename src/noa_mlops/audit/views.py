@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from noa_mlops.agents import is_owned
-from noa_mlops.errors import NotFound
+from noa_mlops.audit.measured import measured_view
+from noa_mlops.errors import LedgerTampered, NotFound
 from noa_mlops.evidence import SignedAct
 from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState, VersionState
 from noa_mlops.ledger.entry import timestamp
@@ -118,9 +119,25 @@ def version_view(ledger: LedgerReader, lifecycle_id: str, version: int) -> dict[
     for entry in history:
         view["entries"].append({"seq": entry.seq, "type": entry.type, "ts": entry.ts, "keyid": entry.keyid})
         view.update(_told(entry))
+    measured = next((entry for entry in reversed(history) if entry.type == "EvaluationLogged"), None)
+    if measured is not None:
+        view["evaluation"].update(measured_view(measured, view.get("decision", {}).get("thresholds", {})))
+    if history:
+        view["notes"] = _notes(ledger, view["plan_digest"])
     if "decision" in view:
         view["no_gate"] = _grounds(ledger, history)["no_gate"]
     return view
+
+
+def _notes(ledger: LedgerReader, plan: str) -> str | None:
+    """What the author of a plan noted; None when nothing, or when the plan is not there any more."""
+    if plan in ledger.state.redacted:
+        return None
+    try:
+        evaluation = parse_object(ledger.get_object(plan), limit=MAX_PLAN).get("evaluation")
+    except LedgerTampered:
+        return None
+    return None if not isinstance(evaluation, Mapping) or not evaluation.get("notes") else str(evaluation["notes"])
 
 
 def _measured_again(ledger: LedgerReader, lifecycle: LifecycleState, version: int) -> dict[str, Any] | None:

@@ -17,8 +17,8 @@ _Floats = npt.NDArray[np.float64]
 _Outcomes = npt.NDArray[np.bool_]
 
 
-def expected_calibration_error(outcomes: _Outcomes, given: _Floats) -> float:
-    """Mean distance between probability and share of true outcomes over bins, weighted by their rows.
+def reliability(outcomes: _Outcomes, given: _Floats) -> tuple[_Floats, _Floats, _Floats]:
+    """Of each bin: its rows, the sum of their probabilities, and how many of them are true outcomes.
 
     Rows are sorted by probability and cut into 15 bins of equal mass (Nixon et al. 2019). Equal probabilities
     fall into one bin, the first of theirs, so the order of the rows does not matter.
@@ -27,9 +27,17 @@ def expected_calibration_error(outcomes: _Outcomes, given: _Floats) -> float:
     ranked = given[order]
     first_of_equals = np.searchsorted(ranked, ranked, side="left")
     bins = first_of_equals * BINS // ranked.size
-    expected = np.bincount(bins, weights=ranked, minlength=BINS)
-    observed = np.bincount(bins, weights=outcomes[order], minlength=BINS)
-    return min(1.0, float(np.abs(expected - observed).sum()) / ranked.size)
+    rows, expected, observed = (
+        np.asarray(np.bincount(bins, weights=weights, minlength=BINS), dtype=np.float64)
+        for weights in (None, ranked, outcomes[order])
+    )
+    return rows, expected, observed
+
+
+def expected_calibration_error(outcomes: _Outcomes, given: _Floats) -> float:
+    """Mean distance between probability and share of true outcomes over the bins of `reliability`, weighted by their rows."""
+    _, expected, observed = reliability(outcomes, given)
+    return min(1.0, float(np.abs(expected - observed).sum()) / given.size)
 
 
 def slope(outcomes: _Outcomes, scores: _Floats) -> float:

@@ -37,10 +37,15 @@ def against_champion(threshold: Threshold, comparison: Comparison, look: int) ->
     if champion is None or improvement is None or improvement.value is None:
         reason = improvement.reason if improvement is not None else "it was not measured"
         return undecided(f"{name}: cannot be compared with the champion @{comparison.champion}: {reason}")
-    rule = threshold.versus_champion or VersusChampion.default(threshold.row, champion)
+    rule = asked_of(threshold, champion)
     if rule.margin == 0 and threshold.versus_champion is None:
         return Finding(violation=_worse(threshold, improvement, "a drop in relation to a champion at 0 is not defined"))
     return _bounded(threshold, improvement, rule, comparison.champion, error_at(look))
+
+
+def asked_of(threshold: Threshold, champion: float) -> VersusChampion:
+    """What a plan asks of the improvement over a champion with that value of the metric."""
+    return threshold.versus_champion or VersusChampion.default(threshold.row, champion)
 
 
 def _again(threshold: Threshold, rule: VersusChampion, champion: int) -> Finding:

@@ -70,7 +70,7 @@ def must_compare_again(
 
 
 def _beside(measured: EvaluationLogged) -> int | None:
-    comparison = _comparison(measured)
+    comparison = comparison_recorded(measured)
     return None if comparison is None else comparison.champion
 
 
@@ -84,17 +84,19 @@ def proven_recorded(
     held = NOTHING_PROVEN if anew else before
     if measured is None:
         return held
-    comparison = None if anew else _comparison(measured)
+    comparison = None if anew else comparison_recorded(measured)
     if comparison is None and not anew:
         return held
-    new = proven_with(thresholds, _estimates(measured), comparison, version=measured.version, look=measured.look)
+    new = proven_with(
+        thresholds, estimates_recorded(measured), comparison, version=measured.version, look=measured.look
+    )
     return stricter(held, new)
 
 
 def _judged(
     declared: tuple[Threshold, ...], measured: EvaluationLogged, champion: int | None, proven: Proven
 ) -> Verdict:
-    metrics, comparison = _estimates(measured), _comparison(measured)
+    metrics, comparison = estimates_recorded(measured), comparison_recorded(measured)
     beside = None if comparison is None else comparison.champion
     judged = partial(judge, declared, metrics, look=measured.look, slicing=_slicing(measured), proven=proven)
     if not compares(declared) or beside == champion:
@@ -126,11 +128,13 @@ def _slicing(measured: EvaluationLogged) -> Slicing:
     return Slicing(by, grouped=measured.group_by is not None)
 
 
-def _comparison(measured: EvaluationLogged) -> Comparison | None:
+def comparison_recorded(measured: EvaluationLogged) -> Comparison | None:
+    """The comparison with the champion in a recorded measurement; None when there was none."""
     return None if measured.champion is None else Comparison.from_document(measured.champion)
 
 
-def _estimates(measured: EvaluationLogged) -> dict[str, Estimate]:
+def estimates_recorded(measured: EvaluationLogged) -> dict[str, Estimate]:
+    """Every metric of a recorded measurement with its spread. Raises `ValueError` for a record that no verifier wrote."""
     return {name: _estimate(measured, name, value) for name, value in measured.metrics.items()}
 
 
