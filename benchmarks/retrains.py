@@ -8,8 +8,10 @@ the rule that compares two numbers. Same seed, same figures.
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import chain
@@ -32,11 +34,13 @@ from noa_mlops.records.versus import VersusChampion
 Draw = np.random.Generator
 Floats = npt.NDArray[np.float64]
 
+SEED = 20261128
+
 OF_EACH = 100
 """Retrains of each recipe."""
 
-SAMPLES = 5
-"""Evaluation samples of each size that a retrain is measured on."""
+SAMPLES = {300: 3, 1_000: 3, 5_000: 1}
+"""How many evaluation samples a retrain is measured on, by their rows."""
 
 LEARNED, END = 6_000, 12_000
 """Rows before the first may be learned from; from there to the second is the population."""
@@ -126,18 +130,20 @@ class Retrain:
     measured: Mapping[int, tuple[Mapping[str, Estimate], ...]]
 
 
-def retrains(data: Rows) -> Iterator[Retrain]:
-    """Every recipe carried out 100 times and measured beside the champion."""
-    draw = np.random.default_rng(20261128)
-    champion = data.fitted(boosted(draw), np.arange(OF_CHAMPION), _every(data))
+def retrains(recipe: str) -> list[Retrain]:
+    """One recipe carried out 100 times and measured beside the champion."""
+    data, first = Rows.load(), np.random.default_rng(SEED)
+    champion = data.fitted(boosted(first), np.arange(OF_CHAMPION), _every(data))
+    draw = np.random.default_rng([SEED, list(RECIPES).index(recipe)])
+    return [_retrain(recipe, (RECIPES[recipe](data, draw), champion), data, draw) for _ in range(OF_EACH)]
+
+
+def _retrain(recipe: str, both: tuple[Floats, Floats], data: Rows, draw: Draw) -> Retrain:
     labels, population = data.labels[LEARNED:], np.arange(END - LEARNED)
-    for name, recipe in RECIPES.items():
-        for _ in range(OF_EACH):
-            both = recipe(data, draw), champion
-            samples = {rows: draw.choice(population, (SAMPLES, rows)) for rows in SIZES}
-            measured = {rows: tuple(improvements(both, labels, each) for each in samples[rows]) for rows in SIZES}
-            truth = {metric: each.value or 0.0 for metric, each in improvements(both, labels, population).items()}
-            yield Retrain(name, truth, measured)
+    samples = {rows: draw.choice(population, (count, rows)) for rows, count in SAMPLES.items()}
+    measured = {rows: tuple(improvements(both, labels, each) for each in drawn) for rows, drawn in samples.items()}
+    truth = {metric: each.value or 0.0 for metric, each in improvements(both, labels, population).items()}
+    return Retrain(recipe, truth, measured)
 
 
 def improvements(
@@ -187,7 +193,8 @@ def mix(made: list[Retrain]) -> Iterator[str]:
 
 def main() -> int:
     """Print both tables."""
-    made = list(retrains(Rows.load()))
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as workers:
+        made = list(chain.from_iterable(workers.map(retrains, RECIPES)))
     for line in chain(mix(made), [""], table(made)):
         print(line, flush=True)
     return 0
