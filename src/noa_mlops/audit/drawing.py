@@ -8,15 +8,15 @@ from typing import Any
 from noa_mlops.audit.pages import written
 
 STYLE = """
-svg{max-width:100%}svg text{fill:var(--faint);font:11px system-ui,sans-serif}.axis{stroke:var(--line)}.ideal{stroke:var(--faint);stroke-dasharray:4 4}
+.whole{max-width:100%;height:auto}svg text{fill:var(--faint);font:11px system-ui,sans-serif}.axis{stroke:var(--line)}.ideal{stroke:var(--faint);stroke-dasharray:4 4}
 .bar{stroke:var(--mark);stroke-width:2}.dot{fill:var(--mark)}.limit{stroke:var(--is);stroke-width:2}.rows{fill:var(--was)}
 """
 
 
 def interval(title: str, found: Mapping[str, Any], limits: Sequence[float]) -> str:
-    """A value with its interval on a line, and a stroke at each limit that it is held against; nothing without a value."""
+    """A value with its interval on a line, and a stroke at each limit that it is held against; nothing without both."""
     value, bounds = found["value"], found["interval"] or ()
-    if value is None:
+    if value is None or not limits:
         return ""
     across = _Scale.over((value, *bounds, *limits), 4, 216)
     parts = ["<line class=axis x1=0 x2=220 y1=11 y2=11 />"]
@@ -100,5 +100,5 @@ def _axes(across: _Scale, up: _Scale, along: Sequence[float], upwards: Sequence[
 
 def _svg(title: str, width: int, height: int, parts: Sequence[str]) -> str:
     shown = written(title)
-    size = f"width={width} height={height} viewBox='0 0 {width} {height}'"
+    size = f"width={width} height={height} viewBox='0 0 {width} {height}'" + (" class=whole" if width > 300 else "")
     return f'<svg {size} role=img aria-label="{shown}"><title>{shown}</title>{"".join(parts)}</svg>'

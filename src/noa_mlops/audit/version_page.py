@@ -22,8 +22,8 @@ MOST_SLICES = 200
 _STYLE = (
     drawing.STYLE
     + """
-.wide{overflow-x:auto}.confusion td{text-align:right;background:color-mix(in srgb,var(--was) calc(var(--part)*70%),transparent)}
-.champion,.ready{color:var(--good)}.rejected,.failed,.blocked{color:var(--bad)}
+.wide{overflow-x:auto}.confusion{width:auto}.confusion td{text-align:right;background:color-mix(in srgb,var(--was) calc(var(--part)*70%),transparent)}
+.ends{white-space:nowrap}.champion,.ready{color:var(--good)}.rejected,.failed,.blocked{color:var(--bad)}
 """
 )
 _COLOURED = {"champion", "ready", "rejected", "failed", "blocked"}
@@ -32,13 +32,13 @@ _COLOURED = {"champion", "ready", "rejected", "failed", "blocked"}
 def version_page(view: Mapping[str, Any]) -> str:
     """The page of a version, by its view with the member ``diagnosis``."""
     evaluation = view.get("evaluation", {})
-    state = view["state"]
+    state, thresholds = view["state"], view.get("decision", {}).get("thresholds", {})
     parts = [
         f"<p class='{state if state in _COLOURED else 'few'}'><b>{written(state).upper()}</b> {written(view['profile'])}</p>",
         _facts(_standing(view)),
-        *_metrics(evaluation, view.get("decision", {}).get("thresholds", {})),
+        *_metrics(evaluation, thresholds),
         *_beside_champion(evaluation.get("champion")),
-        *_slices(evaluation.get("by_slice", ())),
+        *_slices(evaluation.get("by_slice", ()), thresholds),
         *_diagnosis(view["diagnosis"], measured=bool(evaluation)),
         "<h2>Data, plan and training</h2>",
         _facts(_making(view)),
@@ -107,10 +107,14 @@ def _metrics(evaluation: Mapping[str, Any], thresholds: Mapping[str, Any]) -> It
 
 def _metric(name: str, found: Mapping[str, Any], threshold: Mapping[str, Any] | None) -> Sequence[str]:
     said = threshold_text(threshold)
-    limits = [threshold[side] for side in ("min", "max") if threshold is not None and side in threshold]
+    limits = _limits(threshold)
     title = f"{name} {_said(found)}" + (f"; threshold {said}" if said else "")
     cells = (_number(found["value"]), _interval(found), drawing.interval(title, found, limits))
     return written(name), *cells, written(said), _outcome(found)
+
+
+def _limits(threshold: Mapping[str, Any] | None) -> Sequence[float]:
+    return [threshold[side] for side in ("min", "max") if threshold is not None and side in threshold]
 
 
 def _measuring(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -126,6 +130,8 @@ def _measuring(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if (own := evaluation.get("evaluator")) is not None:
         yield "evaluator", f"{written(own['function'])} {_digest(own['sha256'])}"
     yield "look", written(f"{evaluation['look']} since the champion was promoted")
+    errors = sorted({found["error"] for found in evaluation["estimates"].values()})
+    yield "bounds", "each errs with " + " or ".join(f"{error:.2%}" for error in errors)
 
 
 def _beside_champion(champion: Mapping[str, Any] | None) -> Iterator[str]:
@@ -153,7 +159,7 @@ def _improvement(name: str, found: Mapping[str, Any]) -> Sequence[str]:
     return written(name), *values, picture, asked, _outcome(found)
 
 
-def _slices(by_slice: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _slices(by_slice: Sequence[Mapping[str, Any]], thresholds: Mapping[str, Any]) -> Iterator[str]:
     left = MOST_SLICES
     for by in by_slice:
         yield f"<h2>By {written(by['column'])}</h2>"
@@ -161,7 +167,8 @@ def _slices(by_slice: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         for place, name in enumerate(by["slices"]):
             for metric, cells in by["metrics"].items():
                 found, left = cells[place], left - 1
-                picture = drawing.interval(f"{metric}, {name}: {_said(found)}", found, ()) if left >= 0 else ""
+                limits = _limits(thresholds.get(metric)) if left >= 0 else ()
+                picture = drawing.interval(f"{metric}, {name}: {_said(found)}", found, limits)
                 values = (_number(found["value"]), _interval(found), picture)
                 rows.append((written(name), written(by["rows"][place]), written(metric), *values))
         yield _table(("slice", "rows", "metric", "value", "interval", ""), rows)
@@ -251,7 +258,7 @@ def _number(value: float | None) -> str:
 def _interval(found: Mapping[str, Any]) -> str:
     if found["interval"] is None:
         return f"<span class=few>{written(found['unbounded'])}</span>"
-    return f"{' .. '.join(map(_number, found['interval']))} <span class=few>{1 - found['error']:.2%} each</span>"
+    return f"<span class=ends>{' .. '.join(map(_number, found['interval']))}</span>"
 
 
 def _digest(digest: str) -> str:

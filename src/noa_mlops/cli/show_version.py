@@ -55,7 +55,9 @@ def show_version(view: Mapping[str, Any]) -> None:
 def _show_measuring(evaluation: Mapping[str, Any]) -> None:
     """On which rows a version was measured, and by whom."""
     output.field("Measured", _rows(evaluation))
-    output.field("Look", f"{evaluation['look']} since the champion was promoted")
+    errors = sorted({found["error"] for found in evaluation["estimates"].values()})
+    each = " or ".join(f"{error:.2%}" for error in errors)
+    output.field("Look", f"{evaluation['look']} since the champion was promoted; each bound errs with {each}")
     if evaluation.get("overlap") is not None:
         output.field("Seen", _seen(evaluation["overlap"]))
     if (groups := evaluation.get("group_by")) is not None:
