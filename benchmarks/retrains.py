@@ -150,8 +150,8 @@ def improvements(
     both: tuple[Floats, Floats], labels: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
 ) -> Mapping[str, Estimate]:
     """How much better the first is than the second on these rows of the population."""
-    answers = [Answers(pa.table({"p_0": 1 - each[rows], "p_1": each[rows]}), (0, 1)) for each in both]
-    found = compare(*answers, pa.chunked_array([labels[rows]]), task="classification")
+    ours, theirs = (Answers(pa.table({"p_0": 1 - each[rows], "p_1": each[rows]}), (0, 1)) for each in both)
+    found = compare(ours, theirs, pa.chunked_array([labels[rows]]), task="classification")
     return {metric: found[metric] for metric in METRICS}
 
 
