@@ -28,6 +28,9 @@ _STYLE = (
 )
 _COLOURED = {"champion", "ready", "rejected", "failed", "blocked"}
 
+_UNMEASURED = {"value": None, "interval": None, "unbounded": "was not measured", "outcome": "fail"}
+"""What a threshold asks for and nobody measured."""
+
 
 def version_page(view: Mapping[str, Any]) -> str:
     """The page of a version, by its view with the member ``diagnosis``."""
@@ -97,11 +100,8 @@ def _metrics(evaluation: Mapping[str, Any], thresholds: Mapping[str, Any]) -> It
     yield "<h2>Metrics</h2>"
     yield _facts(_measuring(evaluation))
     estimates = evaluation["estimates"]
-    ordered = [
-        *(name for name in thresholds if name in estimates),
-        *(name for name in estimates if name not in thresholds),
-    ]
-    rows = (_metric(name, estimates[name], thresholds.get(name)) for name in ordered)
+    ordered = dict.fromkeys((*thresholds, *estimates))
+    rows = (_metric(name, estimates.get(name, _UNMEASURED), thresholds.get(name)) for name in ordered)
     yield _table(("metric", "value", "interval", "", "threshold", ""), rows)
 
 
