@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from end_to_end.projects import until
 from noa_mlops.files import (
     BLOCK,
     Identity,
@@ -274,13 +275,17 @@ def test_keeps_the_threads_it_works_with_and_a_forked_process_has_its_own():
 
 
 def test_waits_for_what_was_begun_when_something_fails():
-    ended = []
+    """What no thread has begun yet is not begun any more."""
+    begun, ended = [], []
 
     def work(seconds):
+        begun.append(seconds)
         time.sleep(seconds)
         ended.append(seconds)
+        if seconds == 0:
+            until(lambda: len(begun) == 3)
         return 1 / seconds
 
     with pytest.raises(ZeroDivisionError):
         list(abreast(work, [0.2, 0.1, 0]))
-    assert sorted(ended) == [0, 0.1, 0.2]
+    assert sorted(begun) == sorted(ended) == [0, 0.1, 0.2]

@@ -42,7 +42,7 @@ def person(tmp_path):
 
 
 def test_every_command_of_the_quickstart_does_what_it_says(person):
-    assert [command[0] for command in COMMANDS] == ["init", "run", "show", "verify"]
+    assert [command[0] for command in COMMANDS] == ["init", "run", "show", "show", "verify"]
     for command in COMMANDS:
         done = person("-m", "noa_mlops", *command)
         assert done.returncode == 0, f"noa {' '.join(command)}\n{done.stdout}{done.stderr}"
