@@ -48,8 +48,13 @@ def end(process, number=None):
     if number is not None:
         process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert "Traceback" not in err
+    assert before_ours(err) or "Traceback" not in err
     return process.returncode, out, err
+
+
+def before_ours(err):
+    """Whether the interpreter was still starting itself, which ends with words and a status of its own."""
+    return "Fatal Python error: init" in err
 
 
 @pytest.mark.parametrize("number", ENDS, ids=lambda number: number.name)
@@ -77,7 +82,8 @@ def test_signals_at_any_moment_leave_something_that_goes_on(project, noa):
     for part, number in drawn if SOAK else ((0.3, signal.SIGINT), (0.7, signal.SIGTERM)):
         running = noa("run", "plan.yaml")
         time.sleep(part * lasted)
-        assert end(running, number)[0] in (ENDS[number], -number, 0)
+        status, _, err = end(running, number)
+        assert status in (ENDS[number], -number, 0) or before_ours(err)
         assert project.findings() == []
     assert end(noa("run", "plan.yaml"))[0] == 0
     states = project.statuses()
