@@ -8,6 +8,7 @@ import pytest
 
 import noa_mlops
 from end_to_end.projects import Project, rows
+from end_to_end.test_drift import window
 
 WORSE = 'awk -F, \'END { print 0.9 }\' "$NOA_DATA" > "$NOA_OUT/cut"\n'
 """A model that answers nearly always the same."""
@@ -106,6 +107,21 @@ def test_the_champion_is_measured_again_beside_nobody_on_the_data_of_now(promote
     assert again["rows"] == 1500
     assert again["verdict"]["verdict"] == "pass"
     assert promoted.last_entry()[1]["champion"] is None
+    done(promoted, "verify", "--decisions")
+
+
+def test_after_a_false_alarm_the_champion_is_enabled_once_it_passes_on_data_of_now(promoted):
+    promoted.write("data/moved.csv", window(14, moved=0.5))
+    done(promoted, "drift", "little", "--current", "data/moved.csv", status=3)
+    done(promoted, "investigate", "little", "--finding", "the export was wrong, the world is as it was")
+    done(promoted, "evaluate", "little@1")
+    old = done(promoted, "enable", "little@1", "--reason", "all is well", status=5)
+    assert "was measured on the data that little@1 was measured on" in old.said
+    promoted.write("data/eval.csv", rows(1300, 21))
+    done(promoted, "evaluate", "little@1")
+    done(promoted, "enable", "little@1", "--reason", "all is well")
+    view = done(promoted, "show", "little", "--json").document
+    assert (view["champion"]["version"], view["rollout"]["status"], view["rollout"]["incident"]) == (1, "ready", None)
     done(promoted, "verify", "--decisions")
 
 

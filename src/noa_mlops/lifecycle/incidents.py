@@ -74,7 +74,11 @@ def _check_data(ledger: LedgerReader, lifecycle_id: str, version: int, champion:
     """Refuse a version that passed on the very data on which the champion had: they do not show that it is well now."""
     if champion is None:
         return
-    data, before = (_measured_on(ledger, lifecycle_id, number) for number in (version, champion))
+    before, again = (
+        _measured_on(ledger, lifecycle_id, champion),
+        ledger.state.lifecycle(lifecycle_id).measured.get(version),
+    )
+    data = again.data if again is not None else _measured_on(ledger, lifecycle_id, version)
     if data is not None and data == before:
         raise LedgerConflict(
             f"{address(lifecycle_id, version)} was measured on the data that {address(lifecycle_id, champion)} was measured on",

@@ -222,8 +222,9 @@ class Verdict:
 class Decision:
     """A verdict together with the state of the rollout: may this challenger become the champion now?
 
-    ``asked`` is what people must do before a held one does, None when its plan asks for nothing of its own. Raises `ValueError` for a ready decision on a verdict that does not pass, unless the plan declared that
-    there is no gate, and for a blocked one without a reason.
+    ``asked`` is what people must do before a held one does, None when its plan asks for nothing of its own. Raises
+    `ValueError` for a ready decision on a verdict that does not pass, unless the plan declared that there is no gate, and
+    for a blocked one without a reason.
     """
 
     status: Status
