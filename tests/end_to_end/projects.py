@@ -99,6 +99,12 @@ class Project:
         """Run the command in this process: the same code, without the start of an interpreter."""
         return told(*arguments, "-C", str(self.path))
 
+    def done(self, *arguments: str, status: int = 0) -> Result:
+        """Run the command in this process and insist on how it ends."""
+        result = self.tell(*arguments)
+        assert result.status == status, result.said
+        return result
+
     def write(self, name: str, content: str | bytes) -> Path:
         """Put a file into the project."""
         path = self.path / name

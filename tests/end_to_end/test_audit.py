@@ -5,18 +5,12 @@ import shutil
 
 import pytest
 
-from end_to_end.projects import Project, rows
-
-
-def done(project: Project, *arguments, status=0):
-    result = project.tell(*arguments)
-    assert result.status == status, result.said
-    return result
+from end_to_end.projects import rows
 
 
 def failing(project):
     """The items that do not hold."""
-    found = done(project, "audit", "--json", status=4).document
+    found = project.done("audit", "--json", status=4).document
     return [item["name"] for item in found["items"] if item["failures"]] + (
         ["evidence"] if found["evidence"]["findings"] else []
     )
@@ -26,13 +20,13 @@ def failing(project):
 def complete(promoted):
     """A project in which all was done that the checklist asks for."""
     promoted.write("data/now.csv", rows(1500, 77))
-    done(promoted, "drift", "little", "--current", "data/now.csv")
+    promoted.done("drift", "little", "--current", "data/now.csv")
     return promoted
 
 
 def test_it_is_green_when_all_was_done_and_changes_nothing(complete):
     before = complete.state()
-    said = done(complete, "audit").said
+    said = complete.done("audit").said
     assert "FAIL" not in said
     assert "Solo mode" in said
     assert complete.state() == before
@@ -40,11 +34,11 @@ def test_it_is_green_when_all_was_done_and_changes_nothing(complete):
 
 def test_a_champion_that_was_never_scanned(promoted):
     assert failing(promoted) == ["drift"]
-    assert "noa drift little --current DATASET" in done(promoted, "audit", status=4).said
+    assert "noa drift little --current DATASET" in promoted.done("audit", status=4).said
 
 
 def test_a_new_champion_must_be_scanned_anew(complete):
-    done(complete, "run", complete.plan(seed=2))
+    complete.done("run", complete.plan(seed=2))
     assert failing(complete) == ["drift"]
 
 
@@ -74,16 +68,16 @@ def test_a_ledger_that_does_not_verify(complete):
     ledger.write_bytes(bytes(data))
     assert "evidence" in failing(complete)
     shutil.rmtree(complete.path / "storage/db/evidence")
-    done(complete, "audit", status=2)
+    complete.done("audit", status=2)
 
 
 def test_only_what_was_decided_in_a_period_is_looked_at(complete):
     asked = {
         item["name"]: item["asked"]
-        for item in done(complete, "audit", "--until", "2020-01-01", "--json").document["items"]
+        for item in complete.done("audit", "--until", "2020-01-01", "--json").document["items"]
     }
     assert asked == {"manifest": 0, "ledger": 0, "registry": 0, "drift": 1}
-    assert "is no time like" in done(complete, "audit", "--since", "yesterday", status=2).said
+    assert "is no time like" in complete.done("audit", "--since", "yesterday", status=2).said
 
 
 def test_what_should_be_seen_is_noted(complete):
@@ -91,8 +85,8 @@ def test_what_should_be_seen_is_noted(complete):
     text = policy.read_text()
     for floors in ({"little": {"resources": {"time": "10m"}}}, {"little": {"resources": {"time": "1h"}}}):
         policy.write_text(text.replace("lifecycles: {}", f"lifecycles: {json.dumps(floors)}"))
-        done(complete, "policy", "sign")
-    done(complete, "run", complete.plan(evaluation={"gate": "none", "reason": "a drill"}))
-    said = done(complete, "audit", status=4).said
+        complete.done("policy", "sign")
+    complete.done("run", complete.plan(evaluation={"gate": "none", "reason": "a drill"}))
+    said = complete.done("audit", status=4).said
     assert "loosened a floor: little: resources.time must be at most 10m" in said
     assert "promoted little@2 without a gate" in said

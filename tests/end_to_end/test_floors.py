@@ -12,22 +12,16 @@ FLOORS = {
 }
 
 
-def done(project: Project, *arguments, status=0):
-    result = project.tell(*arguments)
-    assert result.status == status, result.said
-    return result
-
-
 def put_in_force(project: Project, floors, name="little"):
     path = project.path / "policy.yaml"
     kept = path.read_text().partition("lifecycles:")[0]
     path.write_text(f"{kept}lifecycles: {json.dumps({name: floors} if floors else {})}\n")
-    return done(project, "policy", "sign")
+    return project.done("policy", "sign")
 
 
 def test_a_plan_that_keeps_its_floors_runs_and_one_that_is_looser_does_not(promoted):
     assert "the floors of 'little' become" in put_in_force(promoted, FLOORS).said
-    done(promoted, "run", promoted.plan(seed=2))
+    promoted.done("run", promoted.plan(seed=2))
     promoted.write(
         "loose.yaml",
         """\
@@ -44,7 +38,7 @@ evaluation:
 """,
     )
     before = promoted.state()
-    said = done(promoted, "run", "loose.yaml", status=2).said
+    said = promoted.done("run", "loose.yaml", status=2).said
     assert (
         "loose.yaml:10:15  evaluation.metric_thresholds.roc_auc must ask for at least 0.7, as policy.yaml asks" in said
     )
@@ -52,26 +46,25 @@ evaluation:
     assert 'versus_champion must be at least as strict as {"max_drop":0.05}' in said
     assert "loose.yaml:6:19  resources.time must be at most 20m" in said
     assert promoted.state() == before
-    done(promoted, "verify", "--decisions")
+    promoted.done("verify", "--decisions")
 
 
 def test_no_gate_is_looser_than_any_floor(promoted):
     put_in_force(promoted, FLOORS)
     plan = promoted.plan(evaluation={"gate": "none", "reason": "it is late"})
-    assert "evaluation.gate must be absent" in done(promoted, "run", plan, status=2).said
+    assert "evaluation.gate must be absent" in promoted.done("run", plan, status=2).said
     assert (
-        "metric_thresholds.roc_auc must be there"
-        in done(promoted, "run", promoted.plan(evaluation=None), status=2).said
+        "metric_thresholds.roc_auc must be there" in promoted.done("run", promoted.plan(evaluation=None), status=2).said
     )
 
 
 def test_approval_that_the_policy_asks_for_cannot_be_left_out_of_the_plan(promoted):
     put_in_force(promoted, {"approvals": {"required": 2, "not_submitter": True}})
-    said = done(promoted, "run", promoted.plan(), status=2).said
+    said = promoted.done("run", promoted.plan(), status=2).said
     assert "approvals.required must be at least 2" in said
     assert "approvals.not_submitter must be true" in said
     plan = promoted.plan(approvals={"required": 2, "not_submitter": True})
-    done(promoted, "run", plan, status=7)
+    promoted.done("run", plan, status=7)
 
 
 def test_slices_and_fairness_of_a_floor_are_asked_of_the_plan_as_well(promoted):
@@ -79,7 +72,7 @@ def test_slices_and_fairness_of_a_floor_are_asked_of_the_plan_as_well(promoted):
     put_in_force(promoted, {"evaluation": {"metric_thresholds": {"accuracy": asked}}})
     given = {"min": 0.6, "min_rows": 50, "on_small_slice": "warn", "slices": ["y"]}
     evaluation = {**PLAN["evaluation"], "metric_thresholds": {"accuracy": given}}
-    said = done(promoted, "run", promoted.plan(evaluation=evaluation), status=2).said
+    said = promoted.done("run", promoted.plan(evaluation=evaluation), status=2).said
     for words in (
         "slices must hold in slices by half",
         "fairness must be",
@@ -91,7 +84,7 @@ def test_slices_and_fairness_of_a_floor_are_asked_of_the_plan_as_well(promoted):
 
 def test_other_lifecycles_are_not_meant(promoted):
     put_in_force(promoted, {"evaluation": {"metric_thresholds": {"roc_auc": 0.99}}}, name="other")
-    done(promoted, "run", promoted.plan(seed=2))
+    promoted.done("run", promoted.plan(seed=2))
 
 
 def test_loosening_is_said_in_so_many_words(promoted):
@@ -105,8 +98,8 @@ def test_loosening_is_said_in_so_many_words(promoted):
 
 def test_a_floor_that_came_later_does_not_make_an_earlier_decision_wrong(promoted):
     put_in_force(promoted, {"evaluation": {"metric_thresholds": {"roc_auc": 0.999}}})
-    done(promoted, "verify", "--decisions")
-    done(promoted, "evaluate", "little@1")
+    promoted.done("verify", "--decisions")
+    promoted.done("evaluate", "little@1")
 
 
 @pytest.mark.parametrize(
@@ -123,16 +116,16 @@ def test_floors_that_make_no_sense_are_refused_where_they_stand(promoted, floors
     path = promoted.path / "policy.yaml"
     kept = path.read_text().partition("lifecycles:")[0]
     path.write_text(f"{kept}lifecycles: {json.dumps({'little': floors})}\n")
-    said = done(promoted, "policy", "sign", status=2).said
+    said = promoted.done("policy", "sign", status=2).said
     assert "lifecycles.little" in said
     assert match in said
 
 
 def test_a_policy_with_floors_is_written_so_that_it_reads_the_same(promoted):
     put_in_force(promoted, FLOORS)
-    done(promoted, "keys", "new", "operator")
-    assert "the floors" not in done(promoted, "policy", "diff").said
-    done(promoted, "policy", "sign")
+    promoted.done("keys", "new", "operator")
+    assert "the floors" not in promoted.done("policy", "diff").said
+    promoted.done("policy", "sign")
     assert "little" in (promoted.path / "policy.yaml").read_text()
     assert PLAN["lifecycle_id"] == "little"
     assert promoted.verifies()
@@ -142,5 +135,5 @@ def test_what_the_plans_own_code_measures_is_no_floor(promoted):
     path = promoted.path / "policy.yaml"
     floors = {"little": {"evaluation": {"metric_thresholds": {"own.cost": {"max": 1}}}}}
     path.write_text(path.read_text().partition("lifecycles:")[0] + f"lifecycles: {json.dumps(floors)}\n")
-    said = done(promoted, "policy", "sign", status=2).said
+    said = promoted.done("policy", "sign", status=2).said
     assert "cannot be a floor: the code that measures it is the plan's" in said

@@ -5,13 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from end_to_end.projects import Project, rows
-
-
-def done(project: Project, *arguments, status=0):
-    result = project.tell(*arguments)
-    assert result.status == status, result.said
-    return result
+from end_to_end.projects import rows
 
 
 def moment():
@@ -23,15 +17,15 @@ def moment():
 
 
 def then(project, at):
-    return done(project, "show", "little", "--at", at, "--json").document
+    return project.done("show", "little", "--at", at, "--json").document
 
 
 def test_every_champion_is_found_again_with_who_decided_and_on_which_data(promoted):
     first = moment()
     promoted.write("data/eval.csv", rows(1300, 8))
-    done(promoted, "run", promoted.plan(seed=2))
+    promoted.done("run", promoted.plan(seed=2))
     second = moment()
-    done(promoted, "rollback", "little", "--reason", "worse by the sea")
+    promoted.done("rollback", "little", "--reason", "worse by the sea")
     third = moment()
     found = [then(promoted, at)["champion"] for at in (first, second, third)]
     assert [champion["version"] for champion in found] == [1, 2, 1]
@@ -39,17 +33,17 @@ def test_every_champion_is_found_again_with_who_decided_and_on_which_data(promot
     assert [champion["decided"]["type"] for champion in found] == ["PromotionReady", "PromotionReady", "RolledBack"]
     assert [champion["decided"]["by"][0]["roles"] for champion in found] == [["verifier"], ["verifier"], ["operator"]]
     assert found[2]["decided"]["reason"] == "worse by the sea"
-    said = done(promoted, "show", "little", "--at", third).said
+    said = promoted.done("show", "little", "--at", third).said
     assert "worse by the sea" in said
     assert "operator" in said
 
 
 def test_an_override_is_seen_as_it_was_then(promoted):
     promoted.plan(evaluation={"dataset_path": "data/eval.csv", "metric_thresholds": {"roc_auc": 0.9999}})
-    done(promoted, "run", "plan.json", status=3)
+    promoted.done("run", "plan.json", status=3)
     before = moment()
-    done(promoted, "evaluate", "little@2", status=3)
-    done(promoted, "override", "little@2", "--expires", "2s", "--reason", "for the night")
+    promoted.done("evaluate", "little@2", status=3)
+    promoted.done("override", "little@2", "--expires", "2s", "--reason", "for the night")
     during = moment()
     time.sleep(2.1)
     after = moment()
@@ -59,14 +53,14 @@ def test_an_override_is_seen_as_it_was_then(promoted):
 
 
 def test_before_the_first_champion_there_was_none(folder):
-    done(folder, "init")
+    folder.done("init")
     started = moment()
-    assert "nothing was recorded" in done(folder, "show", "little", "--at", started, status=2).said
+    assert "nothing was recorded" in folder.done("show", "little", "--at", started, status=2).said
     folder.programs(train="exit 1\n")
-    done(folder, "run", "plan.json", status=6)
+    folder.done("run", "plan.json", status=6)
     failed = moment()
     assert then(folder, failed)["champion"] is None
-    assert "none" in done(folder, "show", "little", "--at", failed).said
+    assert "none" in folder.done("show", "little", "--at", failed).said
 
 
 @pytest.mark.parametrize(
@@ -80,10 +74,8 @@ def test_before_the_first_champion_there_was_none(folder):
     ],
 )
 def test_a_time_that_makes_no_sense_is_refused_in_words(promoted, at, match):
-    assert match in done(promoted, "show", "little", "--at", at, status=2).said
+    assert match in promoted.done("show", "little", "--at", at, status=2).said
 
 
 def test_a_version_has_no_other_time(promoted):
-    assert (
-        "which version was in force" in done(promoted, "show", "little@1", "--at", "2026-11-01T12:00Z", status=2).said
-    )
+    assert "which version was in force" in promoted.done("show", "little@1", "--at", "2026-11-01T12:00Z", status=2).said

@@ -6,18 +6,12 @@ import time
 
 import pytest
 
-from end_to_end.projects import Project, told
+from end_to_end.projects import told
 from end_to_end.test_drift import window
 
 
-def done(project: Project, *arguments, status=0):
-    result = project.tell(*arguments)
-    assert result.status == status, result.said
-    return result
-
-
 def origin_of(project):
-    return done(project, "status", "--json").document["origin"]
+    return project.done("status", "--json").document["origin"]
 
 
 @pytest.fixture
@@ -61,18 +55,18 @@ def test_another_version_than_the_champion_is_blocked(runner):
 def test_a_blocked_rollout_is_blocked_until_the_way_out_was_gone(promoted, runner, home, monkeypatch):
     monkeypatch.setenv("GITHUB_ENV", str(home / "env"))
     promoted.write("data/moved.csv", window(14, moved=0.5))
-    done(promoted, "drift", "little", "--current", "data/moved.csv", status=3)
+    promoted.done("drift", "little", "--current", "data/moved.csv", status=3)
     runner(status=3)
     assert (home / "env").read_text().splitlines()[-1] == "ML_ROLLOUT_STATUS=blocked"
-    done(promoted, "investigate", "little", "--finding", "a sensor was moved")
+    promoted.done("investigate", "little", "--finding", "a sensor was moved")
     runner(status=3)
 
 
 def test_an_override_is_ready_until_it_expires(promoted, runner):
     promoted.plan(evaluation={"dataset_path": "data/eval.csv", "metric_thresholds": {"roc_auc": 0.9999}})
-    done(promoted, "run", "plan.json", status=3)
-    done(promoted, "evaluate", "little@2", status=3)
-    done(promoted, "override", "little@2", "--expires", "3s", "--reason", "for the night")
+    promoted.done("run", "plan.json", status=3)
+    promoted.done("evaluate", "little@2", status=3)
+    promoted.done("override", "little@2", "--expires", "3s", "--reason", "for the night")
     ends = time.monotonic() + 3
     assert "by override until" in runner(status=0).said
     time.sleep(max(0, ends - time.monotonic()) + 0.1)
@@ -80,8 +74,8 @@ def test_an_override_is_ready_until_it_expires(promoted, runner):
 
 
 def test_a_project_without_a_champion_has_nothing_to_roll_out(folder, home):
-    done(folder, "init")
-    result = done(folder, "gate", "--origin", origin_of(folder), status=3)
+    folder.done("init")
+    result = folder.done("gate", "--origin", origin_of(folder), status=3)
     assert "nothing to roll out" in result.said
 
 
@@ -151,7 +145,7 @@ def test_a_log_that_is_too_old_is_refused(runner):
 
 def test_what_a_revoked_key_promoted_is_refused(promoted, runner):
     runtime = promoted.entries()[0]["signatures"][0]["keyid"]
-    done(promoted, "keys", "revoke", runtime, "--last", "1")
+    promoted.done("keys", "revoke", runtime, "--last", "1")
     refused = runner(status=4)
     assert "little@1 is the champion by entry" in refused.said
 

@@ -74,12 +74,6 @@ def told_numbers(document: dict) -> set[float]:
     return {float(number) for number in numbers if number is not None}
 
 
-def done(project: Project, *arguments, status=0):
-    result = project.tell(*arguments)
-    assert result.status == status, result.said
-    return result
-
-
 WORSE = 'awk -F, \'END { print 0.9 }\' "$NOA_DATA" > "$NOA_OUT/cut"\n'
 """A model that answers nearly always the same."""
 
@@ -107,8 +101,7 @@ def test_a_promoted_version_has_every_number_its_curve_and_its_confusion(promote
 
 def test_a_rejected_version_stands_beside_the_champion_with_what_was_allowed(promoted, tmp_path):
     promoted.programs(train=WORSE)
-    done(
-        promoted,
+    promoted.done(
         "run",
         promoted.plan(evaluation={"dataset_path": "data/eval.csv", "metric_thresholds": {"f1": 0.9}}),
         status=3,
@@ -122,7 +115,7 @@ def test_a_rejected_version_stands_beside_the_champion_with_what_was_allowed(pro
     assert "REJECTED" in page.text
     assert "allowed -0.02" in page.text
     assert any("improvement of f1" in label and "allowed -0.02" in label for label in page.pictures())
-    said = done(promoted, "show", "little@2").said
+    said = promoted.done("show", "little@2").said
     assert "allowed -0.02" in said
     assert f"{gained['interval'][0]:.4g} .. {gained['interval'][1]:.4g}" in said
 
@@ -130,8 +123,8 @@ def test_a_rejected_version_stands_beside_the_champion_with_what_was_allowed(pro
 def test_inconclusive_held_and_failed_versions_have_a_report_too(promoted, tmp_path):
     promoted.write("data/few.csv", rows(40, 9))
     few = {"dataset_path": "data/few.csv", "metric_thresholds": {"roc_auc": {"min": 0.9, "confidence": 0.99}}}
-    done(promoted, "run", promoted.plan(evaluation=few), status=7)
-    done(promoted, "run", promoted.plan(approvals={"required": 2}), status=7)
+    promoted.done("run", promoted.plan(evaluation=few), status=7)
+    promoted.done("run", promoted.plan(approvals={"required": 2}), status=7)
     promoted.programs(train="echo no >&2; exit 7\n")
     failed = promoted.tell("run", promoted.plan())
     assert failed.status not in (0, 3), failed.said
@@ -173,9 +166,9 @@ def test_what_cannot_be_drawn_is_replaced_by_the_reason(promoted, tmp_path):
 def test_what_people_wrote_is_text_and_nothing_else(folder, tmp_path):
     name = "</script>\"'<b>&.csv"
     folder.write(f"data/{name}", folder.path.joinpath("data/eval.csv").read_text())
-    done(folder, "init")
+    folder.done("init")
     evaluation = {"dataset_path": f"data/{name}", "metric_thresholds": {"roc_auc": 0.8}, "notes": HOSTILE}
-    done(folder, "run", folder.plan(evaluation=evaluation))
+    folder.done("run", folder.plan(evaluation=evaluation))
     page, document = report(folder, "little@1", tmp_path)
     assert name in page.text
     assert document["notes"] == HOSTILE
@@ -183,7 +176,7 @@ def test_what_people_wrote_is_text_and_nothing_else(folder, tmp_path):
     raw = (tmp_path / "report.html").read_text()
     assert "\x1b" not in raw
     assert "\u202e" not in raw
-    said = done(folder, "show", "little@1").said
+    said = folder.done("show", "little@1").said
     assert "\x1b[31m" not in said
 
 
@@ -205,7 +198,7 @@ def meadow(folder):
     names = ("aster", "<b>bellis</b>", "cosmea \"'&")
     for name, count, seed in (("train", 300, 1), ("eval", 400, 2)):
         folder.write(f"data/{name}.csv", flowers(count, seed, names=names))
-    done(folder, "init")
+    folder.done("init")
     return folder
 
 
@@ -219,7 +212,7 @@ def test_more_than_two_classes_with_slices(meadow, tmp_path):
         code=None,
         evaluation=evaluation,
     )
-    done(meadow, "run", plan)
+    meadow.done("run", plan)
     page, document = report(meadow, "little@1", tmp_path)
     assert page.numbers == told_numbers(document)
     confusion = document["diagnosis"]["confusion"]
@@ -241,7 +234,7 @@ def test_a_regression_shows_how_far_it_is_off(meadow, tmp_path):
         code=None,
         evaluation={"dataset_path": "data/eval.csv", "metric_thresholds": {"r2": 0.5}},
     )
-    done(meadow, "run", plan)
+    meadow.done("run", plan)
     page, document = report(meadow, "little@1", tmp_path)
     assert page.numbers == told_numbers(document)
     diagnosis = document["diagnosis"]
@@ -253,9 +246,9 @@ def test_a_regression_shows_how_far_it_is_off(meadow, tmp_path):
 
 def test_rows_that_were_split_off_are_split_off_again(folder, tmp_path):
     folder.write("data/all.csv", rows(1500, 3))
-    done(folder, "init")
+    folder.done("init")
     evaluation = {"split": {"share": "50%"}, "metric_thresholds": {"roc_auc": 0.8}}
-    done(folder, "run", folder.plan(dataset_path="data/all.csv", evaluation=evaluation))
+    folder.done("run", folder.plan(dataset_path="data/all.csv", evaluation=evaluation))
     _, document = report(folder, "little@1", tmp_path)
     counts = document["diagnosis"]["confusion"]["counts"]
     assert sum(map(sum, counts)) == document["evaluation"]["rows"]

@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ledger.writing import BYTES, decided, evaluated, promote, scanned, submitted, trained
-from noa_mlops.errors import LedgerConflict
 from noa_mlops.evidence import Act, SignedAct
 from noa_mlops.ledger import Draft, LedgerState, admit
 from noa_mlops.ledger.entry import timestamp
 from noa_mlops.ledger.override_law import expiry_problem, override_scope
 from trust.deciding import changing, new_key, with_key, without_key
-from trust.test_incidents import enabled, hold, investigated
+from trust.test_incidents import enabled, hold, investigated, refused
 from trust.test_proofs import rotate
 from trust.test_rollback import replace_champion, rolling_back
 
@@ -50,13 +49,6 @@ def overriding(version, *keys, expires=None, scope=None, answers=None, checksum=
         return Draft("Overridden", "noa:act/v1", {"act": signed.envelope()}, subject, "rain", version)
 
     return compose
-
-
-def refused(ledger, compose, match):
-    size = ledger.state.size
-    with pytest.raises(LedgerConflict, match=match):
-        ledger.append(compose)
-    assert ledger.state.size == size
 
 
 @pytest.fixture
