@@ -26,6 +26,9 @@ from noa_mlops.records.floors import loosened
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.registry.lines import MAX_LINE, position
 
+ASKED = frozenset({"PromotionReady", "DriftScanned", "Overridden"})
+"""Types of entries that the checklist asks about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -70,14 +73,16 @@ def audit(layout: Layout, *, since: str | None = None, until: str | None = None)
         unread = Item("ledger", "the ledger can be read", 1, (str(error),))
         return Audit(since, until, (unread,), evidence, evidence.notes)
     within = _within(since, until)
-    decisions = [entry for entry, _ in ledger.known_entries() if entry.type == "PromotionReady" and within(entry)]
+    asked = [entry for entry, _ in ledger.known_entries() if entry.type in ASKED]
+    decisions = [entry for entry in asked if entry.type == "PromotionReady" and within(entry)]
     items = (
         _manifests(layout, ledger, decisions),
         _signatures(ledger, decisions),
         _registry(layout, decisions),
-        _scans(ledger),
+        _scans(ledger, asked),
     )
-    return Audit(since, until, items, evidence, (*_notes(ledger, within), *evidence.notes))
+    acts = (note for entry in asked if within(entry) for note in _acts(entry))
+    return Audit(since, until, items, evidence, (*_notes(ledger, within), *acts, *evidence.notes))
 
 
 def _within(since: str | None, until: str | None) -> Callable[[LedgerEntry], bool]:
@@ -147,12 +152,9 @@ def _mirrored(layout: Layout) -> Mapping[int, Mapping[str, Any]]:
     return found
 
 
-def _scans(ledger: LedgerReader) -> Item:
+def _scans(ledger: LedgerReader, asked: Sequence[LedgerEntry]) -> Item:
     """The newest revision is the champion: it was scanned since it is in force."""
-    scanned: dict[str, int] = {}
-    for entry, _ in ledger.known_entries():
-        if entry.type == "DriftScanned" and entry.lifecycle_id is not None:
-            scanned[entry.lifecycle_id] = entry.seq
+    scanned = {entry.lifecycle_id: entry.seq for entry in asked if entry.type == "DriftScanned"}
     crowned = {name: one for name, one in ledger.state.lifecycles.items() if one.champion is not None}
     failures = tuple(
         f"no scan for drift since {address(name, one.champion or 0)} is the champion: noa drift {name} --current DATASET"
@@ -181,9 +183,6 @@ def _notes(ledger: LedgerReader, within: Callable[[LedgerEntry], bool]) -> Itera
                 f"{address(name, told['version'])} is in force by override, entry {told['entry']}, which {ends} "
                 f"{told['expires']}: {told['reason']}"
             )
-    for entry, _ in ledger.known_entries():
-        if within(entry):
-            yield from _acts(entry)
 
 
 def _acts(entry: LedgerEntry) -> Iterator[str]:

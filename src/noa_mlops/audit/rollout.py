@@ -79,11 +79,12 @@ def read_registry(folder: Path, origin: str) -> RegistryLog:
         note, lines = _read(head, MAX_HEAD), list(_lines(path))
     log, state, frontier, crowns = RegistryLog(origin), LedgerState(), Frontier(), dict[str, LedgerEntry]()
     for number, line in enumerate(lines, start=1):
-        state, entry = _admitted(path, number, line, state, origin)
+        fields = _fields(path, number, line)
+        state, entry = _admitted(path, number, (line, fields), state, origin)
         frontier = frontier.push(leaf_hash(line))
         log.lines, log.newest = number, entry.ts
         if entry.lifecycle_id is not None:
-            _note(log, crowns, line, entry)
+            _note(log, crowns, fields["rollout"], entry)
     keys = head_keys(state.policy, SIGN_HEAD) if state.policy is not None else ()
     name = f"{origin}/registry"
     try:
@@ -152,17 +153,27 @@ def _lines(path: Path) -> Iterator[bytes]:
         raise LedgerTampered(f"{path} cannot be read ({error})") from error
 
 
-def _admitted(path: Path, number: int, line: bytes, state: LedgerState, origin: str) -> tuple[LedgerState, LedgerEntry]:
+def _fields(path: Path, number: int, line: bytes) -> Mapping[str, Any]:
+    """What a line says, its form not yet checked beyond that of a document with a ledger line in it."""
+    try:
+        fields = parse_object(line, limit=MAX_LINE)
+    except DocumentInvalid as error:
+        raise LedgerTampered(f"{path} line {number} is no line of a registry log ({error})") from error
+    if not isinstance(fields.get("line"), str):
+        raise LedgerTampered(f"{path} line {number} is no line of a registry log (it holds no ledger line)")
+    return fields
+
+
+def _admitted(
+    path: Path, number: int, read: tuple[bytes, Mapping[str, Any]], state: LedgerState, origin: str
+) -> tuple[LedgerState, LedgerEntry]:
     """The entry in a line, authentic and in its order, and the state with the policy that holds after it."""
+    line, fields = read
+    inner = fields["line"].encode()
 
     def wrong(reason: str) -> LedgerTampered:
         return LedgerTampered(f"{path} line {number} {reason}")
 
-    try:
-        fields = parse_object(line, limit=MAX_LINE)
-        inner = str(fields["line"]).encode()
-    except (DocumentInvalid, KeyError) as error:
-        raise wrong(f"is no line of a registry log ({error})") from error
     if number == 1:
         after = admit(state, inner)
         if isinstance(after, Refusal):
@@ -214,9 +225,9 @@ def _shows(line: bytes, fields: Mapping[str, Any], entry: LedgerEntry) -> bool:
     return project(told) == line
 
 
-def _note(log: RegistryLog, crowns: dict[str, LedgerEntry], line: bytes, entry: LedgerEntry) -> None:
+def _note(log: RegistryLog, crowns: dict[str, LedgerEntry], rollout: Mapping[str, Any], entry: LedgerEntry) -> None:
     """Keep the rollout after a line, and the entry that made the champion the champion."""
-    name, rollout = entry.lifecycle_id or "", parse_object(line, limit=MAX_LINE)["rollout"]
+    name = entry.lifecycle_id or ""
     before = log.rollouts.get(name)
     crowned = before.crowned if before is not None else None
     new = before is None or before.champion != rollout["champion"] or entry.type == "Overridden"

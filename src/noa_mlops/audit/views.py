@@ -13,8 +13,7 @@ from noa_mlops.audit.measured import measured_view
 from noa_mlops.errors import LedgerTampered, NotFound
 from noa_mlops.evidence import SignedAct
 from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState, VersionState
-from noa_mlops.ledger.entry import timestamp
-from noa_mlops.ledger.ledger import utc_now
+from noa_mlops.ledger.ledger import now
 from noa_mlops.ledger.state import Override
 from noa_mlops.ledger.trust_law import read_decision
 from noa_mlops.records.documents import parse_object
@@ -71,7 +70,7 @@ def _rollout(ledger: LedgerReader, lifecycle: LifecycleState) -> dict[str, Any]:
     incident = lifecycle.incident
     opened = None if incident is None else {"entry": incident.seq, "investigated": incident.investigated}
     return {
-        "status": lifecycle.rollout_at(timestamp(utc_now())),
+        "status": lifecycle.rollout_at(now()),
         "incident": opened,
         "suspect": lifecycle.suspicion is not None,
         "override": None if lifecycle.override is None else override_view(ledger, lifecycle.override),
@@ -86,7 +85,7 @@ def override_view(ledger: LedgerReader, override: Override, moment: str | None =
         "entry": override.seq,
         "version": override.version,
         "expires": override.expires,
-        "expired": (moment or timestamp(utc_now())) >= override.expires,
+        "expired": (moment or now()) >= override.expires,
         "by": sorted(act.signers) if isinstance(act, SignedAct) else [],
         "reason": words_of(ledger, reason),
     }

@@ -26,12 +26,11 @@ def gate(name: str | None, origin: str, max_age: str | None, folder: Path, *, as
     """
     from noa_mlops.audit.rollout import check_age, read_registry, rollouts_of
     from noa_mlops.errors import LifecycleError
-    from noa_mlops.ledger.entry import timestamp
-    from noa_mlops.ledger.ledger import utc_now
+    from noa_mlops.ledger.ledger import now
 
     lifecycle_id, version = options.address(name) if name is not None else (None, None)
     seconds = options.duration(max_age) if max_age is not None else None
-    moment = timestamp(utc_now())
+    moment = now()
     _tell_ci("blocked")
     try:
         log = read_registry(folder.absolute() / "registry", origin)

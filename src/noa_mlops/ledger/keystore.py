@@ -68,9 +68,7 @@ class KeyRing:
         external = signers.external(load_public(record.public))
         if external is not None:
             return external
-        path = self.path(record.keyid)
-        named = [self.folder / f"{role}.pem" for role, known in founding.items() if known.keyid == record.keyid]
-        for place in (path, *named):
+        for place in self._places(record, founding):
             if os.path.lexists(place):
                 key = _load(place, signers, record.keyid)
                 if key.public.keyid != record.keyid:
@@ -82,8 +80,12 @@ class KeyRing:
         """Whether the private half of a key is here, like `key`, but the key itself is not looked at."""
         if Signers.of(self.folder).external(load_public(record.public)) is not None:
             return True
+        return any(os.path.lexists(place) for place in self._places(record, founding))
+
+    def _places(self, record: KeyRecord, founding: Mapping[str, KeyRecord]) -> list[Path]:
+        """The files that may hold a key: named by its key id, or by the role that it was founded with."""
         named = [self.folder / f"{role}.pem" for role, known in founding.items() if known.keyid == record.keyid]
-        return any(os.path.lexists(place) for place in (self.path(record.keyid), *named))
+        return [self.path(record.keyid), *named]
 
     def path(self, keyid: str) -> Path:
         """Where a key lies that was made after the project was begun."""

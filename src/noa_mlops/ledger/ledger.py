@@ -20,7 +20,7 @@ from noa_mlops.errors import LedgerConflict, LedgerTampered, NotAuthorised, NotF
 from noa_mlops.evidence import LogCheckpoint, SigningKey
 from noa_mlops.files import make_directories, sync_directory
 from noa_mlops.ledger.batch import Batch, Clock, entry_of, unsealed
-from noa_mlops.ledger.entry import Draft, LedgerEntry
+from noa_mlops.ledger.entry import Draft, LedgerEntry, timestamp
 from noa_mlops.ledger.group import Group
 from noa_mlops.ledger.growing import GrowingFile
 from noa_mlops.ledger.heads import head_record
@@ -48,6 +48,11 @@ LOCK_TIMEOUT = 30.0
 def utc_now() -> datetime:
     """The time of day."""
     return datetime.now(UTC)
+
+
+def now() -> str:
+    """The time of day as entries write it: RFC 3339 in UTC, to the millisecond."""
+    return timestamp(utc_now())
 
 
 @dataclass(frozen=True, slots=True)

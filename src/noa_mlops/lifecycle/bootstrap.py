@@ -8,7 +8,7 @@ from pathlib import Path
 from noa_mlops.agents import AgentFactory, RuntimeManager
 from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.ledger import Ledger
-from noa_mlops.lifecycle.clock import now
+from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle.controller import AgentLifecycleController
 from noa_mlops.lifecycle.founding import check_policy, found_project
 from noa_mlops.lifecycle.orchestrator import Services, TrainingOrchestrator

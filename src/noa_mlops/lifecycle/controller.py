@@ -48,9 +48,9 @@ from noa_mlops.evaluation import check_own_metrics, grouped, measurable, read_ow
 from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import judge_recorded, thresholds
 from noa_mlops.ledger import KeyStore
+from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle import beside, handover, intake, measuring, own_evaluation
 from noa_mlops.lifecycle.accounting import Held, facts_of, left_no_writer, manifest_of
-from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.intake import CodeFile, Submission
 from noa_mlops.records.dataset import Column, FileDigest
 from noa_mlops.records.documents import sha256

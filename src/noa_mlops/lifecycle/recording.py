@@ -17,8 +17,8 @@ from noa_mlops.gate import (
 )
 from noa_mlops.ledger import Draft, Ledger, LedgerState
 from noa_mlops.ledger.incident_law import ENABLE
+from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle import statements
-from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.controller import Measured, Run, Trained
 from noa_mlops.lifecycle.intake import Submission, reference
 from noa_mlops.lifecycle.policy_change import founders

@@ -25,8 +25,8 @@ from noa_mlops.ledger import (
     ledger_lines,
 )
 from noa_mlops.ledger.drift_law import MAX_SIGNS, confirmed, read_signs
+from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle import intake
-from noa_mlops.lifecycle.clock import now
 from noa_mlops.lifecycle.statements import LIFECYCLE, model_subject
 from noa_mlops.records.documents import Json, canonical, sha256
 from noa_mlops.records.drift import DriftSettings
