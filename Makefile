@@ -40,12 +40,12 @@ types: $(VENV)/.dev
 floors: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
 
-tests: $(VENV)/.dev
+tests: $(VENV)/.dev $(VENV)/.torch
 	$(BIN)/pytest -n auto
 
 SOAKED := tests/faults tests/crash tests/audit/test_every_bit.py tests/agents/test_surroundings.py
 
-soak: $(VENV)/.dev
+soak: $(VENV)/.dev $(VENV)/.torch
 	PYTHONPATH=tests:. $(BIN)/python -m faults.sweeps
 	NOA_SOAK=1 $(BIN)/pytest $(SOAKED) -n auto
 
@@ -67,6 +67,10 @@ $(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/.created
 	$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(VENV)/.torch: requirements/torch.txt | $(VENV)/.dev
+	$(PIP) install --quiet --only-binary :all: --requirement $<
+	@touch $@
+
 $(VENV)/.created: requirements/pip.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "noa needs Python 3.11 or newer, and '$(PYTHON)' is not. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
@@ -80,7 +84,7 @@ COMPILE = env -u PIP_EXTRA_INDEX_URL -u PIP_FIND_LINKS PIP_CONFIG_FILE=/dev/null
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(UPGRADE)
 
 lock: $(VENV)/.dev
-	$(COMPILE) --extra tabular --extra dev --output-file requirements/dev.txt pyproject.toml requirements/build.in
+	$(COMPILE) --extra tabular --extra search --extra dev --output-file requirements/dev.txt pyproject.toml requirements/build.in
 	$(COMPILE) --extra tabular -c requirements/dev.txt --output-file requirements/tabular.txt pyproject.toml requirements/build.in
 	$(COMPILE) -c requirements/dev.txt --output-file requirements/core.txt pyproject.toml requirements/build.in
 	$(COMPILE) -c requirements/dev.txt --output-file requirements/pip.txt requirements/pip.in
