@@ -1,41 +1,34 @@
-"""Draws of a search: known beforehand, inside their ranges, the same on every machine."""
+"""The space of a search, its corners, and what became of its trials."""
 
 from __future__ import annotations
 
-from noa_mlops.records.search import Search
+from noa_mlops.records.search import MOST_CORNERS, Search, Trial, best_of
 
 SPACE = {
     "rate": {"low": 0.001, "high": 1.0, "log": True},
     "leaves": {"low": 2, "high": 5},
-    "share": {"low": 0.5, "high": 1},
     "kind": ["a", None],
 }
 
 
-def test_draws_are_the_same_for_the_same_seed_whatever_the_order():
-    backwards = dict(reversed(SPACE.items()))
-    assert Search("r2", SPACE, 5).draws(7) == Search("r2", backwards, 5).draws(7)
-    assert Search("r2", SPACE, 5).draws(7) != Search("r2", SPACE, 5).draws(8)
+def trial(number, value=None, **more):
+    return Trial(number, {"rate": 0.1}, "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", value=value, **more)
 
 
-def test_draws_never_change():
-    assert Search("r2", SPACE, 2).draws(7) == DRAWN
+def test_the_corners_join_both_ends_of_every_range_with_every_value():
+    corners = list(Search("r2", SPACE).corners())
+    assert len(corners) == 8
+    assert {"rate": 1.0, "leaves": 2, "kind": None} in corners
+    assert len(list(Search("r2", {str(n): {"low": 0, "high": 1} for n in range(12)}).corners())) == MOST_CORNERS
 
 
-DRAWN = (
-    {"kind": "a", "leaves": 2, "rate": 0.0897023, "share": 0.536218},
-    {"kind": None, "leaves": 3, "rate": 0.00149278, "share": 0.753718},
-)
+def test_the_best_trial_has_the_best_value_and_is_the_first_of_equals():
+    trials = [trial(1, 0.5), trial(2), trial(3, 0.7), trial(4, 0.7), trial(5, pruned_at=3)]
+    assert best_of(Search("r2", SPACE), trials).number == 3
+    assert best_of(Search("rmse", SPACE), trials).number == 1
+    assert best_of(Search("r2", SPACE), [trial(1), trial(2)]) is None
 
 
-def test_draws_fill_their_ranges():
-    draws = Search("r2", SPACE, 400).draws(1)
-    assert {draw["leaves"] for draw in draws} == {2, 3, 4, 5}
-    assert {draw["kind"] for draw in draws} == {"a", None}
-    assert all(0.001 <= draw["rate"] <= 1 and 0.5 <= draw["share"] <= 1 for draw in draws)
-    assert 0.4 < sum(draw["rate"] < 0.0316 for draw in draws) / 400 < 0.6
-
-
-def test_whole_numbers_stay_whole_over_orders_of_magnitude():
-    draws = Search("r2", {"trees": {"low": 1, "high": 1000, "log": True}}, 50).draws(1)
-    assert all(isinstance(draw["trees"], int) and 1 <= draw["trees"] <= 1000 for draw in draws)
+def test_a_trial_is_read_as_it_was_written():
+    whole = trial(3, 0.25, curve={1: 0.5, 10: 0.25})
+    assert Trial.from_document(whole.to_document()) == whole

@@ -38,8 +38,6 @@ class Work:
     limits: Limits
     quantiles: Sequence[float] = ()
     """The levels that a regression answers; empty for one number."""
-    search: Mapping[str, Json] | None = None
-    """Trials to make before training: metric, higher_is_better, trials, and how many last rows are to compare on."""
 
     @classmethod
     def of_stored(cls, manifest: Manifest, profile: AgentProfile, limits: Limits) -> Work:
@@ -75,8 +73,7 @@ class Work:
 
 def training_payload(work: Work, agent_id: str) -> dict[str, Any]:
     """The payload of a trainer; paths are relative to its workspace."""
-    payload = _payload(work, agent_id, step="train", part="train", folders={"code": "code"})
-    return payload if work.search is None else {**payload, "search": work.search}
+    return _payload(work, agent_id, step="train", part="train", folders={"code": "code"})
 
 
 def prediction_payload(work: Work, agent_id: str, *, model: Path, code: Path) -> dict[str, Any]:

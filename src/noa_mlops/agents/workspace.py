@@ -133,6 +133,11 @@ class Workspace:
         for name in os.listdir(self._folder):
             remove(self._folder, name)
 
+    def remove(self) -> None:
+        """Remove it with all that is in it. Raises `OSError`."""
+        self.clear()
+        self.path.rmdir()
+
     @property
     def leading(self) -> tuple[Path, Path]:
         """The folders with the names that lead to what is in it: itself, and the one that it lies in."""

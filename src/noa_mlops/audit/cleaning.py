@@ -17,7 +17,7 @@ from noa_mlops.agents import Workspace, is_owned
 from noa_mlops.errors import LedgerConflict
 from noa_mlops.files import sync_directory
 from noa_mlops.ledger import LedgerReader
-from noa_mlops.records.layout import PREDICTOR, Layout
+from noa_mlops.records.layout import PREDICTOR, TRIAL, Layout
 
 KEPT = frozenset({"submitted", "trained", "evaluated", "held", "inconclusive"})
 """States of a version that may still need its workspace."""
@@ -39,7 +39,7 @@ def old_workspaces(layout: Layout, ledger: LedgerReader, before: float) -> tuple
     found = []
     for name in names:
         path = layout.workspaces / name
-        if name.removesuffix(PREDICTOR) in needed or not _is_folder(path) or is_owned(path):
+        if name.removesuffix(PREDICTOR).partition(TRIAL)[0] in needed or not _is_folder(path) or is_owned(path):
             continue
         size, changed = _measured(path)
         if changed < before:
@@ -59,8 +59,7 @@ def clean(layout: Layout, old: tuple[OldWorkspace, ...]) -> int:
             continue
         with claimed:
             try:
-                claimed.clear()
-                claimed.path.rmdir()
+                claimed.remove()
             except OSError as error:
                 raise LedgerConflict(
                     f"{claimed.path} cannot be removed ({error.strerror})",

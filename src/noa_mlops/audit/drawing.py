@@ -68,6 +68,19 @@ def residuals(title: str, bins: Sequence[Mapping[str, Any]]) -> str:
     return _svg(title, 520, 294, parts)
 
 
+def shares(title: str, parts_of_one: Mapping[str, float]) -> str:
+    """A bar for each part of one, the largest first."""
+    parts = []
+    for place, (name, share) in enumerate(sorted(parts_of_one.items(), key=lambda item: -item[1])):
+        y = 6 + 22 * place
+        parts += [
+            f"<text x=190 y={y + 12} text-anchor=end>{written(name[:32])}</text>",
+            f"<rect class=dot x=200 y={y} width={round(max(1.0, 240 * share), 1)} height=15 />",
+            f"<text x={round(206 + 240 * share, 1)} y={y + 12}>{share:.0%}</text>",
+        ]
+    return _svg(title, 500, 22 * len(parts_of_one) + 10, parts)
+
+
 class _Scale:
     """From numbers to places in a picture."""
 

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from noa_mlops.audit.difference import Difference
     from noa_mlops.drift import ColumnDrift, DriftReport, Test
@@ -78,6 +78,24 @@ def frame(title: str, parts: Iterable[str], style: str = "") -> str:
 def written(text: object) -> str:
     """Text that somebody else wrote, as HTML: markup is text, and every control character is made visible."""
     return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text)))
+
+
+def facts(told: Iterable[tuple[str, str]]) -> str:
+    """Labels and what they say; the second of each is HTML."""
+    rows = "".join(f"<tr><th scope=row>{label}</th><td>{said}</td></tr>" for label, said in told)
+    return f"<table class=facts>{rows}</table>" if rows else ""
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; cells are HTML."""
+    head = "".join(f"<th scope=col>{name}</th>" if name else "<td></td>" for name in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<div class=wide><table><tr>{head}</tr>{body}</table></div>"
+
+
+def number(value: float | None) -> str:
+    """A number in short that has all its digits in its value; HTML."""
+    return "-" if value is None else f"<data value={value!r}>{value:.4g}</data>"
 
 
 def _row(column: ColumnDrift) -> str:

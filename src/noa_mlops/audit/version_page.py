@@ -6,11 +6,12 @@ in full, in the ``value`` of its ``data`` element.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from noa_mlops.audit import drawing
-from noa_mlops.audit.pages import frame, written
+from noa_mlops.audit.pages import facts, frame, number, table, written
+from noa_mlops.audit.search_page import search_parts
 from noa_mlops.records.events import RUN
 from noa_mlops.records.layout import address
 from noa_mlops.records.overlap import Overlap
@@ -38,16 +39,17 @@ def version_page(view: Mapping[str, Any]) -> str:
     state, thresholds = view["state"], view.get("decision", {}).get("thresholds", {})
     parts = [
         f"<p class='{state if state in _COLOURED else 'few'}'><b>{written(state).upper()}</b> {written(view['profile'])}</p>",
-        _facts(_standing(view)),
+        facts(_standing(view)),
         *_metrics(evaluation, thresholds),
         *_beside_champion(evaluation.get("champion")),
         *_slices(evaluation.get("by_slice", ()), thresholds),
         *_diagnosis(view["diagnosis"], measured=bool(evaluation)),
+        *search_parts(view["search"]),
         "<h2>Data, plan and training</h2>",
-        _facts(_making(view)),
+        facts(_making(view)),
         "<h2>Evidence</h2>",
-        _facts(_evidence(view)),
-        _table(("entry", "type", "time", "key"), map(_entry, view["entries"])),
+        facts(_evidence(view)),
+        table(("entry", "type", "time", "key"), map(_entry, view["entries"])),
     ]
     return frame(written(address(view["lifecycle_id"], view["version"])), parts, _STYLE)
 
@@ -98,18 +100,18 @@ def _metrics(evaluation: Mapping[str, Any], thresholds: Mapping[str, Any]) -> It
     if not evaluation:
         return
     yield "<h2>Metrics</h2>"
-    yield _facts(_measuring(evaluation))
+    yield facts(_measuring(evaluation))
     estimates = evaluation["estimates"]
     ordered = dict.fromkeys((*thresholds, *estimates))
     rows = (_metric(name, estimates.get(name, _UNMEASURED), thresholds.get(name)) for name in ordered)
-    yield _table(("metric", "value", "interval", "", "threshold", ""), rows)
+    yield table(("metric", "value", "interval", "", "threshold", ""), rows)
 
 
 def _metric(name: str, found: Mapping[str, Any], threshold: Mapping[str, Any] | None) -> Sequence[str]:
     said = threshold_text(threshold)
     limits = _limits(threshold)
     title = f"{name} {_said(found)}" + (f"; threshold {said}" if said else "")
-    cells = (_number(found["value"]), _interval(found), drawing.interval(title, found, limits))
+    cells = (number(found["value"]), _interval(found), drawing.interval(title, found, limits))
     return written(name), *cells, written(said), _outcome(found)
 
 
@@ -146,7 +148,7 @@ def _beside_champion(champion: Mapping[str, Any] | None) -> Iterator[str]:
     rows = [_improvement(*item) for item in sorted(items, key=lambda item: item[1]["rule"] is None)]
     if rows:
         yield "<p class=few>An improvement above 0 is better, whatever the metric.</p>"
-        yield _table(("metric", "champion", "improvement", "interval", "", "asked", ""), rows)
+        yield table(("metric", "champion", "improvement", "interval", "", "asked", ""), rows)
 
 
 def _improvement(name: str, found: Mapping[str, Any]) -> Sequence[str]:
@@ -155,7 +157,7 @@ def _improvement(name: str, found: Mapping[str, Any]) -> Sequence[str]:
         asked = f"{'allowed' if found['rule'] == 'max_drop' else 'asked for'} {limit:.4g}"
     title = f"improvement of {name} {_said(found)}" + (f"; {asked}" if asked else "")
     picture = drawing.interval(title, found, (0.0,) if limit is None else (limit,))
-    values = (_number(found["champion"]), _number(found["value"]), _interval(found))
+    values = (number(found["champion"]), number(found["value"]), _interval(found))
     return written(name), *values, picture, asked, _outcome(found)
 
 
@@ -169,9 +171,9 @@ def _slices(by_slice: Sequence[Mapping[str, Any]], thresholds: Mapping[str, Any]
                 found, left = cells[place], left - 1
                 limits = _limits(thresholds.get(metric)) if left >= 0 else ()
                 picture = drawing.interval(f"{metric}, {name}: {_said(found)}", found, limits)
-                values = (_number(found["value"]), _interval(found), picture)
+                values = (number(found["value"]), _interval(found), picture)
                 rows.append((written(name), written(by["rows"][place]), written(metric), *values))
-        yield _table(("slice", "rows", "metric", "value", "interval", ""), rows)
+        yield table(("slice", "rows", "metric", "value", "interval", ""), rows)
 
 
 def _diagnosis(found: Mapping[str, Any], *, measured: bool) -> Iterator[str]:
@@ -215,11 +217,11 @@ def _making(view: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from (("code", f"{written(file['path'])} {_digest(file['sha256'])}") for file in submitted.get("code", ()))
     if view["checksum"]:
         yield "model", _digest(view["checksum"])
-    for label, facts in (("trainer", view.get("training")), ("predictor", view.get("evaluation", {}).get(RUN))):
-        if facts and facts.get("started_at"):
-            yield label, written(f"{facts['started_at']} to {facts.get('finished_at')}")
-        if facts and facts.get("isolation"):
-            yield "", "; ".join(f"{written(name)}: {_fact(fact)}" for name, fact in facts["isolation"].items())
+    for label, ran in (("trainer", view.get("training")), ("predictor", view.get("evaluation", {}).get(RUN))):
+        if ran and ran.get("started_at"):
+            yield label, written(f"{ran['started_at']} to {ran.get('finished_at')}")
+        if ran and ran.get("isolation"):
+            yield "", "; ".join(f"{written(name)}: {_fact(fact)}" for name, fact in ran["isolation"].items())
 
 
 def _fact(fact: Any) -> str:
@@ -251,28 +253,11 @@ def _said(found: Mapping[str, Any]) -> str:
     return f"{found['value']:.4g}" + ("" if bounds is None else f" ({bounds[0]:.4g} .. {bounds[1]:.4g})")
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"<data value={value!r}>{value:.4g}</data>"
-
-
 def _interval(found: Mapping[str, Any]) -> str:
     if found["interval"] is None:
         return f"<span class=few>{written(found['unbounded'])}</span>"
-    return f"<span class=ends>{' .. '.join(map(_number, found['interval']))}</span>"
+    return f"<span class=ends>{' .. '.join(map(number, found['interval']))}</span>"
 
 
 def _digest(digest: str) -> str:
     return f"<code>{written(digest)}</code>"
-
-
-def _facts(facts: Iterable[tuple[str, str]]) -> str:
-    """Labels and what they say; the second of each is HTML."""
-    rows = "".join(f"<tr><th scope=row>{label}</th><td>{said}</td></tr>" for label, said in facts)
-    return f"<table class=facts>{rows}</table>" if rows else ""
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; cells are HTML."""
-    head = "".join(f"<th scope=col>{name}</th>" if name else "<td></td>" for name in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<div class=wide><table><tr>{head}</tr>{body}</table></div>"

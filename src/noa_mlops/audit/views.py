@@ -24,6 +24,9 @@ from noa_mlops.records.proven import proven_document
 MAX_PLAN = 4 << 20
 """Largest plan that is read, in bytes; its file was smaller than a quarter of that."""
 
+MAX_TABLE = 256 << 20
+"""Largest table of trials that is read, in bytes."""
+
 _Begun: TypeAlias = Mapping[tuple[str, int], dict[str, Any]]
 """Versions, by lifecycle and number, that nothing sealed speaks of yet."""
 
@@ -121,11 +124,26 @@ def version_view(ledger: LedgerReader, lifecycle_id: str, version: int) -> dict[
     measured = next((entry for entry in reversed(history) if entry.type == "EvaluationLogged"), None)
     if measured is not None:
         view["evaluation"].update(measured_view(measured, view.get("decision", {}).get("thresholds", {})))
+    view["search"] = _searched(ledger, view.get("training", {}).get("search"))
     if history:
         view["notes"] = _notes(ledger, view["plan_digest"])
     if "decision" in view:
         view["no_gate"] = _grounds(ledger, history)["no_gate"]
     return view
+
+
+def _searched(ledger: LedgerReader, found: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What a search found, with all ``trials`` and the ``importance`` of what it tried; None when nothing was searched for.
+
+    Of a table that is not there any more, its trials are None.
+    """
+    if found is None:
+        return None
+    try:
+        table = parse_object(ledger.get_object(found["table"]), limit=MAX_TABLE)
+    except LedgerTampered:
+        return {**found, "trials": None, "importance": {}}
+    return {**found, "trials": table["trials"], "importance": table["importance"]}
 
 
 def _notes(ledger: LedgerReader, plan: str) -> str | None:

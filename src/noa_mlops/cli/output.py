@@ -87,6 +87,11 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
+def short(value: object) -> str:
+    """A value of a plan as people read it, numbers in short."""
+    return number(value) if isinstance(value, float) else foreign(str(value))
+
+
 def visible(text: str) -> str:
     """Text in which no control character can move the cursor or hide anything; our own colours pass."""
     if text.isprintable():

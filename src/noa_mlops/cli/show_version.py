@@ -8,6 +8,9 @@ from typing import Any
 from noa_mlops.cli import output
 from noa_mlops.records.threshold_text import threshold_text
 
+BEST_TRIALS = 5
+"""Trials of a search that are listed."""
+
 
 def show_version(view: Mapping[str, Any]) -> None:
     """Everything about one version, for people."""
@@ -21,6 +24,7 @@ def show_version(view: Mapping[str, Any]) -> None:
     if view["checksum"]:
         output.field("Model", f"sha256 {view['checksum']}")
     _show_runs(view)
+    _show_search(view["search"])
     if "failure" in view:
         output.field("Failure", f"{view['failure']['cause']}: {output.foreign(view['failure']['message'])}")
     decision = view.get("decision")
@@ -50,6 +54,34 @@ def show_version(view: Mapping[str, Any]) -> None:
     output.say()
     entries = [(entry["seq"], entry["type"], entry["ts"], entry["keyid"][:16]) for entry in view["entries"]]
     output.table(entries, ("entry", "type", "time", "key"))
+
+
+def _show_search(found: Mapping[str, Any] | None) -> None:
+    """What was searched for: the best trials, and which hyperparameters mattered."""
+    if found is None:
+        return
+    trials = found["trials"]
+    if trials is None:
+        output.field("Search", f"trial {found['best']} was the best; the table of trials is not here any more")
+        return
+    from noa_mlops.records.search import ranked
+
+    scored = [trial for trial in ranked(found["metric"], trials) if trial["value"] is not None]
+    output.field("Search", f"{len(trials)} trials, {len(scored)} scored; trained with what trial {found['best']} had")
+    names = sorted(found["hyperparameters"], key=lambda name: -found["importance"].get(name, 0.0))
+    if found["importance"]:
+        output.field("Mattered", ", ".join(f"{name} {found['importance'].get(name, 0.0):.0%}" for name in names))
+    rows = [
+        (
+            trial["number"],
+            output.number(trial["value"]),
+            *(output.short(trial["hyperparameters"][name]) for name in names),
+        )
+        for trial in scored[:BEST_TRIALS]
+    ]
+    output.say()
+    output.table(rows, ("trial", found["metric"], *names))
+    output.say()
 
 
 def _show_measuring(evaluation: Mapping[str, Any]) -> None:

@@ -52,6 +52,7 @@ from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle import beside, handover, intake, measuring, own_evaluation
 from noa_mlops.lifecycle.accounting import Held, facts_of, left_no_writer, manifest_of
 from noa_mlops.lifecycle.intake import CodeFile, Submission
+from noa_mlops.lifecycle.searching import Found, Stop, as_trained, search, settled
 from noa_mlops.records.dataset import Column, FileDigest
 from noa_mlops.records.documents import sha256
 from noa_mlops.records.events import (
@@ -62,7 +63,7 @@ from noa_mlops.records.events import (
     TrainingCompleted,
     TrainingProgress,
 )
-from noa_mlops.records.layout import Layout, address, agent_id, evaluator_id, predictor_id
+from noa_mlops.records.layout import Layout, address, agent_id, evaluator_id, predictor_id, trial_id
 from noa_mlops.records.manifest import ArtifactRecord, Manifest, checksum
 from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.plan import TrainingPlan
@@ -131,6 +132,8 @@ class Trained:
 
     files: tuple[FileDigest, ...]
     facts: Mapping[str, Any]
+    found: Found | None = None
+    """What the search before it found; None when there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,9 @@ class AgentLifecycleController:
         """Own a run again that was cut off, to continue it; None when a living process owns it."""
         first = history[0]
         workspace = Workspace.claim(self._layout, agent_id(first.lifecycle_id, first.version))
-        return None if workspace is None else Run(submission, first.version, workspace, list(history))
+        return (
+            None if workspace is None else Run(as_trained(submission, history), first.version, workspace, list(history))
+        )
 
     def left_untold(self, agent: str) -> bool:
         """Whether the workspace of an agent is there and nobody was told how its run ended."""
@@ -198,9 +203,10 @@ class AgentLifecycleController:
 
         Raises `TrainingFailed` with the cause, `Interrupted` when ``cancel`` was set.
         """
-        given, workspace = run.submission, run.workspace
-        if changed := intake.changed(given.train, self._layout.project, self._data_roots):
+        if changed := intake.changed(run.submission.train, self._layout.project, self._data_roots):
             raise TrainingFailed(changed, cause="dataset_changed")
+        found = self._search(run, publish, cancel)
+        given, workspace = run.submission, run.workspace
         workspace.prepare()
         handover.lay_out_training(given, workspace)
         workspace.write_payload(training_payload(handover.work(given, run.version), workspace.agent_id))
@@ -212,7 +218,44 @@ class AgentLifecycleController:
         with _with_facts(TrainingFailed, facts, workspace):
             workspace.check()
             run.model = _kept(run, facts, workspace.leading)
-        return Trained(run.model.files, facts)
+        return Trained(run.model.files, facts, found)
+
+    def _search(self, run: Run, publish: Publish, cancel: threading.Event) -> Found | None:
+        """Make the trials that the plan asks for; the run goes on with what they found. None when it asks for none."""
+        given, agent = run.submission, run.workspace.agent_id
+        if given.trials is None:
+            return None
+
+        def attempt(number: int, trial: Submission, stop: Stop, tell: OnProgress) -> EvaluationReport:
+            return self._try(replace(run, submission=trial), trial_id(agent, number), stop, tell)
+
+        def told(said: Mapping[str, Any]) -> None:
+            publish(_progress(run, agent, said))
+
+        found = search(given, given.trials, run.workspace.path, attempt, told, cancel)
+        run.submission = settled(given, found.best.hyperparameters)
+        return found
+
+    def _try(self, run: Run, agent: str, stop: Stop, tell: OnProgress) -> EvaluationReport:
+        """Train and measure one trial in workspaces of its own, which go when it has ended. Raises `StepFailed`, `Interrupted`."""
+        given = run.submission
+        if given.evaluation is None:
+            raise ValueError("a trial is measured")
+        try:
+            with self._workspace(agent) as workspace:
+                workspace.prepare()
+                handover.lay_out_training(given, workspace)
+                workspace.write_payload(training_payload(handover.work(given, run.version), agent))
+                job = handover.job(given, workspace, given.profile.train, hidden=self._hidden())
+                outcome = self._run(job, workspace, run, stop, tell)
+                _raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
+                workspace.check()
+                withheld = measuring.withhold(given.evaluation, given.target)
+                return self._predict(replace(run, workspace=workspace), withheld, stop)[1]
+        finally:
+            if not stop.ends_all:
+                self._remove(agent)
+                self._remove(predictor_id(agent))
 
     def evaluate(
         self, run: Run, trained: TrainingCompleted, champion: ArtifactRecord | None, cancel: threading.Event
@@ -225,6 +268,19 @@ class AgentLifecycleController:
         given = run.submission
         withheld = self._withheld(given)
         self._model_of(run, trained)
+        predictions, report, facts = self._predict(run, withheld, cancel)
+        kept = measuring.keep_predictions(predictions, run.predictions)
+        said = self._own(run, predictions, withheld, cancel)
+        measured = _measured(given, report, kept, facts, said)
+        challenger = beside.Challenger(trained.checksum, predictions, None if said is None else said.metrics)
+        measured = replace(measured, slices=measuring.measure_apart(predictions, withheld.labels, given))
+        return self._beside(run, measured, champion, challenger, withheld, cancel)
+
+    def _predict(
+        self, run: Run, withheld: measuring.Withheld, cancel: threading.Event
+    ) -> tuple[pa.Table, EvaluationReport, Mapping[str, Any]]:
+        """What the model in the run's workspace says of the withheld rows, how good that is, and what the runtime saw."""
+        given = run.submission
         with self._workspace(predictor_id(run.workspace.agent_id)) as workspace:
             workspace.prepare()
             handover.lay_out_prediction(given, withheld.features, workspace)
@@ -238,13 +294,7 @@ class AgentLifecycleController:
             with _with_facts(EvaluationFailed, facts, workspace):
                 answered = read_predictions(workspace.out, len(withheld.order), given.classes)
                 predictions = withheld.restore(answered)
-                report = measuring.measure(predictions, withheld.labels, given)
-        kept = measuring.keep_predictions(predictions, run.predictions)
-        said = self._own(run, predictions, withheld, cancel)
-        measured = _measured(given, report, kept, facts, said)
-        challenger = beside.Challenger(trained.checksum, predictions, None if said is None else said.metrics)
-        measured = replace(measured, slices=measuring.measure_apart(predictions, withheld.labels, given))
-        return self._beside(run, measured, champion, challenger, withheld, cancel)
+                return predictions, measuring.measure(predictions, withheld.labels, given), facts
 
     def compare_again(
         self,
@@ -428,6 +478,12 @@ class AgentLifecycleController:
         if workspace is None:
             raise LedgerConflict(f"the workspace of {agent} is in use by another process")
         return workspace
+
+    def _remove(self, agent: str) -> None:
+        """Remove the workspace of an agent that nobody needs any more; one that a process has taken stays."""
+        if (workspace := Workspace.claim(self._layout, agent)) is not None:
+            with workspace:
+                workspace.remove()
 
     def _run(
         self,

@@ -13,8 +13,6 @@ from noa_mlops.datasets import Dataset, write_rows
 from noa_mlops.errors import TrainingFailed
 from noa_mlops.files import copy_and_hash, make_directories, open_beneath
 from noa_mlops.lifecycle.intake import ForeignModel, Submission
-from noa_mlops.lifecycle.trials import Trials
-from noa_mlops.records.documents import Json
 
 FOREIGN_MODEL = "data/model"
 """Where the trainer of an imported model finds it in its workspace."""
@@ -22,9 +20,11 @@ FOREIGN_MODEL = "data/model"
 
 def lay_out_training(given: Submission, workspace: Workspace) -> None:
     """Write the training rows, target included, without hidden columns and rows that have no label, and the code as it was submitted."""
-    parts = (given.train,) if given.trials is None else given.trials.parts
-    table = pa.concat_tables([_labelled(part, given.target) for part in parts])
-    write_rows(table, workspace.data / "train", given.profile.format_for(given.plan.hyperparameters))
+    write_rows(
+        _labelled(given.train, given.target),
+        workspace.data / "train",
+        given.profile.format_for(given.plan.hyperparameters),
+    )
     lay_out_code(given, workspace)
     if given.foreign is not None:
         _copy_model(given.foreign, workspace.path / FOREIGN_MODEL)
@@ -68,18 +68,7 @@ def work(given: Submission, version: int) -> Work:
         seed=plan.seed,
         limits=limits(given),
         quantiles=plan.quantiles,
-        search=None if given.trials is None else _search(given, given.trials),
     )
-
-
-def _search(given: Submission, trials: Trials) -> dict[str, Json]:
-    """What the trainer is told of its trials; the rows to compare on are the last ones of its data."""
-    return {
-        "metric": trials.search.metric,
-        "higher_is_better": trials.search.higher_is_better,
-        "trials": list(trials.draws),
-        "validation_rows": _labelled(trials.parts.evaluation, given.target).num_rows,
-    }
 
 
 def job(

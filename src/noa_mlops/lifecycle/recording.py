@@ -67,7 +67,10 @@ def submitted(members: Mapping[str, Any], state: LedgerState) -> tuple[int, Draf
 def trained(ledger: Ledger, run: Run, result: Trained) -> Draft:
     """The entry of a finished training."""
     ledger.put_object(file_list(result.files))
-    predicate = _provenance(ledger, run, result.facts, {"files": len(result.files)})
+    more: dict[str, Any] = {"files": len(result.files)}
+    if (found := result.found) is not None:
+        more["search"] = {**found.to_document(), "table": ledger.put_object(found.table)}
+    predicate = _provenance(ledger, run, result.facts, more)
     return statements.trained(run.lifecycle_id, run.version, checksum(result.files), predicate)
 
 

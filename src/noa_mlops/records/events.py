@@ -86,6 +86,12 @@ class TrainingCompleted(LifecycleEvent):
     checksum: str
     run: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def found(self) -> Mapping[str, Any] | None:
+        """What the search before it found: ``hyperparameters``, and ``table``, the digest of all trials; None without one."""
+        found: Mapping[str, Any] | None = self.run.get("search")
+        return found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingFailed(LifecycleEvent):
@@ -257,6 +263,7 @@ def named_objects(statement: Mapping[str, Any]) -> Iterator[str]:
             yield predicate["buildDefinition"]["internalParameters"]["environment"]["digest"]["sha256"]
             if kind == "TrainingCompleted":
                 yield _checksum(statement)
+                yield from _searched(predicate[RUN])
             yield from _log(predicate[RUN])
         case "EvaluationLogged":
             yield from _predicted(predicate)
@@ -281,6 +288,11 @@ def _predicted(measured: Mapping[str, Any]) -> Iterator[str]:
         yield champion["predictions"]["sha256"]
     if "verdict" in measured:
         yield measured["predictions"]
+
+
+def _searched(facts: Mapping[str, Any]) -> Iterator[str]:
+    if "search" in facts:
+        yield facts["search"]["table"]
 
 
 def _log(facts: Mapping[str, Any]) -> Iterator[str]:

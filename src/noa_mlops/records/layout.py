@@ -112,6 +112,15 @@ def evaluator_id(trainer: str) -> str:
     return f"{trainer}{EVALUATOR}"
 
 
+TRIAL = ".trial-"
+"""What stands between the name of a version's trainer and the number of a trial in that of the trial's trainer."""
+
+
+def trial_id(trainer: str, number: int) -> str:
+    """The agent that trains one trial of a search, for the version of a trainer."""
+    return f"{trainer}{TRIAL}{number}"
+
+
 def address(lifecycle_id: str, version: int) -> str:
     """How people name a version: ``LIFECYCLE@N``."""
     return f"{lifecycle_id}@{version}"

@@ -50,8 +50,6 @@ class Job:
         """The agent profile that the plan names."""
         self.params: Mapping[str, Any] = payload.get("hyperparameters") or {}
         """The hyperparameters of the plan."""
-        self.search: Mapping[str, Any] | None = payload.get("search")
-        """Trials to make before training, None when the plan asks for none."""
         self.positive: Any = payload.get("positive")
         """The class that counts, None when there is none."""
         self.seed: int = payload.get("seed", 0)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sklearn.base import BaseEstimator
 
-    from noa_mlops.trainers import search
     from noa_mlops.trainers.encoding import Encoding, Matrix
 
 FIT_ERRORS = (ValueError, TypeError, ArithmeticError)
@@ -44,9 +43,8 @@ def train(job: Job) -> None:
 
     wanted = targets.of_classes if KINDS[job.profile] == "classifier" else targets.of_numbers
     rows, y = wanted(job.table(), job.target, job.classes)
-    params = job.params if job.search is None else _searched(job, job.search, rows, y)
     stages.begin("prepare", f"{rows.num_rows} rows")
-    prepared = _prepare(job, params, rows)
+    prepared = _prepare(job, rows)
     features, notes = encoding.features(prepared.encodings), encoding.notes(prepared.encodings)
     for note in notes:
         say(note)
@@ -54,7 +52,7 @@ def train(job: Job) -> None:
     model = [_fitted(job, at, y) for at in _of_levels(job, prepared)] if job.quantiles else _fitted(job, prepared, y)
     stages.begin("save")
     model_archive.save(job.out, model)
-    model_facts.save(job.out, _facts(job, params, prepared, len(y)))
+    model_facts.save(job.out, _facts(job, prepared, len(y)))
     stages.begin("done")
 
 
@@ -68,11 +66,11 @@ class Prepared:
     matrix: Matrix
 
 
-def _prepare(job: Job, params: Mapping[str, Any], rows: pa.Table) -> Prepared:
-    """Encode the rows for the estimator that ``params`` name. Raises `JobInvalid`."""
+def _prepare(job: Job, rows: pa.Table) -> Prepared:
+    """Encode the rows for the estimator that the plan names. Raises `JobInvalid`."""
     from noa_mlops.trainers import encoding, targets
 
-    estimator, values = _chosen(job.profile, params)
+    estimator, values = _chosen(job.profile, job.params)
     encodings = encoding.learn(rows, job.features, estimator.most_categories(values))
     matrix = encoding.encode(rows, encodings)
     if estimator.kind == "classifier":
@@ -98,38 +96,6 @@ def _fitted(job: Job, given: Prepared, y: np.ndarray[Any, Any]) -> BaseEstimator
     except FIT_ERRORS as error:
         raise JobInvalid(f"{given.estimator.name} cannot be fitted: {error}") from error
     return model
-
-
-def _searched(job: Job, wanted: Mapping[str, Any], rows: pa.Table, y: np.ndarray[Any, Any]) -> Mapping[str, Any]:
-    """The hyperparameters of the plan with those of the best trial; the last rows are to compare on."""
-    from noa_mlops.trainers import search
-
-    learnt = rows.num_rows - int(wanted["validation_rows"])
-    if not 0 < learnt < rows.num_rows:
-        raise JobInvalid("the search has no rows to learn from, or none to compare on")
-
-    def trial(drawn: Mapping[str, Any]) -> search.Fitted:
-        prepared = _prepare(job, {**job.params, **drawn}, rows.slice(0, learnt))
-        return _asked(job, _fitted(job, prepared, y[:learnt]), prepared, rows.slice(learnt), y[learnt:])
-
-    return {**job.params, **search.best(job, wanted, trial)}
-
-
-def _asked(
-    job: Job, model: BaseEstimator, given: Prepared, rows: pa.Table, truth: np.ndarray[Any, Any]
-) -> search.Fitted:
-    """What a model of a trial says of other rows."""
-    import numpy as np
-
-    from noa_mlops.trainers import encoding, search
-
-    matrix = encoding.encode(rows, given.encodings)
-    predicted, probabilities = np.asarray(model.predict(matrix)), None
-    if job.classes and hasattr(model, "predict_proba"):
-        probabilities = np.zeros((len(matrix), len(job.classes)))
-        probabilities[:, model.classes_] = model.predict_proba(matrix)
-    positive = list(job.classes).index(job.positive) if job.positive in job.classes else -1
-    return search.Fitted(truth, predicted, probabilities, positive)
 
 
 def predict(job: Job) -> None:
@@ -172,14 +138,14 @@ def _chosen(profile: str, params: Mapping[str, Any]) -> tuple[Estimator, dict[st
     return estimator, {name: value for name, value in params.items() if name != "estimator"}
 
 
-def _facts(job: Job, params: Mapping[str, Any], given: Prepared, rows: int) -> dict[str, Any]:
+def _facts(job: Job, given: Prepared, rows: int) -> dict[str, Any]:
     from noa_mlops.trainers import encoding
 
     return {
         "profile": job.profile,
         "task": job.task,
         "estimator": given.estimator.name,
-        "hyperparameters": dict(params),
+        "hyperparameters": dict(job.params),
         "seed": job.seed,
         "target": job.target,
         "classes": list(job.classes),
