@@ -8,6 +8,7 @@ after ten random draws; pruner: worse than the median of the others at that step
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,7 +79,8 @@ class Proposer:
             return {}
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         try:
-            found = optuna.importance.get_param_importances(self._study(0, trials), evaluator=evaluator)
+            with warnings.catch_warnings(action="ignore"):  # a hint that all trials are much alike
+                found = optuna.importance.get_param_importances(self._study(0, trials), evaluator=evaluator)
         except (ValueError, RuntimeError):  # all values alike
             return {}
         return {name: round(float(share), DIGITS) for name, share in found.items()}
