@@ -186,3 +186,18 @@ def test_wrong_fields_are_refused_in_words_of_the_plan(project):
     with pytest.raises(noa.PlanInvalid, match="roc_acu"):
         noa.run(own_pipeline(), **{**ASKED, "thresholds": {"roc_acu": 0.8}})
     assert not (project.path / "storage").exists()
+
+
+def test_a_search_tries_the_parameters_of_the_pipeline(project):
+    space = {"logisticregression__C": {"low": 0.001, "high": 100.0, "log": True}}
+    outcome = noa.run(own_pipeline(), **ASKED, search={"metric": "roc_auc", "trials": 3, "space": space})
+    assert outcome.state == "champion", str(outcome)
+    found = project.tell("show", "churn@1", "--json").document["search"]
+    assert len({trial["hyperparameters"]["logisticregression__C"] for trial in found["trials"]}) == 3
+    assert all(trial["error"] is None for trial in found["trials"])
+
+
+def test_a_search_for_what_the_pipeline_does_not_have_is_refused_with_the_nearest_name(project):
+    space = {"logisticregression__c": [1]}
+    with pytest.raises(noa.PlanInvalid, match="did you mean 'logisticregression__C'"):
+        noa.run(own_pipeline(), **ASKED, search={"metric": "roc_auc", "space": space})

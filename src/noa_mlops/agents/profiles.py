@@ -94,6 +94,9 @@ def builtin() -> Mapping[str, AgentProfile]:
             hyperparameters=(
                 Hyperparameter("pipeline", "The .skops file of the unfitted pipeline, which stands under 'code' too"),
                 Hyperparameter("trusted", "Types beyond scikit-learn's and your code's that it may hold, as a list"),
+                Hyperparameter(
+                    "...", "Any parameter of the pipeline, as set_params names it, for example step__parameter"
+                ),
             ),
             requires=("sklearn", "skops", "numpy", "pyarrow"),
             preload=_SKLEARN,

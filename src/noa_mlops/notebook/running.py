@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,6 +39,7 @@ def run(  # noqa: PLR0913 - the fields of a plan, by keyword
     code: Sequence[str] = (),
     trusted: Sequence[str] = (),
     seed: int = 0,
+    search: Mapping[str, Any] | None = None,
     resources: Mapping[str, Any] | None = None,
     notes: str | None = None,
     project: str | os.PathLike[str] | None = None,
@@ -50,6 +52,8 @@ def run(  # noqa: PLR0913 - the fields of a plan, by keyword
     held back. Own classes and functions stand in files that ``code`` names; ``trusted`` lists types of other libraries.
     The project is the folder given, else the one that the current folder lies in; a new one is begun here.
 
+    ``search`` is written as in a plan; its space names parameters of the pipeline as ``set_params`` does (``step__parameter``).
+
     Returns an `Outcome`; a rejected or failed model is one too. Raises `PlanInvalid` with what to change before
     anything is run, and what `TrainingOrchestrator.run_plan` raises. It may be called while an event loop is running;
     an interrupt stops the run at a safe place, and the same call continues it.
@@ -58,6 +62,7 @@ def run(  # noqa: PLR0913 - the fields of a plan, by keyword
     from noa_mlops.notebook.tables import place
     from noa_mlops.trainers.packing import pack
 
+    _check_space(pipeline, search)
     archive = pack(pipeline, code, trusted)
     kept = _keep(layout, archive)
     document = {
@@ -75,10 +80,27 @@ def run(  # noqa: PLR0913 - the fields of a plan, by keyword
             "metric_thresholds": dict(thresholds or {}),
             "notes": notes,
         },
+        "search": dict(search or {}),
         "resources": dict(resources or {}),
     }
     plan = TrainingPlan.from_document(_without_nothing(document), name=f"noa.run(lifecycle={lifecycle!r})")
     return Outcome(plan, _elsewhere(lambda cancel: _carry_out(layout, plan, cancel)), layout)
+
+
+def _check_space(pipeline: Any, search: Mapping[str, Any] | None) -> None:
+    """Refuse to search for what the pipeline does not have. Raises `PlanInvalid`."""
+    space = (search or {}).get("space")
+    if not isinstance(space, Mapping) or not hasattr(pipeline, "get_params"):
+        return
+    known = pipeline.get_params()
+    for name in space:
+        if name not in known:
+            near = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+            meant = f", did you mean {near[0]!r}?" if near else ""
+            raise PlanInvalid(f"search.space: the pipeline has no parameter {name!r}{meant}", hint=_PARAMETERS)
+
+
+_PARAMETERS = "pipeline.get_params() lists its parameters: the step, two underscores, the parameter."
 
 
 def _carry_out(layout: Layout, plan: TrainingPlan, cancel: threading.Event) -> PipelineReport:

@@ -88,9 +88,10 @@ def _problem(estimator: Estimator, name: str, value: Json) -> str | None:
 
 def _check_pipeline(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
     problems = [
-        f"sklearn-pipeline has no hyperparameter {_shown(name)}{_nearest(name, _PIPELINE)}; it has {', '.join(_PIPELINE)}"
+        f"sklearn-pipeline has no hyperparameter {_shown(name)}{_nearest(name, _PIPELINE)}; it has {', '.join(_PIPELINE)} "
+        "and the parameters of the pipeline, such as step__parameter"
         for name in hyperparameters
-        if name not in _PIPELINE
+        if name not in _PIPELINE and (not name.isidentifier() or _nearest(name, _PIPELINE))
     ]
     if not isinstance(path := hyperparameters.get("pipeline"), str) or not path.endswith(".skops"):
         problems.append("hyperparameter 'pipeline' must name the .skops file, which stands under 'code' too")
@@ -101,6 +102,11 @@ def _check_pipeline(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 _PIPELINE = ("pipeline", "trusted")
+
+
+def pipeline_parameters(hyperparameters: Mapping[str, Json]) -> dict[str, Json]:
+    """Those of the hyperparameters of sklearn-pipeline that are parameters of the pipeline itself."""
+    return {name: value for name, value in hyperparameters.items() if name not in _PIPELINE}
 
 
 def _check_python(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:

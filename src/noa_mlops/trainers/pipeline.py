@@ -8,13 +8,14 @@ It gets a pandas DataFrame where pandas is installed, else a NumPy array when al
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noa_mlops.files import open_beneath
 from noa_mlops.trainers.contract import JobInvalid
-from noa_mlops.trainers.hyperparameters import check_hyperparameters
+from noa_mlops.trainers.hyperparameters import check_hyperparameters, pipeline_parameters
 from noa_mlops.trainers.job import Job
 from noa_mlops.trainers.launch import Stages, explained, launch
 
@@ -39,6 +40,7 @@ def train(job: Job) -> None:
     allowed = packing.allowed(_untrusted(job), job.code_files, _trusted(job))
     _make_importable(job)
     model = packing.unpack(_archive(job), allowed)
+    _set(model, pipeline_parameters(job.params))
     packing.seed(model, job.seed)
     if job.task == "classification":
         rows, codes = targets.of_classes(job.table(), job.target, job.classes)
@@ -108,6 +110,13 @@ def _attempt(step: Any, failure: str) -> Any:
         raise JobInvalid(
             f"{failure}: {type(error).__name__}: {reason[0] if reason else ''}{explained(error)}"
         ) from error
+
+
+def _set(model: BaseEstimator, parameters: Mapping[str, Any]) -> None:
+    try:
+        model.set_params(**parameters)
+    except ValueError as error:
+        raise JobInvalid(" ".join(f"hyperparameters: {error}".split())[:500]) from error
 
 
 def _archive(job: Job) -> bytes:
