@@ -4,6 +4,7 @@
     ├── PlanInvalid                exit 2   a plan, policy or definition that cannot be used
     │   └── DatasetInvalid         exit 2   data that cannot be read as declared
     ├── NotFound                   exit 2   a name that this project does not know
+    ├── RolloutBlocked             exit 3   nothing new may be rolled out
     ├── LedgerTampered             exit 4   evidence that does not verify
     ├── ArtifactTampered           exit 4   model bytes that are not the recorded ones
     ├── LedgerConflict             exit 5   another writer, or a decision taken on an old state
@@ -80,6 +81,13 @@ class NotFound(LifecycleError):
 
     exit_code = 2
     hint = "'noa status' lists what this project knows."
+
+
+class RolloutBlocked(LifecycleError):
+    """Nothing new may be rolled out; what runs keeps running."""
+
+    exit_code = 3
+    hint = "'noa status' in the project says what comes next."
 
 
 class LedgerTampered(LifecycleError):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -98,18 +97,6 @@ def read_registry(folder: Path, origin: str) -> RegistryLog:
             champion = address(lifecycle_id, log.rollouts[lifecycle_id].champion or 0)
             raise LedgerTampered(f"{champion} is the champion by entry {entry.seq}, which {reason}")
     return log
-
-
-def check_age(log: RegistryLog, moment: str, seconds: int) -> None:
-    """Raise `LedgerTampered` when the newest entry is older than that, or lies in the future."""
-    age = datetime.fromisoformat(moment) - datetime.fromisoformat(log.newest)
-    if age > timedelta(seconds=seconds):
-        raise LedgerTampered(
-            f"the newest entry of the registry log is of {log.newest}, {age.total_seconds() / 3600:.1f} hours ago",
-            hint="Fetch the registry anew; a project that is alive is scanned for drift more often than that.",
-        )
-    if age < timedelta(minutes=-5):
-        raise LedgerTampered(f"the newest entry of the registry log is of {log.newest}, which is yet to come")
 
 
 def rollouts_of(log: RegistryLog, lifecycle_id: str | None) -> tuple[Rollout, ...]:

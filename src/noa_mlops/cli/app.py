@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Rollout": {
         "gate": ("gate", "May this be rolled out? From the registry and the origin alone, for CI."),
+        "pull": ("pull", "The champion into a folder of a deployment, whole and verified."),
         "drift": ("drift", "Scan new data for drift; block the rollout when it must be."),
     },
     "Decide (signed)": {

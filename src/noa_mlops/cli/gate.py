@@ -24,8 +24,9 @@ def gate(name: str | None, origin: str, max_age: str | None, folder: Path, *, as
     ML_ROLLOUT_STATUS and to $GITHUB_STEP_SUMMARY. Exit status 0 when ready, 3 when blocked or without a champion, 4 when
     the log is damaged, too old or not that of the origin.
     """
-    from noa_mlops.audit.rollout import check_age, read_registry, rollouts_of
+    from noa_mlops.audit.rollout import read_registry, rollouts_of
     from noa_mlops.errors import LifecycleError
+    from noa_mlops.ledger import check_age
     from noa_mlops.ledger.ledger import now
 
     lifecycle_id, version = options.address(name) if name is not None else (None, None)
@@ -35,7 +36,7 @@ def gate(name: str | None, origin: str, max_age: str | None, folder: Path, *, as
     try:
         log = read_registry(folder.absolute() / "registry", origin)
         if seconds is not None:
-            check_age(log, moment, seconds)
+            check_age("the registry log", log.newest, moment, seconds)
         asked = rollouts_of(log, lifecycle_id)
     except LifecycleError as error:
         _summarise([("-", "blocked", str(error))])

@@ -7,5 +7,6 @@ a model: it answers in an isolated process of its own.
 
 from noa_mlops.delivery.loading import load
 from noa_mlops.delivery.model import Model
+from noa_mlops.delivery.pulling import Pulled, pull
 
-__all__ = ["Model", "load"]
+__all__ = ["Model", "Pulled", "load", "pull"]

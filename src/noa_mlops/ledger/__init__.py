@@ -6,6 +6,7 @@ the lines; what comes before an entry is harmless when lost, what comes after it
 
 from noa_mlops.ledger.batch import Clock
 from noa_mlops.ledger.entry import Draft, EntryInvalid, LedgerEntry, read_entry
+from noa_mlops.ledger.freshness import check_age
 from noa_mlops.ledger.heads import policy_problem, split_records
 from noa_mlops.ledger.keystore import SCHEMES, KeyRing, KeyStore
 from noa_mlops.ledger.law import (
@@ -56,6 +57,7 @@ __all__ = [
     "VersionState",
     "admit",
     "admit_sealed",
+    "check_age",
     "distrust",
     "examine_unsigned",
     "follow_policy",

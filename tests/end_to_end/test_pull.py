@@ -1,0 +1,111 @@
+"""A deployment gets a whole and verified version or keeps the one that it has."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+
+import pytest
+
+
+@pytest.fixture
+def origin(promoted):
+    return promoted.done("status", "--json").document["origin"]
+
+
+@pytest.fixture
+def to(tmp_path):
+    return tmp_path / "served"
+
+
+def pull(project, to, origin, *more, name="little", status=0):
+    return project.done("pull", name, "--to", str(to), "--origin", origin, "--json", *more, status=status)
+
+
+def test_the_champion_lands_under_its_digest_and_current_leads_to_it(promoted, to, origin):
+    pulled = pull(promoted, to, origin).document
+    assert (pulled["version"], pulled["changed"]) == (1, True)
+    assert os.readlink(to / "current") == pulled["digest"]
+    assert (to / "current/model/cut").read_bytes() == next(
+        (promoted.path / "storage/artifacts/little").glob("*/1/model/cut")
+    ).read_bytes()
+    assert sorted(path.name for path in (to / "current").iterdir()) == ["code", "manifest.json", "model", "model.sig"]
+    again = pull(promoted, to, origin).document
+    assert again == {**pulled, "changed": False}
+
+
+def test_a_new_champion_is_put_beside_the_old_one_and_an_old_one_can_be_named(promoted, to, origin):
+    first = pull(promoted, to, origin).document
+    promoted.done("run", "plan.json")
+    second = pull(promoted, to, origin).document
+    assert (second["version"], second["changed"]) == (2, True)
+    assert (to / first["digest"] / "model/cut").exists()
+    assert pull(promoted, to, origin, name="little@1").document == {**first, "changed": True}
+
+
+def test_a_blocked_rollout_brings_nothing_and_what_runs_stays(promoted, to, origin):
+    before = pull(promoted, to, origin).document
+    lines = ["x,z,label", *(f"{1000 + n},1,{n % 2}" for n in range(200))]
+    promoted.write("data/other.csv", "\n".join(lines) + "\n")
+    promoted.done("drift", "little", "--current", "data/other.csv", status=3)
+    refused = pull(promoted, to, origin, status=3)
+    assert "blocked" in refused.said
+    assert os.readlink(to / "current") == before["digest"]
+
+
+def test_a_changed_byte_in_the_store_or_where_it_landed_is_refused_by_name(promoted, to, origin):
+    pulled = pull(promoted, to, origin).document
+    landed = to / pulled["digest"] / "model/cut"
+    landed.chmod(0o644)
+    landed.write_text("0.9")
+    assert "model/cut is not what was pulled" in pull(promoted, to, origin, status=4).said
+    shutil.rmtree(to)
+    stored = next((promoted.path / "storage/artifacts/little").glob("*/1/model/cut"))
+    stored.chmod(0o644)
+    stored.write_text("0.9")
+    assert "model/cut" in pull(promoted, to, origin, status=4).said
+    assert not to.exists()
+
+
+def test_another_origin_and_evidence_that_is_too_old_are_refused(promoted, to, origin):
+    assert "origin" in pull(promoted, to, "other/00", status=4).said
+    assert "hours ago" in pull(promoted, to, origin, "--max-age", "0s", status=4).said
+    assert pull(promoted, to, origin, "--max-age", "1d").document["changed"]
+
+
+def test_what_a_pull_that_was_killed_left_goes_and_something_else_under_the_link_is_left_alone(promoted, to, origin):
+    to.mkdir()
+    (to / ".0123.abcd.tmp" / "model").mkdir(parents=True)
+    (to / "current").write_text("mine")
+    assert "is not a link of a pull" in pull(promoted, to, origin, status=5).said
+    (to / "current").unlink()
+    pull(promoted, to, origin)
+    assert not (to / ".0123.abcd.tmp").exists()
+    assert not list(to.glob("*.tmp"))
+
+
+def test_while_versions_are_promoted_current_is_always_one_whole_version(promoted, to, origin):
+    pull(promoted, to, origin)
+    stop, seen, wrong = threading.Event(), set(), []
+
+    def watch():
+        while not stop.is_set():
+            folder = os.path.realpath(to / "current")
+            if not all(os.path.exists(f"{folder}/{part}") for part in ("model/cut", "manifest.json", "model.sig")):
+                wrong.append(folder)
+            seen.add(folder)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        runs = [promoted.start("run", "plan.json", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in "12"]
+        versions = {pull(promoted, to, origin).document["version"] for _ in range(6)}
+        assert [run.wait() for run in runs] == [0, 0]
+        versions.add(pull(promoted, to, origin).document["version"])
+    finally:
+        stop.set()
+        watcher.join()
+    assert max(versions) == 3
+    assert not wrong
