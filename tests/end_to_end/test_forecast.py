@@ -14,7 +14,7 @@ import json
 
 
 def train(job):
-    table = job.arrays()
+    table = job.data.arrays()
     days, values = table["day"].astype("datetime64[D]").astype(int), table["y"]
     means = [float(values[days % 7 == day].mean()) for day in range(7)]
     (job.out / "means.json").write_text(json.dumps(means))
@@ -22,7 +22,7 @@ def train(job):
 
 def predict(job):
     means = json.loads((job.model / "means.json").read_text())
-    return [means[day] for day in job.arrays()["day"].astype("datetime64[D]").astype(int) % 7]
+    return [means[day] for day in job.data.arrays()["day"].astype("datetime64[D]").astype(int) % 7]
 """
 """Every day of the week has its mean."""
 

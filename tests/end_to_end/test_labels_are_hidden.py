@@ -140,9 +140,9 @@ def train(job):
 
 
 def predict(job):
-    assert job.target not in job.table().column_names
+    assert job.target not in job.data.table().column_names
     search(job)
-    return np.arange(job.table().num_rows, dtype=float)
+    return np.arange(job.data.table().num_rows, dtype=float)
 '''
 
 

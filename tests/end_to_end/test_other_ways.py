@@ -188,7 +188,7 @@ from steps import middle
 
 
 def train(job):
-    table = job.table()
+    table = job.data.table()
     x, y = (np.asarray(table.column(name)) for name in (job.features[0].name, job.target))
     job.progress(step=1, of=1, rows=len(x))
     (job.out / "model.json").write_text(json.dumps({"cut": middle(x, y), "gain": job.params["gain"]}))
@@ -196,7 +196,7 @@ def train(job):
 
 def predict(job):
     model = json.loads((job.model / "model.json").read_text())
-    x = np.asarray(job.table().column(job.features[0].name))
+    x = np.asarray(job.data.table().column(job.features[0].name))
     p = 1 / (1 + np.exp(-model["gain"] * (x - model["cut"])))
     return np.column_stack([1 - p, p])
 '''
@@ -228,7 +228,7 @@ import numpy as np
 
 def predict(job):
     cut = float((job.model / "weights/cut").read_text())
-    p = 1 / (1 + np.exp(-20 * (np.asarray(job.table().column("x")) - cut)))
+    p = 1 / (1 + np.exp(-20 * (np.asarray(job.data.table().column("x")) - cut)))
     return np.column_stack([1 - p, p])
 """
 ANSWERING = """awk -F, -v cut="$(cat "$NOA_MODEL/weights/cut")" 'NR == 1 { print "prediction" } NR > 1 { print ($1 > cut) }' \\

@@ -12,7 +12,7 @@ import numpy as np
 
 
 def evaluate(job):
-    truth, given = job.table()[job.target].to_numpy(), job.predictions()["p_1"].to_numpy()
+    truth, given = job.data.table()[job.target].to_numpy(), job.predictions()["p_1"].to_numpy()
     lost = np.where(truth == 1, 5.0 * (given < 0.5), 1.0 * (given >= 0.5))
     return {"cost": {"per_row": lost}, "alarms": float((given >= 0.5).mean())}
 """
@@ -142,7 +142,7 @@ def evaluate(job):
         reached += 1
     except PermissionError:
         pass
-    return {{"reached": reached, "rows": job.table().num_rows, "answers": job.predictions().num_rows}}
+    return {{"reached": reached, "rows": job.data.table().num_rows, "answers": job.predictions().num_rows}}
 """
     project.write("src/money.py", program)
     none = {"versus_champion": "none"}

@@ -14,14 +14,14 @@ import numpy as np
 
 
 def train(job):
-    table = job.arrays()
+    table = job.data.arrays()
     left = table["y"] - 2 * table["x"]
     (job.out / "ends.json").write_text(json.dumps(np.quantile(left, job.quantiles).tolist()))
 
 
 def predict(job):
     ends = json.loads((job.model / "ends.json").read_text())
-    return 2 * job.arrays()["x"][:, None] + np.array(ends)
+    return 2 * job.data.arrays()["x"][:, None] + np.array(ends)
 """
 """A line and the quantiles of what is left over."""
 

@@ -12,7 +12,7 @@ def train(job):
 
 
 def predict(job):
-    return float((job.model / "weight").read_text()) * job.arrays()["x"]
+    return float((job.model / "weight").read_text()) * job.data.arrays()["x"]
 """
 
 

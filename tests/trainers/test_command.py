@@ -62,7 +62,7 @@ def test_a_script_among_the_code_files_is_executed_itself(program):
 
 
 def test_python_programs_can_read_the_job(program):
-    text = "from noa_mlops.trainers.job import Job\njob = Job.read()\n(job.out / 'm').write_text(str(job.table().num_rows))\n"
+    text = "from noa_mlops.trainers.job import Job\njob = Job.read()\n(job.out / 'm').write_text(str(job.data.table().num_rows))\n"
     workspace = program([sys.executable, "code/train.py"], **{"train.py": text})
     assert workspace.run("command").returncode == 0
     assert (workspace.out / "m").read_text() == "3"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 TABLE = pa.table({"age": [float(i) for i in range(40)], "spent": [2.0 * i for i in range(40)]})
-MODULE = "def predict(job):\n    return [float((job.model / 'w').read_text())] * job.table().num_rows\n"
+MODULE = "def predict(job):\n    return [float((job.model / 'w').read_text())] * job.data.table().num_rows\n"
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_a_job_says_what_is_asked_and_where_things_lie(training):
     assert (job.step, job.task, job.target, job.classes) == ("train", "classification", "bought", ("no", "yes"))
     assert (job.params["depth"], job.seed, job.cpus) == (3, 7, 2)
     assert job.out == workspace.out
-    assert job.data == workspace.path / "data/train.parquet"
+    assert job.data.path == workspace.path / "data/train.parquet"
     assert "bought" not in [column.name for column in job.features]
 
 
@@ -30,13 +30,13 @@ def test_a_prediction_has_a_model_and_no_target_column(training, prediction):
     trained = training()
     job = read(prediction(trained))
     assert job.model == trained.out
-    assert "bought" not in job.table().column_names
+    assert "bought" not in job.data.table().column_names
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
 def test_arrays_keep_types_and_gaps_in_both_formats(form, training):
     job = read(training(table=mixed_table(50), data_format=form))
-    arrays = job.arrays()
+    arrays = job.data.arrays()
     assert arrays["age"].dtype == np.float64
     assert np.isnan(arrays["age"]).any()
     assert arrays["since"].dtype.kind == "M"
@@ -49,20 +49,22 @@ def test_arrays_keep_types_and_gaps_in_both_formats(form, training):
 
 def test_a_frame_is_there_where_pandas_is(training):
     pytest.importorskip("pandas")
-    assert len(read(training()).frame()) == 300
+    assert len(read(training()).data.frame()) == 300
 
 
 def test_without_pandas_the_frame_names_what_to_use_instead(training):
     code = (
         "import sys\nfrom noa_mlops.trainers.job import Job\n"
         "sys.path[:] = [p for p in sys.path if 'site-packages' not in p]\n"
-        "try:\n    Job.read().frame()\nexcept Exception as error:\n    print(type(error).__name__, error)"
+        "try:\n    Job.read().data.frame()\nexcept Exception as error:\n    print(type(error).__name__, error)"
     )
     environment = {"NOA_PAYLOAD": str(training().path / "payload.json")}
     done = subprocess.run(
         [sys.executable, "-I", "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout.startswith("JobInvalid job.frame() needs pandas, which is not installed; use job.table()")
+    assert done.stdout.startswith(
+        "JobInvalid job.data.frame() needs pandas, which is not installed; use job.data.table()"
+    )
 
 
 def test_progress_is_one_line_of_json_each_and_drops_what_is_not_finite(training):
@@ -118,7 +120,9 @@ def test_facts_about_the_columns_are_json_that_reads_back(training):
     from noa_mlops.trainers import encoding
 
     job = read(training())
-    learnt = encoding.learn(job.table(), job.features, 2)
+    learnt = encoding.learn(job.data.table(), job.features, 2)
     again = encoding.from_document(json.loads(json.dumps(encoding.to_document(learnt))))
     assert again == learnt
-    assert np.array_equal(encoding.encode(job.table(), again), encoding.encode(job.table(), learnt), equal_nan=True)
+    assert np.array_equal(
+        encoding.encode(job.data.table(), again), encoding.encode(job.data.table(), learnt), equal_nan=True
+    )

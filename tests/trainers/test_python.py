@@ -13,13 +13,13 @@ import json, numpy as np
 from neighbour import mean
 
 def train(job):
-    values = job.arrays()[job.target]
+    values = job.data.arrays()[job.target]
     job.progress(step=1, of=2, message="half", loss=np.float32(0.5), broken=float("nan"))
     (job.out / "model.json").write_text(json.dumps({"mean": mean(values), "rate": job.params["rate"]}))
 
 def predict(job):
     model = json.loads((job.model / "model.json").read_text())
-    return np.full(job.table().num_rows, model["mean"] * model["rate"])
+    return np.full(job.data.table().num_rows, model["mean"] * model["rate"])
 """
 NEIGHBOUR = "def mean(values):\n    return float(values.mean())\n"
 TABLE = pa.table({"age": [1.0, 2.0, 3.0], "spent": [2.0, 4.0, 6.0]})
@@ -133,7 +133,7 @@ def test_running_out_of_memory_has_a_status_of_its_own(project):
 
 
 PREDICTIONS = [
-    ("job.table()", "the predictions have the columns ['age']; give prediction, or p_0, p_1"),
+    ("job.data.table()", "the predictions have the columns ['age']; give prediction, or p_0, p_1"),
     ("[1, 2]", "2 predictions for 3 rows"),
     ("[1, None, 3]", "1 of 3 predictions are not finite numbers"),
     ("['a', 'b', 'c']", "predictions of a regression must be numbers"),

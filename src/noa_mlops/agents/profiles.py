@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Literal
 
+from noa_mlops.agents import lightgbm_parameters
 from noa_mlops.records.documents import Json
 
 Task = Literal["classification", "regression"]
@@ -86,6 +87,19 @@ def builtin() -> Mapping[str, AgentProfile]:
     profiles = (
         _sklearn("classification", "sklearn-classifier", _CLASSIFIERS),
         _sklearn("regression", "sklearn-regressor", _REGRESSORS),
+        AgentProfile(
+            name="lightgbm",
+            summary="Gradient boosting by LightGBM, with columns of any type prepared; also quantiles",
+            train=_program("lightgbm", "train"),
+            predict=_program("lightgbm", "predict"),
+            hyperparameters=tuple(
+                Hyperparameter(name, summary, default, lightgbm_parameters.CHOICES.get(name, ()))
+                for name, summary, default in lightgbm_parameters.PARAMETERS
+            ),
+            code_bearing=False,
+            requires=("lightgbm", "numpy", "pyarrow"),
+            preload="noa_mlops.trainers.preload_lightgbm",
+        ),
         AgentProfile(
             name="sklearn-pipeline",
             summary="Your own scikit-learn pipeline, handed over unfitted by noa_mlops.run",

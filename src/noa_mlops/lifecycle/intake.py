@@ -31,7 +31,7 @@ from noa_mlops.records.metrics import Task
 from noa_mlops.records.paths import relative_path_problem
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.verdict import ClassLabel
-from noa_mlops.trainers.hyperparameters import check_hyperparameters, check_quantiles
+from noa_mlops.trainers.hyperparameters import check_classes, check_hyperparameters, check_quantiles
 
 MAX_CODE = 4 << 20
 """Largest code file that a plan may name, in bytes."""
@@ -157,6 +157,8 @@ def accept(
             hint="Name the column of the query with 'evaluation.group_by', or 'group' in the dataset definition.",
         )
     aim = objective(plan, profile, train, evaluation, target)
+    if wrong := check_classes(profile.name, plan.hyperparameters, len(aim.classes or ())):
+        raise PlanInvalid(f"hyperparameters: {'; '.join(wrong)}")
     return Submission(
         plan=plan,
         profile=profile,

@@ -47,7 +47,7 @@ def _write(job: Job, returned: Mapping[str, Any]) -> None:
 
     each = {name: value for name, value in returned.items() if isinstance(value, Mapping)}
     numbers = {name: _number(name, value) for name, value in returned.items() if name not in each}
-    columns = {name: _per_row(name, value, job.table().num_rows) for name, value in each.items()}
+    columns = {name: _per_row(name, value, job.data.rows) for name, value in each.items()}
     (job.out / NUMBERS).write_text(json.dumps(numbers, allow_nan=False))
     if columns:
         parquet.write_table(pa.table(columns), job.out / PER_ROW)

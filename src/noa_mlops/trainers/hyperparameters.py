@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from noa_mlops.records.documents import Json
+from noa_mlops.trainers import lightgbm_parameters as lightgbm
 from noa_mlops.trainers.estimators import DEFAULT, KINDS, MANAGED, QUANTILE_SETTINGS, Estimator, estimators
 from noa_mlops.trainers.rules import accepts
 
@@ -29,6 +30,8 @@ def check_hyperparameters(profile: str, hyperparameters: Mapping[str, Json]) -> 
     match profile:
         case "sklearn-classifier" | "sklearn-regressor":
             return _check_sklearn(KINDS[profile], hyperparameters)
+        case "lightgbm":
+            return _check_lightgbm(hyperparameters)
         case "sklearn-pipeline":
             return _check_pipeline(hyperparameters)
         case "python":
@@ -43,16 +46,36 @@ def check_hyperparameters(profile: str, hyperparameters: Mapping[str, Json]) -> 
 
 def check_quantiles(profile: str, hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
     """Why a built-in profile cannot answer quantiles with these hyperparameters; empty when it can, or may."""
+    if profile == "lightgbm":
+        return _managed(dict.fromkeys(("objective", "alpha"), _QUANTILES), hyperparameters)
     if profile != "sklearn-regressor":
         return ()
     name = hyperparameters.get("estimator", DEFAULT)
     if name not in QUANTILE_SETTINGS:
         return (f"{_shown(name)} cannot learn quantiles; {', '.join(QUANTILE_SETTINGS)} can",)
     fixed, level = QUANTILE_SETTINGS[str(name)]
+    return _managed(dict.fromkeys((*fixed, level), _QUANTILES), hyperparameters)
+
+
+_QUANTILES = "the quantiles are the plan's own field 'quantiles'"
+
+
+def check_classes(profile: str, hyperparameters: Mapping[str, Json], classes: int) -> tuple[str, ...]:
+    """Why a built-in profile cannot learn so many classes, 0 for a regression, with these hyperparameters; empty when it can."""
+    if profile != "lightgbm" or (objective := hyperparameters.get("objective")) is None:
+        return ()
+    if (objective in lightgbm.OF_CLASSES) != (classes > 0):
+        learnt = f"a classification of {classes} classes" if classes else "a regression"
+        return (f"objective {_shown(objective)} cannot learn {learnt}; leave it out for the usual one",)
+    if objective == "binary" and classes != 2:
+        return (f'objective "binary" is for two classes, not {classes}; leave it out, or take "multiclass"',)
+    return ()
+
+
+def _managed(managed: Mapping[str, str], hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
+    """The hyperparameters that are set elsewhere, and where."""
     return tuple(
-        f"hyperparameter {parameter!r} cannot be set: the quantiles are the plan's own field 'quantiles'"
-        for parameter in (*fixed, level)
-        if parameter in hyperparameters
+        f"hyperparameter {name!r} cannot be set: {where}" for name, where in managed.items() if name in hyperparameters
     )
 
 
@@ -69,21 +92,59 @@ def _check_sklearn(kind: str, hyperparameters: Mapping[str, Json]) -> tuple[str,
         wrong = hyperparameters["estimator"]
         return (f"estimator {_shown(wrong)} is not known{_nearest(wrong, known)}; there are {', '.join(known)}",)
     given = {name: value for name, value in hyperparameters.items() if name != "estimator"}
-    found = (_problem(estimator, name, value) for name, value in given.items())
+    return (*_managed(MANAGED, given), *_broken(estimator.name, estimator.parameters, MANAGED, given))
+
+
+def _broken(
+    who: str, rules: Mapping[str, str], managed: Mapping[str, str], given: Mapping[str, Json]
+) -> tuple[str, ...]:
+    """The hyperparameters that are neither ``managed`` nor known, or break their rule."""
+    found = (_problem(who, rules, name, value) for name, value in given.items() if name not in managed)
     return tuple(problem for problem in found if problem is not None)
 
 
-def _problem(estimator: Estimator, name: str, value: Json) -> str | None:
-    if name in MANAGED:
-        return f"hyperparameter {name!r} cannot be set: {MANAGED[name]}"
-    rule = estimator.parameters.get(name)
+def _problem(who: str, rules: Mapping[str, str], name: str, value: Json) -> str | None:
+    rule = rules.get(name)
     if rule is None:
-        known = estimator.parameters
-        listed = ", ".join(known) or "none"
-        return f"{estimator.name} has no hyperparameter {_shown(name)}{_nearest(name, known)}; it has {listed}"
+        listed = ", ".join(rules) or "none"
+        return f"{who} has no hyperparameter {_shown(name)}{_nearest(name, rules)}; it has {listed}"
     if not accepts(rule, value):
-        return f"hyperparameter {name!r} of {estimator.name} must be {rule}, not {_shown(value)}"
+        return f"hyperparameter {name!r} of {who} must be {rule}, not {_shown(value)}"
     return None
+
+
+def _check_lightgbm(given: Mapping[str, Json]) -> tuple[str, ...]:
+    managed = lightgbm.MANAGED
+    renamed = tuple(
+        f"hyperparameter {name!r} is written {lightgbm.ALIASES[name]}" for name in given if name in lightgbm.ALIASES
+    )
+    if given.get("objective") == "quantile":
+        return (f"hyperparameter 'objective' cannot be \"quantile\": {_QUANTILES}",)
+    rest = {name: value for name, value in given.items() if name not in lightgbm.ALIASES}
+    wrong = (*_managed(managed, rest), *renamed, *_broken("lightgbm", lightgbm.PARAMETERS, managed, rest))
+    return wrong or tuple(_apart(given))
+
+
+def _apart(given: Mapping[str, Json]) -> Iterator[str]:
+    """What each parameter allows and LightGBM cannot do together."""
+    boosting = given.get("boosting")
+    if boosting == "dart" and given.get("early_stopping_round"):
+        yield 'boosting "dart" cannot stop early: it changes trees that it has grown; leave out early_stopping_round'
+    drawn = _below_one(given, "feature_fraction") or (
+        given.get("bagging_freq") and _below_one(given, "bagging_fraction")
+    )
+    if boosting == "rf" and not drawn:
+        yield 'boosting "rf" needs feature_fraction below 1, or bagging_fraction below 1 with bagging_freq of at least 1'
+    if given.get("is_unbalance") and "scale_pos_weight" in given:
+        yield "is_unbalance and scale_pos_weight exclude each other"
+    if not given.get("early_stopping_round"):
+        for name in ("validation_fraction", "early_stopping_min_delta"):
+            if name in given:
+                yield f"hyperparameter {name!r} needs early_stopping_round, the rounds without improvement after which it stops"
+
+
+def _below_one(given: Mapping[str, Json], name: str) -> bool:
+    return isinstance(value := given.get(name), float) and value < 1
 
 
 def _check_pipeline(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:

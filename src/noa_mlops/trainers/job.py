@@ -12,16 +12,15 @@ import os
 import time
 from collections.abc import Mapping
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noa_mlops.files import read_capped
 from noa_mlops.records import documents
 from noa_mlops.trainers.contract import Column, JobInvalid
+from noa_mlops.trainers.data import Data
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
 PAYLOAD_LIMIT = 64 << 20
@@ -91,16 +90,12 @@ class Job:
         except (KeyError, TypeError, AttributeError) as error:
             raise JobInvalid(f"payload.json lacks or misuses {error}") from error
 
-    @property
-    def data(self) -> Path:
-        """The data file: training rows, the features to predict from, or the labelled rows to measure on."""
+    @cached_property
+    def data(self) -> Data:
+        """The rows: to train on, features to predict from, or labelled rows to measure on; see `Data`."""
         part = {"predict": "features", "evaluate": "rows"}.get(self.step, "train")
-        return self.workspace / str(self._payload["data"][part])
-
-    @property
-    def data_format(self) -> str:
-        """``parquet`` or ``csv``."""
-        return str(self._payload.get("data_format", "parquet"))
+        path = self.workspace / str(self._payload["data"][part])
+        return Data(path, str(self._payload.get("data_format", "parquet")), self.columns)
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -145,34 +140,8 @@ class Job:
         folder = self._folders.get("model")
         return self.workspace / folder if folder else None
 
-    @cached_property
-    def _table(self) -> pa.Table:
-        from noa_mlops.trainers.tables import read_table
-
-        return read_table(self.data, self.data_format, self.columns)
-
-    def table(self) -> pa.Table:
-        """The data as an Arrow table, columns typed. Raises `JobInvalid` when it cannot be read."""
-        return self._table
-
-    def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The data as one NumPy array per column.
-
-        Numbers with missing values are float64 with NaN, times are datetime64 with NaT, text is an object array
-        with None.
-        """
-        from noa_mlops.trainers.tables import as_arrays
-
-        return as_arrays(self._table)
-
-    def frame(self) -> Any:
-        """The data as a pandas `DataFrame`. Raises `JobInvalid` when pandas is not installed."""
-        if find_spec("pandas") is None:
-            raise JobInvalid("job.frame() needs pandas, which is not installed; use job.table() or job.arrays()")
-        return self._table.to_pandas()
-
     def predictions(self) -> pa.Table:
-        """In an evaluation what the model answered, row by row as in `table`: ``prediction``, or ``p_0``, ``p_1`` and so on.
+        """In an evaluation what the model answered, row by row as in `data`: ``prediction``, or ``p_0``, ``p_1`` and so on.
 
         Raises `JobInvalid` in the other steps.
         """
@@ -208,7 +177,7 @@ class Job:
         if self.step != "predict":
             raise JobInvalid("job.write_predictions() belongs in predict(job), not in train(job)")
         answer = as_predictions(values, self.classes if self.task == "classification" else None, self.quantiles)
-        write_predictions(answer, self._table.num_rows, self.out)
+        write_predictions(answer, self.data.rows, self.out)
 
 
 def _finite(value: object) -> float | int | None:

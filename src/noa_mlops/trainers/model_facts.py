@@ -1,37 +1,80 @@
-"""``model.json``: everything about a model of the sklearn profiles but the fitted pipeline itself."""
+"""``model.json``: everything about a model of the profiles of scikit-learn and LightGBM but the fitted model itself."""
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noa_mlops.files import open_beneath
 from noa_mlops.records import documents
 from noa_mlops.trainers.contract import JobInvalid
+from noa_mlops.trainers.job import Job
+
+if TYPE_CHECKING:
+    from noa_mlops.trainers.encoding import Encoding, Matrix
 
 FILE = "model.json"
 """The name of the file, in the folder of the model."""
 
 FORMAT = 1
-"""Version of this file and of ``model.skops`` together."""
+"""Version of this file and of the fitted model beside it together."""
 
 LIMIT = 64 << 20
 """Bytes of the largest file that is read; the categories of all columns are listed in it."""
 
 LIBRARIES = ("numpy", "pyarrow", "scikit-learn", "skops")
-"""What a model depends on, besides the interpreter."""
+"""What a model of scikit-learn depends on, besides the interpreter."""
 
 REQUIRED = frozenset({"task", "classes", "columns", "libraries"})
 """The members that a prediction needs."""
 
 
-def save(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write ``facts`` into ``folder``, with the versions of the libraries."""
-    document = {"format": FORMAT, **facts, "libraries": libraries()}
+def of_training(job: Job, encodings: Sequence[Encoding], rows: int, estimator: str) -> dict[str, Any]:
+    """What is to be kept of a training on ``rows`` rows: what was asked for, and how columns become numbers."""
+    from noa_mlops.trainers import encoding
+
+    return {
+        "profile": job.profile,
+        "task": job.task,
+        "estimator": estimator,
+        "hyperparameters": dict(job.params),
+        "seed": job.seed,
+        "target": job.target,
+        "classes": list(job.classes),
+        "rows": rows,
+        **({"quantiles": list(job.quantiles)} if job.quantiles else {}),
+        "features": [feature.name for feature in encoding.features(encodings)],
+        "notes": list(encoding.notes(encodings)),
+        "columns": encoding.to_document(encodings),
+    }
+
+
+def matrix_of(job: Job, facts: Mapping[str, Any]) -> Matrix:
+    """The features of a prediction as the model was taught them. Raises `JobInvalid` when it answers another question."""
+    from noa_mlops.trainers import encoding
+
+    if facts["task"] != job.task:
+        raise JobInvalid(f"the model is for {facts['task']}, the plan asks for {job.task}")
+    if (learnt := tuple(facts.get("quantiles", ()))) != job.quantiles:
+        raise JobInvalid(f"the model answers the quantiles {list(learnt)}, the plan asks for {list(job.quantiles)}")
+    if job.classes and list(facts["classes"]) != list(job.classes):
+        raise JobInvalid(
+            f"the model knows the classes {facts['classes'][:10]}, the plan asks for {list(job.classes[:10])}"
+        )
+    try:
+        encodings = encoding.from_document(facts["columns"])
+    except (LookupError, TypeError) as error:
+        raise JobInvalid(f"model.json describes no columns: {error!r}") from error
+    return encoding.encode(job.data.table(), encodings)
+
+
+def save(folder: Path, facts: Mapping[str, Any], names: Sequence[str] = LIBRARIES) -> None:
+    """Write ``facts`` into ``folder``, with the versions of the libraries ``names``."""
+    document = {"format": FORMAT, **facts, "libraries": libraries(names)}
     (folder / FILE).write_bytes(json.dumps(document, indent=1, allow_nan=False).encode() + b"\n")
 
 
@@ -51,15 +94,15 @@ def load(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def libraries() -> dict[str, str]:
+def libraries(names: Sequence[str] = LIBRARIES) -> dict[str, str]:
     """The versions of what a model depends on, as they are here."""
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
-def differences(facts: Mapping[str, Any]) -> str:
+def differences(facts: Mapping[str, Any], names: Sequence[str] = LIBRARIES) -> str:
     """How the libraries that a model was made with differ from those here, as text; empty when they do not."""
     made_with: Mapping[str, str] = facts["libraries"]
-    here = libraries()
+    here = libraries(names)
     return ", ".join(
         f"{name} {made_with.get(name)}, here {here[name]}" for name in here if made_with.get(name) != here[name]
     )

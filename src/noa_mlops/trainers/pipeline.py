@@ -43,10 +43,10 @@ def train(job: Job) -> None:
     _set(model, pipeline_parameters(job.params))
     packing.seed(model, job.seed)
     if job.task == "classification":
-        rows, codes = targets.of_classes(job.table(), job.target, job.classes)
+        rows, codes = targets.of_classes(job.data.table(), job.target, job.classes)
         y = np.asarray(job.classes)[codes]
     else:
-        rows, y = targets.of_numbers(job.table(), job.target)
+        rows, y = targets.of_numbers(job.data.table(), job.target)
     stages.begin("fit", f"{type(model).__name__} on {rows.num_rows} rows")
     _attempt(lambda: model.fit(_features(rows.drop_columns([job.target])), y), "the pipeline cannot be fitted")
     stages.begin("save")
@@ -66,7 +66,7 @@ def predict(job: Job) -> None:
     with open_beneath(job.model, model_archive.FILE) as stream:
         found = packing.untrusted_in(stream.read())
     model = model_archive.load(job.model, facts, packing.allowed(found, job.code_files, _trusted(job)))
-    table = job.table()
+    table = job.data.table()
     answers = _attempt(lambda: _answers(model, _features(table), job), "the pipeline cannot predict")
     job.write_predictions(answers)
 

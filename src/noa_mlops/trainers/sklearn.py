@@ -42,7 +42,7 @@ def train(job: Job) -> None:
     from noa_mlops.trainers import encoding, model_archive, model_facts, targets
 
     wanted = targets.of_classes if KINDS[job.profile] == "classifier" else targets.of_numbers
-    rows, y = wanted(job.table(), job.target, job.classes)
+    rows, y = wanted(job.data.table(), job.target, job.classes)
     stages.begin("prepare", f"{rows.num_rows} rows")
     prepared = _prepare(job, rows)
     features, notes = encoding.features(prepared.encodings), encoding.notes(prepared.encodings)
@@ -52,7 +52,8 @@ def train(job: Job) -> None:
     model = [_fitted(job, at, y) for at in _of_levels(job, prepared)] if job.quantiles else _fitted(job, prepared, y)
     stages.begin("save")
     model_archive.save(job.out, model)
-    model_facts.save(job.out, _facts(job, prepared, len(y)))
+    facts = model_facts.of_training(job, prepared.encodings, len(y), prepared.estimator.name)
+    model_facts.save(job.out, facts)
     stages.begin("done")
 
 
@@ -105,23 +106,15 @@ def predict(job: Job) -> None:
 
 def predict_with(job: Job, folder: Path) -> None:
     """Answer with the model in ``folder``, which a training of this module filled. Raises `JobInvalid`."""
-    from noa_mlops.trainers import encoding, model_facts
+    from noa_mlops.trainers import model_facts
 
     facts = model_facts.load(folder)
-    if facts["task"] != job.task:
-        raise JobInvalid(f"the model is for {facts['task']}, the plan asks for {job.task}")
-    if (learnt := tuple(facts.get("quantiles", ()))) != job.quantiles:
-        raise JobInvalid(f"the model answers the quantiles {list(learnt)}, the plan asks for {list(job.quantiles)}")
-    try:
-        encodings = encoding.from_document(facts["columns"])
-    except (LookupError, TypeError) as error:
-        raise JobInvalid(f"model.json describes no columns: {error!r}") from error
-    matrix = encoding.encode(job.table(), encodings)
+    matrix = model_facts.matrix_of(job, facts)
     from noa_mlops.trainers import model_archive
 
     model = model_archive.load(folder, facts)
     try:
-        job.write_predictions(_answers(model, matrix, facts["classes"], job.classes))
+        job.write_predictions(_answers(model, matrix, job.classes))
     except FIT_ERRORS as error:
         raise JobInvalid(f"the model cannot predict: {error}") from error
 
@@ -138,42 +131,19 @@ def _chosen(profile: str, params: Mapping[str, Any]) -> tuple[Estimator, dict[st
     return estimator, {name: value for name, value in params.items() if name != "estimator"}
 
 
-def _facts(job: Job, given: Prepared, rows: int) -> dict[str, Any]:
-    from noa_mlops.trainers import encoding
-
-    return {
-        "profile": job.profile,
-        "task": job.task,
-        "estimator": given.estimator.name,
-        "hyperparameters": dict(job.params),
-        "seed": job.seed,
-        "target": job.target,
-        "classes": list(job.classes),
-        "rows": rows,
-        **({"quantiles": list(job.quantiles)} if job.quantiles else {}),
-        "features": [feature.name for feature in encoding.features(given.encodings)],
-        "notes": list(encoding.notes(given.encodings)),
-        "columns": encoding.to_document(given.encodings),
-    }
-
-
 def _answers(
-    model: BaseEstimator | list[BaseEstimator], matrix: Matrix, classes: Sequence[Any], asked: Sequence[Any]
+    model: BaseEstimator | list[BaseEstimator], matrix: Matrix, classes: Sequence[Any]
 ) -> np.ndarray[Any, Any] | list[Any]:
-    """Numbers for a regression, of each quantile if several models were learnt; else probabilities in the order of ``asked``.
+    """Numbers for a regression, of each quantile if several models were learnt; else probabilities in the order of ``classes``.
 
-    A classifier without probabilities answers classes.
-
-    The model speaks of classes by their position in ``classes``, as it learnt them.
+    A classifier without probabilities answers classes. The model speaks of classes by their position in ``classes``.
     """
     import numpy as np
 
     if isinstance(model, list):
         return np.column_stack([one.predict(matrix) if len(matrix) else np.empty(0) for one in model])
-    if not asked:
+    if not classes:
         return model.predict(matrix) if len(matrix) else np.empty(0)
-    if list(classes) != list(asked):
-        raise JobInvalid(f"the model knows the classes {classes[:10]}, the plan asks for {list(asked[:10])}")
     if not hasattr(model, "predict_proba"):
         return [classes[i] for i in model.predict(matrix)] if len(matrix) else []
     probabilities = np.zeros((len(matrix), len(classes)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +23,37 @@ CSV_TYPES: dict[str, pa.DataType] = {
 }
 """How a column type of the payload is read from CSV."""
 
+CSV_ROWS = 1 << 16
+"""Rows of a CSV file that are looked at together where they are only counted."""
+
 
 def read_table(path: Path, data_format: str, columns: Sequence[Column]) -> pa.Table:
     """Read a Parquet or CSV file. Raises `JobInvalid` when it is missing, damaged or of another format."""
-    try:
-        match data_format:
-            case "parquet":
-                return parquet.ParquetFile(path).read()
-            case "csv":
-                return _read_csv(path, columns)
-            case other:
-                raise JobInvalid(f"data format {other!r} is not known; it is parquet or csv")
-    except MemoryError:
-        raise
-    except (OSError, pa.ArrowException) as error:
-        raise JobInvalid(f"the data file {path.name} cannot be read: {error}") from error
+    with _reading(path, data_format):
+        if data_format == "csv":
+            return csv.read_csv(path, **_csv_options(columns))
+        return parquet.ParquetFile(path).read()
+
+
+def read_batches(path: Path, data_format: str, columns: Sequence[Column], rows: int) -> Iterator[pa.RecordBatch]:
+    """Read a file by batches of at most ``rows`` rows. Raises `JobInvalid` as `read_table` does, when it gets there."""
+    with _reading(path, data_format):
+        if data_format == "parquet":
+            with parquet.ParquetFile(path) as source:
+                yield from source.iter_batches(rows)
+            return
+        with csv.open_csv(path, **_csv_options(columns)) as source:
+            for block in source:
+                for start in range(0, block.num_rows, rows):
+                    yield block.slice(start, rows)
+
+
+def count_rows(path: Path, data_format: str, columns: Sequence[Column]) -> int:
+    """The rows of a file, of which no more than a block is held. Raises `JobInvalid` as `read_table` does."""
+    if data_format == "csv":
+        return sum(block.num_rows for block in read_batches(path, data_format, columns, CSV_ROWS))
+    with _reading(path, data_format):
+        return int(parquet.read_metadata(path).num_rows)
 
 
 def as_arrays(table: pa.Table) -> dict[str, np.ndarray[Any, Any]]:
@@ -44,11 +61,24 @@ def as_arrays(table: pa.Table) -> dict[str, np.ndarray[Any, Any]]:
     return {name: _as_array(table.column(name)) for name in table.column_names}
 
 
-def _read_csv(path: Path, columns: Sequence[Column]) -> pa.Table:
+@contextmanager
+def _reading(path: Path, data_format: str) -> Iterator[None]:
+    """Where a file is read: what is wrong with it becomes `JobInvalid`."""
+    if data_format not in ("parquet", "csv"):
+        raise JobInvalid(f"data format {data_format!r} is not known; it is parquet or csv")
+    try:
+        yield
+    except MemoryError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise JobInvalid(f"the data file {path.name} cannot be read: {error}") from error
+
+
+def _csv_options(columns: Sequence[Column]) -> dict[str, Any]:
     types = {column.name: CSV_TYPES.get(column.type, pa.string()) for column in columns}
     convert = csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
     convert.quoted_strings_can_be_null = False
-    return csv.read_csv(path, convert_options=convert, parse_options=csv.ParseOptions(newlines_in_values=True))
+    return {"convert_options": convert, "parse_options": csv.ParseOptions(newlines_in_values=True)}
 
 
 def _as_array(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
