@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -60,14 +61,22 @@ def line_of(event: LifecycleEvent) -> str:
         case AgentProvisioned(agent_id=agent):
             return f"{name}  running      agent {agent}"
         case TrainingProgress(values=values):
-            told = "  ".join(f"{key} {_short(value)}" for key, value in list(values.items())[:6])
-            return output.foreign(f"{name}  training     {told}")[:160].replace("\n", " ")
+            return output.foreign(f"{name}  training     {_said(values)}")[:160].replace("\n", " ")
         case TrainingCompleted(checksum=checksum):
             return f"{name}  trained      sha256 {checksum[:12]}, entry {event.seq}"
         case EvaluationLogged(rows=rows):
             return f"{name}  measured     {rows} rows, labels withheld, entry {event.seq}"
         case _:
             return ""
+
+
+def _said(values: Mapping[str, object]) -> str:
+    """How far a trainer is: the step, its message, the first of its numbers."""
+    left = {key: value for key, value in values.items() if key not in ("step", "of", "message", "time")}
+    step, of, message = (values.get(key) for key in ("step", "of", "message"))
+    told = [] if step is None else [f"step {_short(step)}" if of is None else f"{_short(step)}/{_short(of)}"]
+    told += [] if message is None else [str(message)]
+    return "  ".join([*told, *(f"{key} {_short(value)}" for key, value in list(left.items())[:5])])
 
 
 def _short(value: object) -> str:
