@@ -112,6 +112,15 @@ def evaluator_id(trainer: str) -> str:
     return f"{trainer}{EVALUATOR}"
 
 
+REPRODUCER = ".reproduce"
+"""What follows the name of a version's trainer in that of the agent that trains the version again."""
+
+
+def reproducer_id(trainer: str) -> str:
+    """The agent that trains the version of a trainer again, in a workspace of its own."""
+    return f"{trainer}{REPRODUCER}"
+
+
 def address(lifecycle_id: str, version: int) -> str:
     """How people name a version: ``LIFECYCLE@N``."""
     return f"{lifecycle_id}@{version}"
