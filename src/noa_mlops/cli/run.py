@@ -12,6 +12,7 @@ import click
 
 from noa_mlops.cli import options, output
 from noa_mlops.cli.arrow import load_arrow
+from noa_mlops.cli.reproducing import reproduce
 from noa_mlops.errors import NotFound
 from noa_mlops.records.floors import PlanTooLoose
 from noa_mlops.records.layout import Layout
@@ -22,13 +23,26 @@ if TYPE_CHECKING:
     from noa_mlops.agents import RuntimeManager
 
 
-@click.command(epilog="Example: noa run plans/rainfall.yaml")
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.command(epilog="Examples: noa run plans/rainfall.yaml, noa run rainfall@2 --reproduce")
+@click.argument("plan", type=click.Path(path_type=Path), metavar="PLAN")
+@click.option(
+    "--reproduce",
+    "again",
+    is_flag=True,
+    help="Train the recorded version that is named in place of PLAN (LIFECYCLE@N) again, and say whether the same model "
+    "comes out. Nothing is recorded.",
+)
 @options.dry_run
 @options.common
-def run(plan: Path, folder: Path, *, dry_run: bool, as_json: bool) -> int:
-    """Train PLAN, measure the model without showing it the labels, decide, and promote it if it may be."""
+def run(plan: Path, folder: Path, *, again: bool, dry_run: bool, as_json: bool) -> int:
+    """Train PLAN, measure the model without showing it the labels, decide, and promote it if it may be.
+
+    With --reproduce the exit status is 0 when the same bytes come out, or a model that is shown to be as good in every
+    metric that the plan has a threshold for, and 4 when a different one does.
+    """
     layout = options.project(folder)
+    if again:
+        return reproduce(layout, str(plan), dry_run=dry_run, as_json=as_json)
     file = _file(plan, layout)
     loaded = TrainingPlan.load(file, project=layout.project)
     try:

@@ -10,6 +10,7 @@ from noa_mlops.gate.certainty import error_at, error_of
 from noa_mlops.gate.championship import against_champion, asked_of, compares
 from noa_mlops.gate.decision import Gate, decide
 from noa_mlops.gate.declared import declared_gate, threshold_document, thresholds
+from noa_mlops.gate.equivalence import answered_alike, equivalent
 from noa_mlops.gate.judgement import NO_GATE, held_against, judge, violation
 from noa_mlops.gate.replay import (
     again_judged,
@@ -26,12 +27,14 @@ __all__ = [
     "Gate",
     "again_judged",
     "against_champion",
+    "answered_alike",
     "asked_of",
     "compares",
     "comparison_recorded",
     "decide",
     "decide_recorded",
     "declared_gate",
+    "equivalent",
     "error_at",
     "error_of",
     "estimates_recorded",

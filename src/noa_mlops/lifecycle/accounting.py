@@ -70,7 +70,7 @@ def manifest_of(
         lifecycle_id=trained.lifecycle_id,
         profile=given.profile.name,
         version=trained.version,
-        artifact=_relative(folder, layout),
+        artifact=relative(folder, layout),
         files=held.files,
         created_at=held.when,
         plan_digest=given.plan_digest,
@@ -136,7 +136,8 @@ def _agents(trained: TrainingCompleted, measured: EvaluationLogged | None) -> Ma
     return agents
 
 
-def _relative(folder: Path, layout: Layout) -> str:
+def relative(folder: Path, layout: Layout) -> str:
+    """A folder as documents name it: relative to the project, unless it lies outside."""
     try:
         return str(folder.relative_to(layout.project))
     except ValueError:

@@ -21,10 +21,11 @@ from noa_mlops.evaluation import improvements as own_improvements
 from noa_mlops.files import open_beneath
 from noa_mlops.gate import thresholds
 from noa_mlops.lifecycle.intake import Submission
-from noa_mlops.lifecycle.measuring import asked_of, parquet
+from noa_mlops.lifecycle.measuring import asked_of, groups_of, parquet
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.manifest import ArtifactRecord
+from noa_mlops.records.verdict import Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,6 @@ def compared(
     Raises `EvaluationFailed` when what it said cannot be read beside these labels.
     """
     contract = champion.manifest.predict
-    groups = None if given.grouping is None else given.grouping.values
     asked = asked_of(given, tuple(contract.get("quantiles", ())))
     theirs = Answers(said.predictions, contract["classes"], contract["decision_threshold"], asked)
     report = evaluate(
@@ -83,15 +83,13 @@ def compared(
         positive=given.positive,
         decision_threshold=theirs.decision_threshold,
         asked=asked,
-        group_by=groups,
+        group_by=groups_of(given),
     )
     ours = Answers(challenger.predictions, given.classes, given.plan.decision_threshold, asked_of(given))
-    improvements = compare(ours, theirs, labels, task=given.task, positive=given.positive, group_by=groups)
+    improvements = improved(given, (ours, challenger.own), (theirs, said.own), labels)
     metrics = dict(report.metrics)
     if challenger.own is not None and said.own is not None:
         metrics |= said.own.estimates()
-        own = own_improvements(challenger.own, said.own, thresholds(given.plan))
-        improvements = {**improvements, **own}
     values = {name: estimate.value for name, estimate in metrics.items()}
     identical = is_again(given, challenger.checksum, champion)
     comparison = Comparison(champion.manifest.version, values, improvements, identical=identical)
@@ -99,6 +97,23 @@ def compared(
     digest = said.sha256 if data is None else hashlib.sha256(data).hexdigest()
     kept = {"in": "store" if data is None else "objects", "sha256": digest}
     return _recorded(champion.manifest.checksum, comparison, kept), data
+
+
+def improved(
+    given: Submission,
+    ours: tuple[Answers, OwnMetrics | None],
+    theirs: tuple[Answers, OwnMetrics | None],
+    labels: pa.ChunkedArray,
+) -> Mapping[str, Estimate]:
+    """How much better one model is than another on the same rows, metric by metric, the plan's own ones among them.
+
+    Raises `EvaluationFailed` when what one of them said cannot be read beside these labels.
+    """
+    groups = groups_of(given)
+    found = compare(ours[0], theirs[0], labels, task=given.task, positive=given.positive, group_by=groups)
+    if ours[1] is None or theirs[1] is None:
+        return found
+    return {**found, **own_improvements(ours[1], theirs[1], thresholds(given.plan))}
 
 
 def is_again(given: Submission, checksum: str, champion: ArtifactRecord) -> bool:

@@ -75,6 +75,11 @@ def _difference(submitted: Recorded, submission: Submission) -> str:
         return "its first entry is not its submission"
     if submitted.plan_digest != submission.plan_digest:
         return "its plan is another one"
+    return changed_inputs(submitted, submission)
+
+
+def changed_inputs(submitted: Submitted, submission: Submission) -> str:
+    """Which of the data and the code of a run are not those it was submitted with, in words; empty when all are."""
     for part in sorted({*submitted.datasets, *submission.datasets}):
         if submitted.datasets.get(part) != submission.datasets.get(part):
             return f"its {'training' if part == 'train' else part} data changed"

@@ -44,7 +44,7 @@ from noa_mlops.errors import (
     StepFailed,
     TrainingFailed,
 )
-from noa_mlops.evaluation import check_own_metrics, grouped, measurable, read_own_metrics, read_predictions
+from noa_mlops.evaluation import Answers, check_own_metrics, grouped, measurable, read_own_metrics, read_predictions
 from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import judge_recorded, thresholds
 from noa_mlops.ledger import KeyStore
@@ -63,13 +63,13 @@ from noa_mlops.records.events import (
     TrainingCompleted,
     TrainingProgress,
 )
-from noa_mlops.records.layout import Layout, address, agent_id, evaluator_id, predictor_id, trial_id
+from noa_mlops.records.layout import Layout, address, agent_id, evaluator_id, predictor_id, reproducer_id, trial_id
 from noa_mlops.records.manifest import ArtifactRecord, Manifest, checksum
 from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.proven import NOTHING_PROVEN, Proven
 from noa_mlops.records.slices import Sliced
-from noa_mlops.records.verdict import EvaluationReport, Verdict
+from noa_mlops.records.verdict import Estimate, EvaluationReport, Verdict
 
 OnProgress = Callable[[dict[str, Any]], None]
 """Takes what a trainer says of itself."""
@@ -174,7 +174,16 @@ class AgentLifecycleController:
 
     def own(self, submission: Submission, version: int) -> Run:
         """Lock and make the workspace of a version that is about to be submitted. Raises `LedgerConflict`."""
-        agent = agent_id(submission.plan.lifecycle_id, version)
+        return self._own_new(submission, version, agent_id(submission.plan.lifecycle_id, version))
+
+    def own_reproduction(self, submission: Submission, version: int) -> Run:
+        """Lock and make the workspace in which a recorded version is trained again; its own one is left alone.
+
+        Raises `LedgerConflict`.
+        """
+        return self._own_new(submission, version, reproducer_id(agent_id(submission.plan.lifecycle_id, version)))
+
+    def _own_new(self, submission: Submission, version: int, agent: str) -> Run:
         workspace = Workspace.claim(self._layout, agent)
         if workspace is None:
             raise LedgerConflict(f"the workspace of {agent} is in use by another process")
@@ -209,7 +218,8 @@ class AgentLifecycleController:
         given, workspace = run.submission, run.workspace
         workspace.prepare()
         handover.lay_out_training(given, workspace)
-        workspace.write_payload(training_payload(handover.work(given, run.version), workspace.agent_id))
+        trainer = agent_id(run.lifecycle_id, run.version)  # also of one that is trained again, elsewhere
+        workspace.write_payload(training_payload(handover.work(given, run.version), trainer))
         publish(_provisioned(run, workspace.agent_id))
         job = handover.job(given, workspace, given.profile.train, hidden=self._hidden())
         outcome = self._run(job, workspace, run, cancel, lambda said: publish(_progress(run, workspace.agent_id, said)))
@@ -317,6 +327,27 @@ class AgentLifecycleController:
         challenger = beside.Challenger(trained.checksum, predictions, None if said is None else said.metrics)
         again = replace(again, slices=measuring.measure_apart(predictions, withheld.labels, given))
         return self._beside(run, again, champion, challenger, withheld, cancel)
+
+    def improvement(
+        self, run: Run, measured: Measured, recorded: pa.Table, cancel: threading.Event
+    ) -> Mapping[str, Estimate]:
+        """How much better what was just ``measured`` of a run is than ``recorded`` predictions for the same rows.
+
+        Raises `EvaluationFailed`, `Interrupted`.
+        """
+        given, withheld = run.submission, self._withheld(run.submission)
+        new = measuring.kept_predictions(run.predictions, measured.predictions_sha256)
+        asked, threshold = measuring.asked_of(given), given.plan.decision_threshold
+        ours, theirs = (
+            (Answers(said, given.classes, threshold, asked), self._own(run, said, withheld, cancel))
+            for said in (new, recorded)
+        )
+        return beside.improved(
+            given,
+            (ours[0], None if ours[1] is None else ours[1].metrics),
+            (theirs[0], None if theirs[1] is None else theirs[1].metrics),
+            withheld.labels,
+        )
 
     def evaluate_stored(
         self,

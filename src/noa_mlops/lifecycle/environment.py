@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from noa_mlops.records.reproduction import Change
 
 MAX_PACKAGES = 1_000
 """Packages named in a record; an installation with more is cut there and says so."""
@@ -33,6 +36,7 @@ class Environment:
             "python": platform.python_version(),
             "implementation": platform.python_implementation(),
             "platform": platform.platform(),
+            "processor": processor(),
             "packages": packages(),
             "code": self._revision.result(),
         }
@@ -45,10 +49,35 @@ class Environment:
 
 
 @cache
+def processor() -> str | None:
+    """The processor as it names itself: numeric libraries choose their instructions by it. None where that is not known."""
+    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or None
+
+
+@cache
 def packages() -> Mapping[str, str]:
     """Installed distributions and their versions, by name."""
     found = {item.metadata["Name"].lower(): item.version for item in metadata.distributions(path=sys.path[:])}
     return dict(sorted(found.items())[:MAX_PACKAGES])
+
+
+def changes(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
+    """What differs between two descriptions of an environment: interpreter, platform, processor, packages.
+
+    The revision of the code is left out, since the code itself is recorded; so is what the older one does not tell.
+    """
+    for name in ("python", "implementation", "platform", "processor"):
+        if name in recorded and recorded[name] != now[name]:
+            yield Change(name, recorded[name], now[name])
+    for name in sorted({*recorded["packages"], *now["packages"]}):
+        before, after = recorded["packages"].get(name), now["packages"].get(name)
+        if before != after:
+            yield Change(f"package {name}", before, after)
 
 
 def revision(project: Path) -> Mapping[str, Any] | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from noa_mlops.datasets import Dataset, inverse, overlap, permutation, reordered
@@ -114,6 +115,17 @@ def keep_predictions(predictions: pa.Table, path: Path) -> str:
     data = parquet(predictions)
     write_unnamed(path, data)
     return hashlib.sha256(data).hexdigest()
+
+
+def answered_otherwise(predictions: pa.Table, others: pa.Table) -> int:
+    """On how many rows two tables of predictions, of one plan and in one order, are not the same to the last digit."""
+    otherwise = np.zeros(predictions.num_rows, dtype=bool)
+    for name in predictions.column_names:
+        one, other = predictions.column(name), others.column(name)
+        apart = pc.fill_null(pc.not_equal(one, other), fill_value=False)
+        silent = pc.xor(pc.is_null(one), pc.is_null(other))
+        otherwise |= pc.or_(apart, silent).to_numpy()
+    return int(np.count_nonzero(otherwise))
 
 
 def parquet(predictions: pa.Table) -> bytes:

@@ -7,28 +7,24 @@ of a plan's own evaluator is not computed again: no code but ours runs here.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-import pyarrow.parquet
 
 from noa_mlops.agents import AgentFactory
 from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.errors import LifecycleError
-from noa_mlops.files import UnsafePath, open_beneath, read_capped
 from noa_mlops.ledger import LedgerEntry, LedgerState, Refusal, VersionState, get_object, read_lines
 from noa_mlops.ledger.law import examine
 from noa_mlops.lifecycle import beside, intake, measuring, recording
 from noa_mlops.lifecycle.controller import Measured
 from noa_mlops.lifecycle.history import event_of
 from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.lifecycle.recalling import recorded_predictions
 from noa_mlops.records.comparison import Comparison
-from noa_mlops.records.documents import sha256
 from noa_mlops.records.events import Submitted, TrainingCompleted
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.own_metrics import own_name
@@ -36,9 +32,6 @@ from noa_mlops.records.plan import TrainingPlan
 
 TOLERANCE = 1e-9
 """How far, relative to its size, a number may be from the recorded one and is the same."""
-
-MAX_PREDICTIONS = 1 << 32
-"""Most bytes of predictions that are read."""
 
 COMPUTED = (
     "metrics",
@@ -132,7 +125,7 @@ class _Again:
         name, number = entry.lifecycle_id or "", entry.version or 0
         version, trained = state.lifecycle(name).versions[number], self._trained[name, number]
         given = self._given(version, self._begun[name, number], entry, state)
-        predictions = self._predictions(name, version, entry.predicate["predictions"])
+        predictions = recorded_predictions(self._layout, name, version, entry.predicate["predictions"])
         withheld = measuring.withhold(_evaluation(given), given.target)
         slices = measuring.measure_apart(predictions, withheld.labels, given)
         report = measuring.measure(predictions, withheld.labels, given)
@@ -166,26 +159,6 @@ class _Again:
             raise _NotHere("its evaluation data are other ones now")
         return given
 
-    def _predictions(self, name: str, version: VersionState, digest: str) -> pa.Table:
-        """The predictions of that digest: in the store, in the workspace of a version that is not there, or an object."""
-        file = "predictions.parquet"
-        folder = self._layout.version(name, version.profile, version.version)
-        places = (folder / file, self._layout.workspace(version.agent_id) / file, self._layout.objects / digest)
-        changed = None
-        for path in places:
-            data = self._bytes(path)
-            if data is not None and sha256(data) == digest:
-                return pa.parquet.read_table(io.BytesIO(data))
-            changed = path if data is not None else changed
-        raise _NotHere("its predictions are gone" if changed is None else f"{changed} is not what was measured")
-
-    def _bytes(self, path: Path) -> bytes | None:
-        try:
-            with open_beneath(path.parent, path.name) as stream:
-                return read_capped(stream, MAX_PREDICTIONS)
-        except (OSError, UnsafePath):
-            return None
-
     def _compared(
         self,
         given: Submission,
@@ -201,7 +174,7 @@ class _Again:
         name = entry.lifecycle_id or ""
         champion = state.lifecycle(name).versions[Comparison.from_document(recorded).champion]
         record = self._store.record(name, champion.profile, champion.version)
-        said = self._predictions(name, champion, recorded["predictions"]["sha256"])
+        said = recorded_predictions(self._layout, name, champion, recorded["predictions"]["sha256"])
         told = beside.Said(said, recorded["predictions"]["sha256"])
         return beside.compared(given, record, challenger, told, labels)[0]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from noa_mlops.errors import DatasetInvalid, LedgerConflict, NotFound, PlanInvalid
@@ -10,42 +9,28 @@ from noa_mlops.gate import judge_recorded, threshold_document, thresholds
 from noa_mlops.ledger import Ledger, LedgerReader
 from noa_mlops.lifecycle.controller import AgentLifecycleController, Run
 from noa_mlops.lifecycle.history import history_of
-from noa_mlops.lifecycle.intake import CodeFile, Submission, recorded_code
+from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.lifecycle.recalling import Accept, recall
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.events import EvaluationLogged, Submitted, TrainingCompleted
 from noa_mlops.records.layout import address
 from noa_mlops.records.plan import TrainingPlan
 
 
-def claim(
-    ledger: Ledger,
-    controller: AgentLifecycleController,
-    accept: Callable[[TrainingPlan, Sequence[CodeFile]], Submission],
-    lifecycle_id: str,
-    version: int,
-) -> Run:
+def claim(ledger: Ledger, controller: AgentLifecycleController, accept: Accept, lifecycle_id: str, version: int) -> Run:
     """Own a version that was decided on, with its plan and code as they were submitted and its data as they are now.
 
     Raises `NotFound`, `LedgerConflict`, `DatasetInvalid` as `TrainingOrchestrator.evaluate_version`.
     """
     ledger.refresh()
-    name, known = address(lifecycle_id, version), ledger.state.version(lifecycle_id, version)
-    if known is None:
-        raise NotFound(f"there is no {name} here")
-    if known.on_its_way:
-        raise LedgerConflict(f"{name} is on its way: nothing was decided yet", hint="Run its plan again: it goes on.")
-    if known.status == "failed" or known.checksum is None:
+    recalled = recall(ledger, accept, lifecycle_id, version)
+    name, submission = recalled.name, recalled.submission
+    if recalled.state.status == "failed":
         raise NotFound(f"{name} failed, so there is no model to measure", hint=f"noa logs {name} says why.")
-    if known.plan_digest in ledger.state.redacted:
-        raise NotFound(f"the plan of {name} was redacted, so nothing says how to measure it")
-    plan = TrainingPlan.parse(ledger.get_object(known.plan_digest), "plan.json")
-    history = history_of(ledger, lifecycle_id, version)
-    named = history[0].code if isinstance(history[0], Submitted) else ()
-    submission = accept(plan, recorded_code(ledger.layout.objects, named, plan))
     if submission.evaluation is None:
         raise NotFound(f"the plan of {name} names no evaluation data, so there is nothing to measure it on")
-    _check_learned(name, history[0], submission)
-    run = controller.claim(submission, history)
+    _check_learned(name, recalled.submitted, submission)
+    run = controller.claim(submission, recalled.history)
     if run is None:
         raise LedgerConflict(f"{name} is in use by another process", hint="Run the same command again.")
     return run
@@ -96,9 +81,9 @@ def made(run: Run) -> tuple[TrainingCompleted, EvaluationLogged | None]:
     return trained, measured
 
 
-def _check_learned(name: str, submitted: object, submission: Submission) -> None:
+def _check_learned(name: str, submitted: Submitted, submission: Submission) -> None:
     """Refuse when the training data are others than then: rows that training has seen could not be told any more."""
-    if not isinstance(submitted, Submitted) or submitted.datasets.get("train") != submission.datasets.get("train"):
+    if submitted.datasets.get("train") != submission.datasets.get("train"):
         raise DatasetInvalid(
             f"the training data of {name} changed since it was submitted",
             hint="Bring back what it was made of, or run the plan again as a new version.",

@@ -121,6 +121,15 @@ def trial_id(trainer: str, number: int) -> str:
     return f"{trainer}{TRIAL}{number}"
 
 
+REPRODUCER = ".reproduce"
+"""What follows the name of a version's trainer in that of the agent that trains the version again."""
+
+
+def reproducer_id(trainer: str) -> str:
+    """The agent that trains the version of a trainer again, in a workspace of its own."""
+    return f"{trainer}{REPRODUCER}"
+
+
 def address(lifecycle_id: str, version: int) -> str:
     """How people name a version: ``LIFECYCLE@N``."""
     return f"{lifecycle_id}@{version}"
