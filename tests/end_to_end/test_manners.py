@@ -1,11 +1,13 @@
 """How the command line behaves, whichever command it is."""
 
 import contextlib
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+from datetime import datetime
 
 import pytest
 
@@ -403,3 +405,21 @@ def test_reads_data_without_loading_pandas_which_others_still_can():
         "import pandas; assert pandas.DataFrame({'a': [1]}).shape == (1, 1); load_arrow()"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_watch_tells_every_entry_as_a_cloud_event_that_names_it_for_ever(promoted):
+    told = promoted.done("watch", "--since", "0", "--no-follow", "--cloudevents")
+    again = promoted.done("watch", "--since", "0", "--no-follow", "--cloudevents")
+    assert told.out == again.out
+    events = [json.loads(line) for line in told.out.splitlines()]
+    lines = (promoted.path / "storage/db/evidence/ledger.jsonl").read_bytes().splitlines()
+    assert [event["data"]["line"] for event in events] == [hashlib.sha256(line).hexdigest() for line in lines]
+    assert {event["specversion"] for event in events} == {"1.0"}
+    assert len({(event["source"], event["id"]) for event in events}) == len(events)
+    assert sorted(event["sequence"] for event in events) == [event["sequence"] for event in events]
+    decision = next(event for event in events if event["type"] == "noa.lifecycle.PromotionReady")
+    assert decision["subject"] == "little@1"
+    assert decision["data"]["verdict"] == "pass"
+    attributes = {name for event in events for name in event if name != "data"}
+    assert all(re.fullmatch("[a-z0-9]{1,20}", name) for name in attributes)
+    assert all(datetime.fromisoformat(event["time"]).utcoffset() is not None for event in events)

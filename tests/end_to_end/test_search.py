@@ -189,3 +189,11 @@ def test_the_version_shows_its_trials_and_what_mattered_in_the_terminal_in_json_
     assert "aria-label='Importance" in text or 'aria-label="Importance' in text
     for trial in view["trials"]:
         assert f"<data value={trial['hyperparameters']['C']!r}>" in text
+
+
+def test_a_version_that_came_from_a_search_is_trained_again_without_searching(folder):
+    folder.done("init")
+    folder.done("run", folder.plan(**SKLEARN, search=SEARCH))
+    told = folder.done("run", "little@1", "--reproduce", "--json")
+    assert told.document["sameness"] == "bit-equal", told.said
+    assert not list((folder.path / "storage/artifacts/workspaces").glob("*reproduce*/search.jsonl"))

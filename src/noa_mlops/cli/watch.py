@@ -22,9 +22,11 @@ INTERVAL = 0.2
 @click.command(epilog="Example: noa watch --since 0 --json")
 @click.option("--since", type=click.IntRange(min=0), default=None, help="Start at this entry instead of the newest.")
 @click.option("--follow/--no-follow", default=True, help="Wait for new entries (the default), or stop at the newest.")
+@click.option("--cloudevents", is_flag=True, help="Print each as a CloudEvents 1.0 event in JSON, one a line.")
 @options.common
-def watch(since: int | None, folder: Path, *, follow: bool, as_json: bool) -> int:
-    """Print each event once its entry is durable; stop with Ctrl-C."""
+def watch(since: int | None, folder: Path, *, follow: bool, cloudevents: bool, as_json: bool) -> int:
+    """Print each event once its entry is durable; stop with Ctrl-C. With --since, none is missed from there on."""
+    from noa_mlops.audit.cloud_events import cloud_event
     from noa_mlops.ledger import Ledger
 
     ledger = Ledger.read_only(options.project(folder))
@@ -33,7 +35,10 @@ def watch(since: int | None, folder: Path, *, follow: bool, as_json: bool) -> in
         for entry in chain((entry for entry, _ in ledger.entries(min(position, ledger.state.size))), ledger.pending):
             if entry.seq >= position:
                 position = entry.seq + 1
-                _tell(entry, as_json=as_json)
+                if cloudevents:
+                    output.emit_line(cloud_event(ledger.origin, entry))
+                else:
+                    _tell(entry, as_json=as_json)
         if not follow:
             return 0
         time.sleep(INTERVAL)
