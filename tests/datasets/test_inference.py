@@ -129,6 +129,22 @@ def test_leaves_a_column_as_text_when_a_few_cells_are_no_numbers_and_says_where(
     assert "all but 1 of 51 cells are numbers; the first other one is 'many' in row 51" in found.remarks[0].text
 
 
+def test_a_column_of_numbers_and_one_word_says_how_it_would_be_numbers(look):
+    found = look("a,b\n" + "".join(f"{row},{'refused' if row % 3 else row / 7:.4}\n" for row in range(90)))
+    assert not [remark for remark in found.remarks if remark.column == "b"]
+    found = look("a,b\n" + "".join(f"{row},{row / 7:.4}\n" if row % 3 else f"{row},refused\n" for row in range(90)))
+    assert [remark.text for remark in found.remarks] == [
+        "60 of 90 cells are numbers, the others 'refused'. Add those to missing to make this float"
+    ]
+
+
+def test_says_when_one_word_is_written_in_several_ways(look):
+    found = look("a,b\n" + "".join(f"{row},{('yes', 'Yes', 'no ', 'no')[row % 4]}\n" for row in range(40)))
+    assert found.dataset.table.column("b").unique().to_pylist() == ["yes", "Yes", "no ", "no"]
+    assert "'Yes', 'yes' differ only in capitals or blanks" in found.remarks[0].text
+    assert found.remarks[0].doubtful
+
+
 def test_says_when_a_comma_may_mean_either(look):
     (remark,) = look("a;b\n1,234;x\n2,345;y\n").remarks
     assert (remark.about, remark.doubtful) == ("numbers", True)

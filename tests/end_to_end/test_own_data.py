@@ -10,6 +10,8 @@ import pytest
 from end_to_end.projects import Project
 from noa_mlops.records.plan import TrainingPlan
 
+NAMES = b"a,b\n" + b"".join(b"%d,name%d\n" % (row, row) for row in range(50))
+
 HEADER = "Kundennr;Name;Umsatz;Alter;Datum;PLZ;gekündigt"
 
 
@@ -88,6 +90,9 @@ def test_a_dry_run_writes_nothing(project):
         (b"a,b\n1,x\n", "c", "target names the column 'c', which is not in the data"),
         (b"a,a\n1,x\n", "a", "more than one column named 'a'"),
         (b"a,b\n", "b", "has no rows"),
+        (b"a,b\n,x\n,y\n", "b", "no column is left to learn 'b' from (a: has no value in any row)"),
+        (b"b\nx\ny\nx\n", "b", "no column is left to learn 'b' from (it is the only column)"),
+        (NAMES, "b", "the target 'b' is text with 50 different values in 50 rows, hardly classes"),
     ],
 )
 def test_refuses_before_anything_is_written(project, content, target, message):
@@ -121,6 +126,29 @@ def test_many_classes_and_numbers_get_a_bar_of_their_own(project):
     project.write("data/numbers.csv", "x,kind\n" + "".join(lines))
     assert project.tell("init", "--data", "data/numbers.csv", "--target", "x").status == 0
     assert "agent_profile: sklearn-regressor" in (project.path / "plans/numbers.yaml").read_text()
+
+
+def test_a_class_of_a_few_rows_and_a_file_of_suspects_only_are_told(project):
+    lines = [f"{row / 100},{'yes' if row % 3 else 'no'}\n" for row in range(100)]
+    project.write("data/customers.csv", "x,gekündigt\n" + "".join(lines) + "0.5,maybe\n")
+    told = begun(project).out
+    assert "maybe < 1 %" in told
+    assert "fewer than 5 rows have 'maybe'" in told
+    assert "fewer than 5 rows" in (project.path / "data/customers.dataset.yaml").read_text()
+    suspects = "".join(f"{row},{'high' if row > 60 else 'low'}\n" for row in range(100))
+    project.write("data/suspects.csv", "x,y\n" + suspects)
+    told = project.tell("init", "--data", "data/suspects.csv", "--target", "y").out
+    assert "x: separates without overlap the classes of y" in told
+    assert "every feature is left out: take one out of ignore" in told
+
+
+def test_a_workbook_or_a_file_that_is_not_there_is_said_to_be_one(project):
+    project.write("data/customers.xlsx", b"PK")
+    for command in (("show",), ("init", "--target", "gekündigt", "--data")):
+        refused = project.tell(*command, "data/customers.xlsx")
+        assert refused.status == 2
+        assert "Save the sheet as CSV" in refused.err
+        assert "no such file" in project.tell(*command, "data/custmers.csv").err
 
 
 def test_a_summary_of_data_for_machines_has_every_column(project):

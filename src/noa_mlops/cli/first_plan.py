@@ -67,7 +67,7 @@ def show(layout: Layout, beginning: Beginning, written: Written) -> None:
     output.field(
         "Split", output.foreign(f"{_split(beginning)}: {train} rows to learn from, {held} held back to measure on")
     )
-    doubts = [_doubt(r) for r in beginning.remarks if r.doubtful and r.about != "ignore"]
+    doubts = [_doubt(r) for r in beginning.remarks if r.doubtful and r.column not in definition.ignore]
     for index, doubt in enumerate(doubts[:SHOWN]):
         output.field("" if index else "Look at", output.foreign(doubt))
     if len(doubts) > SHOWN:
@@ -106,7 +106,7 @@ def _target(beginning: Beginning) -> str:
     if beginning.classes is None:
         return "a number"
     rows = sum(count for _, count in beginning.classes)
-    shares = [f"{label} {100 * count / rows:.0f} %" for label, count in beginning.classes[:6]]
+    shares = [f"{label} {output.share(count, rows)}" for label, count in beginning.classes[:6]]
     more = f" and {len(beginning.classes) - 6} more" if beginning.classes[6:] else ""
     return f"{len(beginning.classes)} classes, {', '.join(shares)}{more}"
 

@@ -55,6 +55,12 @@ def table(rows: Sequence[Sequence[object]], heads: Sequence[str]) -> None:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def share(count: int, rows: int) -> str:
+    """How much of ``rows`` a ``count`` is; what is there is never shown as nothing, nor what is missing as all."""
+    percent = 100 * count / rows
+    return "< 1 %" if 0 < percent < 1 else f"{percent:.0f} %" if percent <= 99 or count == rows else "> 99 %"
+
+
 def status(word: str) -> str:
     """A state, coloured on a terminal unless NO_COLOR is set (no-color.org)."""
     if os.environ.get("NO_COLOR"):

@@ -24,8 +24,8 @@ WIDTH = 34
 
 
 def names_data(name: str, folder: Path) -> bool:
-    """Whether ``name`` means a data file: by its end, and because it has a folder or is there."""
-    return name.lower().endswith(SUFFIXES) and ("/" in name or os.path.lexists(folder / name))
+    """Whether ``name`` means a data file: it has a folder, which no lifecycle has, or ends like one and is there."""
+    return "/" in name or (name.lower().endswith(SUFFIXES) and os.path.lexists(folder / name))
 
 
 def show_data(name: str, folder: Path, *, as_json: bool) -> int:
@@ -81,25 +81,20 @@ def _print(document: Mapping[str, Any]) -> None:
 
 
 def _row(column: Mapping[str, Any], rows: int) -> tuple[str, str, str, str, str]:
-    missing = "" if not column["missing"] else _share(column["missing"], rows)
+    missing = "" if not column["missing"] else output.share(column["missing"], rows)
     return _cell(column["name"]), column["type"], missing, str(column["distinct"]), _values(column, rows)
 
 
 def _values(column: Mapping[str, Any], rows: int) -> str:
     """The levels with their shares, else the range, else examples."""
     if column["levels"]:
-        told = [f"{_cell(_text(level['value']))} {_share(level['rows'], rows)}" for level in column["levels"]]
+        told = [f"{_cell(_text(level['value']))} {output.share(level['rows'], rows)}" for level in column["levels"]]
         more = column["distinct"] - len(told)
         return ", ".join((*told, *([f"and {more} more"] if more else [])))
     if "least" in column:
         middle = f"   median {_text(column['middle'])}" if "middle" in column else ""
         return f"{_text(column['least'])} .. {_text(column['greatest'])}{middle}"
     return ", ".join(_cell(_text(value)) for value in column["examples"])
-
-
-def _share(count: int, rows: int) -> str:
-    share = 100 * count / rows
-    return "< 1 %" if share < 1 else f"{share:.0f} %" if share <= 99 or count == rows else "> 99 %"
 
 
 def _text(value: Any) -> str:

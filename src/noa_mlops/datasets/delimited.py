@@ -73,7 +73,8 @@ def _names(path: str, stream: BinaryIO, style: TextFormat) -> list[str]:
         raise invalid(path, f"the header cannot be read: {error}", "Write one line of column names first.") from error
     names = [name.strip() for name in header]
     if "\0" in "".join(names):
-        raise invalid(path, "holds NUL bytes, so it is not text in the declared encoding", ENCODING_HINT)
+        hint = f"If it is UTF-16, name it: format: {{encoding: utf-16-le}}. {ENCODING_HINT}"
+        raise invalid(path, f"holds NUL bytes, so it is not text in {style.encoding}", hint)
     if style.delimiter is None and len(names) == 1:
         _refuse_other_delimiter(path, names[0])
     check_names(path, names)

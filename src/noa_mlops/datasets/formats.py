@@ -81,5 +81,9 @@ def _of_file(file: str) -> Format:
 def _unknown(file: str) -> DatasetInvalid:
     if file.lower().endswith((".gz", ".zip", ".bz2", ".xz", ".zst", ".tar", ".tgz")):
         return invalid(file, "is compressed or an archive, which is not opened", "Unpack it and name the data file.")
+    if file.lower().endswith((".xlsx", ".xls", ".xlsm", ".ods")):
+        return invalid(
+            file, "is a workbook, which is not opened", "Save the sheet as CSV (UTF-8) and name that .csv file."
+        )
     suffixes = " ".join(suffix for known in FORMATS for suffix in known.suffixes)
     return invalid(file, "is not named like a data file", f"Names end with {suffixes} or .dataset.yaml.")

@@ -10,13 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-import pyarrow.compute as pc
-
-from noa_mlops.datasets import Dataset, Sources, classes_of, split
+from noa_mlops.datasets import Dataset, Sources, split
 from noa_mlops.datasets.inference import Remark, Roles, definition_text, examine, roles
 from noa_mlops.datasets.messages import listed
-from noa_mlops.errors import DatasetInvalid, PlanInvalid
 from noa_mlops.files import make_directories
+from noa_mlops.lifecycle.first_target import check_features, check_target, labels_of, remarks_on
 from noa_mlops.lifecycle.founding import write_if_absent
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.names import as_name
@@ -64,9 +62,10 @@ def begin(layout: Layout, data: str, target: str) -> Beginning:
     """
     examined = examine(Sources(layout.project), data)
     examined.dataset.require_column(target)
-    _check_target(examined.dataset, target)
+    check_target(examined.dataset, target)
     found = roles(examined.dataset.table, target)
-    labels = _labels(examined.dataset, target) if found.classes else None
+    check_features(examined.dataset, target, found)
+    labels = labels_of(examined, target) if found.classes else None
     definition = replace(
         examined.dataset.definition,
         target=target,
@@ -77,7 +76,7 @@ def begin(layout: Layout, data: str, target: str) -> Beginning:
     )
     dataset = replace(examined.dataset, definition=definition)
     held, parts = _choose(dataset, found, target)
-    remarks = (*examined.remarks, *found.remarks)
+    remarks = (*examined.remarks, *found.remarks, *remarks_on(target, labels, dataset))
     path = PurePosixPath(data)
     described = path.with_name(f"{path.stem}.dataset.yaml")
     if described.is_absolute():
@@ -97,31 +96,6 @@ def begin(layout: Layout, data: str, target: str) -> Beginning:
 def columns(layout: Layout, data: str) -> str:
     """The columns of a data file, for a message; raises as `begin` does."""
     return listed(examine(Sources(layout.project), data).dataset.table.column_names, limit=30)
-
-
-def _check_target(dataset: Dataset, target: str) -> None:
-    """Refuse a target with nothing to learn. Raises `PlanInvalid`."""
-    values = dataset.table.column(target).unique().drop_null()
-    if len(values) > 1:
-        return
-    path = dataset.identity.path
-    if not len(values):
-        raise PlanInvalid(f"{path}: the target {target!r} has no value in any row", hint="Name labelled data.")
-    only = f"one class only ({values[0].as_py()!r})"
-    raise PlanInvalid(
-        f"{path}: the target {target!r} has {only}",
-        hint="There is nothing to learn: name another target, or data in which both outcomes occur.",
-    )
-
-
-def _labels(dataset: Dataset, target: str) -> Sequence[tuple[ClassLabel, int]]:
-    """The classes with their rows, the commonest first. Raises `DatasetInvalid` for what names no classes."""
-    try:
-        known = classes_of(dataset.table, target)
-    except DatasetInvalid as error:
-        raise DatasetInvalid(f"{dataset.identity.path}: {error}", hint=error.hint) from error
-    counts = {pair["values"]: pair["counts"] for pair in pc.value_counts(dataset.table.column(target)).to_pylist()}
-    return sorted(((label, counts[label]) for label in known), key=lambda pair: -pair[1])
 
 
 def _choose(dataset: Dataset, found: Roles, target: str) -> tuple[Split, tuple[int, int]]:

@@ -88,7 +88,7 @@ def learn(table: pa.Table, columns: Sequence[Column], most_categories: int) -> t
     """
     encodings = tuple(_learn(_column(table, column.name), column, most_categories) for column in columns)
     if not features(encodings):
-        raise JobInvalid("there is no column to learn from: " + "; ".join(notes(encodings)))
+        raise JobInvalid("there is no column to learn from: " + ("; ".join(notes(encodings)) or "all are left out"))
     return encodings
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -9,7 +11,7 @@ from noa_mlops.datasets import numerals, times
 from noa_mlops.datasets.bad_cell import BadCell
 from noa_mlops.datasets.inference.moments import LIKE_TIMES, moments, moments_of_digits
 from noa_mlops.datasets.inference.remarks import Guess
-from noa_mlops.datasets.messages import quoted
+from noa_mlops.datasets.messages import listed, quoted
 from noa_mlops.records.dataset import TextFormat, TimeFormat
 
 MARKERS = frozenset(
@@ -45,6 +47,15 @@ MARKERS = frozenset(
 MOST = 0.8
 """Share of the cells of a column from which the others are exceptions."""
 
+SPELLED = 100
+"""Different words up to which it is looked whether some are one word written in several ways."""
+
+FEW_WORDS = 5
+"""Different words that may stand between numbers in place of a value."""
+
+HALF = 0.5
+"""Share of numbers from which a column of text is worth a look."""
+
 _SIGNED = (
     r"^(?:[$\x{20ac}\x{a3}\x{a5}] ?[+-]?[0-9][0-9.,' ]*|[+-]?[0-9][0-9.,' ]* ?(?:[%$\x{20ac}\x{a3}\x{a5}]|EUR|USD))$"
 )
@@ -63,7 +74,7 @@ def guess(column: pa.ChunkedArray, distinct: pa.Array, style: TextFormat) -> Gue
         good = pc.match_substring_regex(distinct, pattern)
         if found := _around(column, distinct, good, words, style):
             return found
-    return _other_times(distinct) or _text(distinct)
+    return _other_times(distinct) or _half_numbers(column, distinct, style) or _text(column, distinct)
 
 
 def _around(column: pa.ChunkedArray, distinct: pa.Array, good: pa.Array, words: str, style: TextFormat) -> Guess | None:
@@ -131,12 +142,38 @@ def _other_times(distinct: pa.Array) -> Guess | None:
     return Guess(TimeFormat(found.written), doubt, found.also is not None, tuple(odd), plain=False)
 
 
-def _text(distinct: pa.Array) -> Guess:
+def _half_numbers(column: pa.ChunkedArray, distinct: pa.Array, style: TextFormat) -> Guess | None:
+    """Text, with a doubt, when more cells than not are numbers and the others are the same few words."""
+    odd = distinct.filter(pc.invert(pc.match_substring_regex(distinct, numerals.pattern(style).pattern)))
+    present = len(column) - column.null_count
+    numbers = present - pc.sum(pc.is_in(_trimmed(column), odd)).as_py()
+    if len(odd) > FEW_WORDS or numbers < HALF * present:
+        return None
+    words = listed(odd.to_pylist())
+    why = f"{numbers} of {present} cells are numbers, the others {words}. Add those to missing to make this float"
+    return Guess("text", why, doubtful=True)
+
+
+def _text(column: pa.ChunkedArray, distinct: pa.Array) -> Guess:
     signed = pc.sum(pc.match_substring_regex(distinct, _SIGNED)).as_py() or 0
     if signed >= MOST * len(distinct):
         why = f"numbers with a sign, such as {quoted(distinct[0].as_py())}: without it they could be used as numbers"
         return Guess("text", why, doubtful=True)
+    if len(distinct) <= SPELLED and (alike := _alike(column.unique().drop_null().to_pylist())):
+        return Guess(
+            "text",
+            f"{alike} differ only in capitals or blanks: if they mean one thing, write it one way",
+            doubtful=True,
+        )
     return Guess("text")
+
+
+def _alike(cells: Sequence[str]) -> str | None:
+    """The first few cells that are one word written in several ways."""
+    written: dict[str, list[str]] = {}
+    for cell in sorted(cells):
+        written.setdefault(cell.strip().casefold(), []).append(cell)
+    return next((listed(ways, limit=3) for ways in written.values() if len(ways) > 1), None)
 
 
 def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:

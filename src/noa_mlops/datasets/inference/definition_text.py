@@ -24,7 +24,7 @@ def _lines(definition: DatasetDefinition, rows: int, remarks: Sequence[Remark]) 
         yield f"# {one_line(doubt)}"
     yield from _format(definition.format, remarks)
     if definition.target is not None:
-        yield f"target: {scalar(definition.target)}"
+        yield remarked(f"target: {scalar(definition.target)}", _reason(remarks, "target", definition.target))
     if definition.key is not None:
         yield remarked(f"key: {scalar(definition.key)}", _reason(remarks, "key", definition.key))
     yield from (
