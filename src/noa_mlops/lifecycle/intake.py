@@ -219,7 +219,7 @@ def _check_profile(plan: TrainingPlan, profile: AgentProfile) -> None:
     if missing := profile.missing():
         raise PlanInvalid(
             f"the profile {profile.name!r} needs {', '.join(missing)}, not installed here",
-            hint="Install the extra that trains and measures: pip install 'noa-mlops[tabular]'.",
+            hint=f"Install what it needs: pip install 'noa-mlops[{profile.extras}]'.",
         )
 
 
