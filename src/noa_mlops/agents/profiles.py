@@ -169,7 +169,9 @@ def _torch() -> AgentProfile:
         hyperparameters=(
             Hyperparameter("module", "The code file with the network; default: the first one"),
             Hyperparameter(
-                "model", "Class or function in it, called with the numbers of inputs and outputs and model_params", "Model"
+                "model",
+                "Class or function in it, called with the numbers of inputs and outputs and model_params",
+                "Model",
             ),
             Hyperparameter("model_params", "More arguments for it, by name", {}),
             Hyperparameter("epochs", "Passes over the training rows", 20),
@@ -178,13 +180,13 @@ def _torch() -> AgentProfile:
             Hyperparameter("learning_rate", "How far", 0.001),
             Hyperparameter("momentum", "Of sgd and rmsprop", 0.0),
             Hyperparameter("weight_decay", "How much weights are drawn to 0", 0.0),
-            Hyperparameter("patience", "Epochs without a better validation, then the best weights count; default: never"),
-            Hyperparameter("validation_share", "Share of the training rows to validate on after each epoch", 0.1),
             Hyperparameter(
-                "precision", "Of the computation; fp16 needs a GPU", "float32", ("float32", "bf16", "fp16")
+                "patience", "Epochs without a better validation, then the best weights count; default: never"
             ),
-            Hyperparameter("standardize", "Numbers to mean 0 and variance 1, a numeric target too", True),
-            Hyperparameter("deterministic", "Refuse operations that may answer otherwise each time", True),
+            Hyperparameter("validation_share", "Share of the training rows to validate on after each epoch", 0.1),
+            Hyperparameter("precision", "Of the computation; fp16 needs a GPU", "float32", ("float32", "bf16", "fp16")),
+            Hyperparameter("standardize", "Numbers to mean 0 and variance 1, a numeric target too", default=True),
+            Hyperparameter("deterministic", "Refuse operations that may answer otherwise each time", default=True),
         ),
         requires=("torch", "safetensors", "numpy", "pyarrow"),
         extras="tabular,torch",

@@ -103,7 +103,13 @@ def _work(source: Source, resources: Resources) -> Work:
             f"the profile {profile.name!r} needs {', '.join(missing)}, not installed here",
             hint=f"Install what it needs: pip install 'noa-mlops[{profile.extras}]'.",
         )
-    limits = Limits(memory=resources.memory, time=resources.time, disk=resources.disk, cpus=resources.cpus)
+    limits = Limits(
+        memory=resources.memory,
+        time=resources.time,
+        disk=resources.disk,
+        cpus=resources.cpus,
+        gpus=min(resources.gpus, len(source.runtime.gpus.present())),
+    )
     return Work.of_stored(manifest, profile, limits)
 
 

@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,11 +80,13 @@ def fit(
         seed_everything(seed, epoch)
         loss = _learn(network, optimizer, scaler, learnt, settings)
         if not math.isfinite(loss):
-            raise JobInvalid(f"the loss is {loss} in epoch {epoch}: lower learning_rate, now {settings.learning_rate:g}")
+            raise JobInvalid(
+                f"the loss is {loss} in epoch {epoch}: lower learning_rate, now {settings.learning_rate:g}"
+            )
         metrics = measure(network, held, _CAST[settings.precision])
         tell(epoch, {"loss": loss, **metrics})
         _note(progress, network, metrics, keeps=settings.patience is not None)
-        checkpoints.keep(lambda: _state(progress, network, optimizer, scaler))
+        checkpoints.keep(partial(_state, progress, network, optimizer, scaler))
     if progress.weights is not None:
         network.module.load_state_dict(progress.weights)
     return progress
@@ -110,7 +113,11 @@ def measure(network: Network, rows: Rows, cast: torch.dtype | None = None) -> di
 
 
 def _learn(
-    network: Network, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, rows: Rows, settings: NetworkSettings
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    rows: Rows,
+    settings: NetworkSettings,
 ) -> float:
     """One epoch; the mean loss over its rows. Nothing in it waits for the device but the end."""
     network.module.train()
@@ -138,7 +145,12 @@ def _batches(rows: int, size: int) -> Iterator[torch.Tensor]:
 
 
 def _optimizer(module: torch.nn.Module, settings: NetworkSettings) -> torch.optim.Optimizer:
-    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop}
+    kinds = {
+        "adamw": torch.optim.AdamW,
+        "adam": torch.optim.Adam,
+        "sgd": torch.optim.SGD,
+        "rmsprop": torch.optim.RMSprop,
+    }
     shared: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.optimizer in ("sgd", "rmsprop"):
         shared["momentum"] = settings.momentum

@@ -41,36 +41,48 @@ class ModelCheckpoints:
         self._next = time.monotonic() + PAUSE
 
     def keep(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Write what ``state`` gives, durably and whole, if enough time has gone by. Raises `OSError`."""
+        """Write what ``state`` gives, durably and whole, if enough time has gone by; a training goes on where it cannot be."""
         began = time.monotonic()
         if began < self._next:
             return
-        written = io.BytesIO()
+        written = io.BytesIO(bytes(_HEAD))
+        written.seek(_HEAD)
         torch.save(state(), written)
-        body = written.getbuffer()
-        write_durably(self._path, b"".join((self._identity, hashlib.sha256(body).digest(), body)))
+        with written.getbuffer() as whole:
+            whole[:_HEAD] = self._identity + hashlib.sha256(whole[_HEAD:]).digest()
+        try:
+            write_durably(self._path, written.getvalue())
+        except OSError as error:
+            say(f"no checkpoint of the training could be written: {error.strerror}")
         ended = time.monotonic()
         self._next = ended + max(PAUSE, SHARE * (ended - began))
 
     def load(self, device: str) -> dict[str, Any] | None:
         """The state that was kept last, on ``device``; None without one, and with a line said when it cannot be used."""
+        if not self._path.exists():
+            return None
+        try:
+            return self._read(device)
+        except _Unusable as reason:
+            say(f"the checkpoint of the training {reason}; it is not used, and the training begins at the first epoch")
+            return None
+
+    def _read(self, device: str) -> dict[str, Any]:
         try:
             whole = self._path.read_bytes()
-        except FileNotFoundError:
-            return None
         except OSError as error:
-            return _not_used(f"cannot be read ({error.strerror})")
+            raise _Unusable(f"cannot be read ({error.strerror})") from error
         head, body = whole[:_HEAD], memoryview(whole)[_HEAD:]
         if head[32:] != hashlib.sha256(body).digest():
-            return _not_used("is damaged")
+            raise _Unusable("is damaged")
         if head[:32] != self._identity:
-            return _not_used("is of another plan, data, code or version of the libraries")
+            raise _Unusable("is of another plan, data, code or version of the libraries")
         try:
             state: dict[str, Any] = torch.load(io.BytesIO(body), map_location=device, weights_only=True)
         except (RuntimeError, UnpicklingError) as error:
-            return _not_used(f"holds more than weights ({type(error).__name__})")
+            raise _Unusable(f"holds more than weights ({type(error).__name__})") from error
         return state
 
 
-def _not_used(reason: str) -> None:
-    say(f"the checkpoint of the training {reason}; it is not used, and the training begins at the first epoch")
+class _Unusable(Exception):
+    """A checkpoint that is there and is not used; the message says why, to follow its name."""

@@ -88,8 +88,12 @@ def make_network(job: Job, settings: NetworkSettings, inputs: int, outputs: int)
         module = load(source, job)
     made = getattr(module, settings.model, None)
     if not callable(made):
-        raise JobInvalid(f"{source.name} has no class or function {settings.model}; the hyperparameter 'model' names it")
-    called = ", ".join((str(inputs), str(outputs), *(f"{key}={value!r}" for key, value in settings.model_params.items())))
+        raise JobInvalid(
+            f"{source.name} has no class or function {settings.model}; the hyperparameter 'model' names it"
+        )
+    called = ", ".join(
+        (str(inputs), str(outputs), *(f"{key}={value!r}" for key, value in settings.model_params.items()))
+    )
     with border(f"{settings.model}({called}) of {source.name} failed", source), _explained():
         network: Any = made(inputs, outputs, **settings.model_params)
         if isinstance(network, torch.nn.Module):
@@ -125,7 +129,6 @@ def _explained() -> Iterator[None]:
             asked = re.search(r"allocate (\d+) bytes", said)
             raise MemoryError(f"torch asked for {asked[1]} bytes" if asked else "") from error
         if "deterministic" in said:
-            raise JobInvalid(f"{said.split('.')[0]}; set the hyperparameter deterministic: false to allow it") from error
+            operation = said.split(".", maxsplit=1)[0]
+            raise JobInvalid(f"{operation}; the hyperparameter deterministic: false allows it") from error
         raise
-
-

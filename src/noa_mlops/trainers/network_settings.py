@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from noa_mlops.records.documents import Json
+from noa_mlops.records.reading.fields import shown
 from noa_mlops.trainers.rules import accepts
 
 
@@ -74,7 +75,7 @@ _ELSEWHERE = {
 def settings_problems(given: Mapping[str, Json]) -> Sequence[str]:
     """What is wrong with the values, and with how they go together, a message each; names that are none are not looked at."""
     wrong = [
-        f"hyperparameter {name!r} of torch must be {rule}"
+        f"hyperparameter {name!r} of torch must be {rule}, not {shown(given[name])}"
         for name, rule in RULES.items()
         if name in given and not accepts(rule, given[name])
     ]

@@ -161,7 +161,7 @@ def _identity(job: Job, given: Inputs, truth: Vector) -> bytes:
     known = hashlib.sha256(canonical(told))
     for array in (given, truth):
         known.update(repr((array.shape, array.dtype)).encode())
-        known.update(memoryview(array).cast("B"))
+        known.update(array.tobytes())
     return known.digest()
 
 
@@ -169,7 +169,9 @@ def _check_asked(job: Job, facts: Mapping[str, Any]) -> None:
     if facts["task"] != job.task:
         raise JobInvalid(f"the model is for {facts['task']}, the plan asks for {job.task}")
     if list(facts["classes"]) != list(job.classes):
-        raise JobInvalid(f"the model knows the classes {facts['classes'][:10]}, the plan asks for {list(job.classes[:10])}")
+        raise JobInvalid(
+            f"the model knows the classes {facts['classes'][:10]}, the plan asks for {list(job.classes[:10])}"
+        )
 
 
 def _facts(
