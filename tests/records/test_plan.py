@@ -310,7 +310,7 @@ GATES = [
         {"code": ("m.py", "lib/m.py"), "evaluation": EvaluationPlan("d", evaluator="m:f")},
         "evaluation.evaluator must name one file under code; there are m.py and lib/m.py",
     ),
-    (Resources, {"gpus": 1}, "gpus must be 0, got 1; GPUs are not available in this version"),
+    (Resources, {"gpus": -1}, "gpus must be from 0 to 1024, got -1"),
     (Resources, {"memory": 1}, "memory must be from 64MiB to 1024TiB, got 1"),
     (Resources, {"isolation": "vm"}, "isolation must be 'basic' or 'sealed', got \"vm\""),
 ]

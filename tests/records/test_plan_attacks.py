@@ -361,7 +361,7 @@ def test_refuses_a_misspelt_field_that_would_mean_no_gate():
         ({"resources": {"memory": 1024}}, 'resources.memory must be from 64MiB to 1024TiB, got "1KiB"'),
         ({"resources": {"time": "12:30"}}, 'resources.time must be a duration, got "12:30"'),
         ({"resources": {"time": 0}}, 'resources.time must be from 1s to 366d, got "0s"'),
-        ({"resources": {"gpus": 1}}, "resources.gpus must be 0, got 1"),
+        ({"resources": {"gpus": -1}}, "resources.gpus must be from 0 to 1024, got -1"),
         ({"resources": {"gpus": False}}, "resources.gpus must be a whole number, got false"),
         ({"resources": {"isolation": "none"}}, "resources.isolation must be 'basic' or 'sealed', got \"none\""),
         ({"code": "a.py"}, 'code must be a list, got "a.py"'),

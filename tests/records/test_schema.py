@@ -66,7 +66,7 @@ BAD = [
     {"resources": {"memory": "2G"}},
     {"resources": {"memory": 5}},
     {"resources": {"time": ""}},
-    {"resources": {"gpus": 1}},
+    {"resources": {"gpus": -1}},
     {"resources": {"isolation": "vm"}},
     {"executor": "ray"},
     {"evaluation": {"gate": "none"}},

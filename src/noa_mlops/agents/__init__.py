@@ -10,6 +10,7 @@ what it imports) uses the standard library only, and little of it, because every
 
 from noa_mlops.agents.ending import ending
 from noa_mlops.agents.factory import Agent, AgentFactory
+from noa_mlops.agents.gpus import Gpus
 from noa_mlops.agents.jobs import IsolationFacts, Job, Limits, Outcome, Rung
 from noa_mlops.agents.keeping import Kept, freeze_output, keep_output
 from noa_mlops.agents.output import scan_output
@@ -22,6 +23,7 @@ __all__ = [
     "Agent",
     "AgentFactory",
     "AgentProfile",
+    "Gpus",
     "Hyperparameter",
     "IsolationFacts",
     "Job",

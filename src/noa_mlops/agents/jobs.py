@@ -26,7 +26,7 @@ Cause = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a job may use: bytes, seconds, processor cores, processes; ``log`` in bytes for each output stream."""
+    """What a job may use: bytes, seconds, processor cores, processes, GPUs; ``log`` in bytes for each output stream."""
 
     memory: int = 2 << 30
     time: int = 600
@@ -34,6 +34,7 @@ class Limits:
     cpus: int = 1
     processes: int = 256
     log: int = 8 << 20
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class IsolationFacts:
 
     ``landlock_abi`` is 0 without Landlock. ``network``: ``denied`` (no socket can be made), ``tcp_denied`` (Landlock
     alone) or ``open``. ``signals_scoped``: the job could not signal a process outside. ``namespaces``: the kinds it had of
-    its own (``ipc``, ``network``, ``user``, ``uts``); ``cgroup``: what a control group of its own did (``cpu``, ``memory``
+    its own (``ipc``, ``mount``, ``network``, ``user``, ``uts``); ``cgroup``: what a control group of its own did (``cpu``, ``memory``
     and ``pids`` held to its limits, ``kill`` to end it in one step). Both sorted, and empty where the machine allowed none.
     """
 

@@ -76,6 +76,11 @@ class Kernel:
         """Leave a name space that was shared with the parent. Raises `OSError`."""
         _checked(self._libc.unshare(flags))
 
+    def mount(self, source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+        """Mount a file system, or change a mount. Raises `OSError`."""
+        texts = [text.encode() for text in (source, target, kind)]
+        _checked(self._libc.mount(*texts, ctypes.c_ulong(flags), options.encode()))
+
     def fork_into(self, group: int) -> int:
         """Fork; the new process is born in the control group whose folder is open as ``group``. Raises `OSError`.
 

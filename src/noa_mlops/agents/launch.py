@@ -109,7 +109,11 @@ def _prepare(kernel: Kernel, assignment: Assignment, stdout: int, stderr: int) -
     kernel.set_signals(0, range(1, LAST_SIGNAL + 1))
     kernel.unblock_signals()
     sandbox.confine(kernel)
-    return sandbox.seal(kernel, assignment.grants) if assignment.isolation == SEALED else {}
+    if assignment.isolation != SEALED:
+        return {}
+    return sandbox.seal(
+        kernel, assignment.grants, shared=assignment.limits["memory"] if assignment.limits["gpus"] else 0
+    )
 
 
 def _find(assignment: Assignment) -> str:
@@ -131,7 +135,8 @@ def _limit(limits: dict[str, int]) -> None:
     _set(resource.RLIMIT_CORE, 0)
     _set(resource.RLIMIT_FSIZE, limits["disk"])
     _set(resource.RLIMIT_NOFILE, _OPEN_FILES)
-    _set(resource.RLIMIT_DATA, memory + memory // 2 + (1 << 30))
+    if not limits["gpus"]:  # a driver maps far more than it uses; the supervisor's looks, and a group, still count
+        _set(resource.RLIMIT_DATA, memory + memory // 2 + (1 << 30))
     _set(resource.RLIMIT_CPU, seconds * 2 + 10)
     _set(resource.RLIMIT_MSGQUEUE, 0)
 

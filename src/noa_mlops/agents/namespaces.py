@@ -2,7 +2,7 @@
 
 Its network has one interface, a loopback that nobody brings up. Root makes name spaces as it is; any other user needs a
 user name space around them, in which it stays who it is, and gives up the powers that come with it like all others.
-What a machine does not allow is left out; what was made is named. Source: namespaces(7), user_namespaces(7).
+What a machine does not allow is left out; what was made is named. Source: namespaces(7), user_namespaces(7), mount(2).
 """
 
 from __future__ import annotations
@@ -11,7 +11,12 @@ import os
 
 from noa_mlops.agents.kernel import Kernel
 
+SHARED = "/dev/shm"  # noqa: S108 - it is the place itself
+"""Where the C library keeps the shared memory of processes (shm_overview(7))."""
+
 _CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNS = 0x00020000
+_NOSUID, _NODEV, _NOEXEC, _RECURSIVE, _PRIVATE = 2, 4, 8, 1 << 14, 1 << 18
 _KINDS = {"ipc": 0x08000000, "network": 0x40000000, "uts": 0x04000000}
 
 
@@ -25,6 +30,18 @@ def enter(kernel: Kernel) -> list[str]:
         return []
     made = [kind for kind, flag in _KINDS.items() if _made(kernel, flag)]
     return sorted([*made, "user"] if wrapped else made)
+
+
+def share_memory(kernel: Kernel, size: int) -> bool:
+    """After `enter`: put shared memory (``/dev/shm``) of at most ``size`` bytes there that no other process sees; whether it could."""
+    if not _made(kernel, _CLONE_NEWNS):
+        return False
+    try:
+        kernel.mount("none", "/", "", _RECURSIVE | _PRIVATE)  # what is mounted here must not show outside
+        kernel.mount("tmpfs", SHARED, "tmpfs", _NOSUID | _NODEV | _NOEXEC, f"size={size},mode=1777")
+    except OSError:
+        return False
+    return True
 
 
 def can_stay_oneself(kernel: Kernel) -> bool:

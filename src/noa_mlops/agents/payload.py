@@ -110,6 +110,7 @@ def _payload(work: Work, agent_id: str, *, step: str, part: str, folders: Mappin
         "code": list(work.code),
         "seed": work.seed,
         "cpus": limits.cpus,
+        **({"gpus": limits.gpus} if limits.gpus else {}),
         "folders": {"out": "out", "checkpoint": "checkpoint", "tmp": "tmp", **folders},
         "progress": "progress.jsonl",
         "limits": {"memory": limits.memory, "time": limits.time, "disk": limits.disk},

@@ -39,7 +39,8 @@ class AgentProfile:
 
     ``task`` is None when the plan's thresholds decide it. ``train`` and ``predict`` are argument lists. With
     ``code_bearing`` the model can run code when it is loaded. ``requires`` lists modules that must be installed. ``preload``
-    names a module that imports what the programs, modules of Python, would import: see `Job.preload`.
+    names a module that imports what the programs, modules of Python, would import: see `Job.preload`. ``extras`` are those of
+    this package that install what it requires.
     """
 
     name: str
@@ -52,6 +53,7 @@ class AgentProfile:
     code_bearing: bool = True
     requires: tuple[str, ...] = ()
     preload: str = ""
+    extras: str = "tabular"
 
     def preload_for(self, cpus: int) -> str:
         """`Job.preload` for an agent with so many processors; numeric libraries fix their threads when they are loaded."""
@@ -124,6 +126,7 @@ def builtin() -> Mapping[str, AgentProfile]:
                 Hyperparameter("module", "The code file with train(job) and predict(job); default: the first one"),
             ),
         ),
+        _torch(),
         AgentProfile(
             name="command",
             summary="Any program in any language: reads NOA_PAYLOAD, writes to out/",
@@ -171,6 +174,39 @@ def _sklearn(task: Task, name: str, estimators: tuple[str, ...]) -> AgentProfile
         code_bearing=False,
         requires=("sklearn", "skops", "numpy", "pyarrow"),
         preload=_SKLEARN,
+    )
+
+
+def _torch() -> AgentProfile:
+    return AgentProfile(
+        name="torch",
+        summary="Your own network: a torch.nn.Module of a file named under 'code', trained by our loop",
+        train=_program("torch", "train"),
+        predict=_program("torch", "predict"),
+        hyperparameters=(
+            Hyperparameter("module", "The code file with the network; default: the first one"),
+            Hyperparameter(
+                "model",
+                "Class or function in it, called with the numbers of inputs and outputs and model_params",
+                "Model",
+            ),
+            Hyperparameter("model_params", "More arguments for it, by name", {}),
+            Hyperparameter("epochs", "Passes over the training rows", 20),
+            Hyperparameter("batch_size", "Rows of one step", 64),
+            Hyperparameter("optimizer", "How weights are moved", "adamw", ("adamw", "adam", "sgd", "rmsprop")),
+            Hyperparameter("learning_rate", "How far", 0.001),
+            Hyperparameter("momentum", "Of sgd and rmsprop", 0.0),
+            Hyperparameter("weight_decay", "How much weights are drawn to 0", 0.0),
+            Hyperparameter(
+                "patience", "Epochs without a better validation, then the best weights count; default: never"
+            ),
+            Hyperparameter("validation_share", "Share of the training rows to validate on after each epoch", 0.1),
+            Hyperparameter("precision", "Of the computation; fp16 needs a GPU", "float32", ("float32", "bf16", "fp16")),
+            Hyperparameter("standardize", "Numbers to mean 0 and variance 1, a numeric target too", default=True),
+            Hyperparameter("deterministic", "Refuse operations that may answer otherwise each time", default=True),
+        ),
+        requires=("torch", "safetensors", "numpy", "pyarrow"),
+        extras="tabular,torch",
     )
 
 

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from noa_mlops.agents import environment, landlock, reach
+from noa_mlops.agents import environment, gpus, landlock, reach
+from noa_mlops.agents.gpus import Gpu, Gpus
 from noa_mlops.agents.jobs import Cause, IsolationFacts, Job, Outcome, Rung
 from noa_mlops.agents.kernel import Kernel
 from noa_mlops.agents.processes import end_marked
@@ -45,8 +46,10 @@ def isolation_for(asked: Rung | None) -> Rung:
 class RuntimeManager:
     """Runs jobs, each in a process tree of its own; threads and orchestrators may share one."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: Gpus | None = None) -> None:
         self._supervisors = Supervisors()
+        self.gpus = machine or Gpus()
+        """The GPUs that jobs may ask for."""
 
     def warm(self, preload: str = "") -> None:
         """Prepare for the first job with this `Job.preload` without waiting; it then starts sooner."""
@@ -56,10 +59,29 @@ class RuntimeManager:
         """Run ``job`` to its end and return when every process it started is dead.
 
         ``on_progress`` is called in this thread with each object that the program adds to ``progress.jsonl``; when it
-        raises, the job is killed first. Setting ``cancel`` ends the job. Raises `TrainingFailed` when the job
-        cannot be started as asked, `OSError` when its workspace cannot be used.
+        raises, the job is killed first. Setting ``cancel`` ends the job. A job that asks for GPUs waits for free ones
+        before its time begins. Raises `TrainingFailed` when the job cannot be started as asked, `OSError` when its workspace
+        cannot be used, `PlanInvalid` when the machine has too few GPUs.
         """
-        order = _order(job)
+        if not job.limits.gpus:
+            return self._carry_out(job, _order(job), on_progress, cancel)
+        waiting = cancel or threading.Event()
+        with self.gpus.lease(job.limits.gpus, lambda text: _tell(on_progress, text), waiting) as leased:
+            if not leased:
+                return _never("cancelled", "cancelled while it waited for a GPU")
+            return self._carry_out(job, [*_order(job), *self._devices(job, leased)], on_progress, cancel)
+
+    def _devices(self, job: Job, leased: tuple[Gpu, ...]) -> Fields:
+        """What an order adds for the GPUs that a job was given."""
+        fields = [(f"environment.{name}", value) for name, value in gpus.variables(leased).items()]
+        if job.isolation == "sealed":
+            fields += [(f"grant.{landlock.DEVICE | landlock.LIST}", node) for node in self.gpus.nodes(leased)]
+            fields += [(f"grant.{landlock.READ}", path) for path in gpus.READ]
+        return fields
+
+    def _carry_out(
+        self, job: Job, order: Fields, on_progress: OnProgress | None, cancel: threading.Event | None
+    ) -> Outcome:
         tail = ProgressTail(job.cwd / "progress.jsonl")
 
         def look() -> bool:
@@ -111,7 +133,7 @@ def _order(job: Job) -> Fields:
     fields += [(f"environment.{name}", value) for name, value in environment.of_job(job).items()]
     fields += [("writable", str(path)) for path in job.writable]
     limits = job.limits
-    for name in ("memory", "time", "disk", "cpus", "processes", "log"):
+    for name in ("memory", "time", "disk", "cpus", "processes", "log", "gpus"):
         fields.append((f"limit.{name}", str(getattr(limits, name))))
     if job.isolation == "sealed":
         granted = reach.grants((job.cwd, *job.readable), job.writable, job.hidden)
@@ -142,11 +164,19 @@ def _outcome(report: dict[str, str]) -> Outcome:
     )
 
 
+def _tell(on_progress: OnProgress | None, text: str) -> None:
+    if on_progress is not None:
+        on_progress({"message": text})
+
+
 def _lost() -> Outcome:
+    return _never("lost", "the supervisor of the job ended without a report; controller.log may say more")
+
+
+def _never(cause: Cause, detail: str) -> Outcome:
+    """The outcome of a job of which nothing is known but why."""
     now = _moment(time.time())
-    facts = IsolationFacts("basic")
-    detail = "the supervisor of the job ended without a report; controller.log may say more"
-    return Outcome("lost", None, None, now, now, 0, facts, detail=detail)
+    return Outcome(cause, None, None, now, now, 0, IsolationFacts("basic"), detail=detail)
 
 
 def _moment(seconds: float) -> str:

@@ -18,8 +18,11 @@ def confine(kernel: Kernel) -> None:
     kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
-def seal(kernel: Kernel, grants: list[tuple[int, str]]) -> dict[str, str]:
+def seal(kernel: Kernel, grants: list[tuple[int, str]], shared: int = 0) -> dict[str, str]:
     """The upper rung, over `confine`: only the granted paths, no network, no power over other processes.
+
+    Where it can be made, the program has ``shared`` bytes of shared memory that no other process sees; else it has none, as
+    where a granted path lies in the memory that all processes share.
 
     Returns ``landlock`` (its ABI), ``seccomp`` (0 or 1) and ``namespaces`` (kinds, or nothing). Raises `OSError` where
     the kernel has no Landlock.
@@ -28,6 +31,10 @@ def seal(kernel: Kernel, grants: list[tuple[int, str]]) -> dict[str, str]:
     if version < 1:
         raise OSError("this kernel offers no Landlock")
     own = namespaces.enter(kernel)
+    covered = any(path.startswith(f"{namespaces.SHARED}/") for _, path in grants)
+    if shared and not covered and namespaces.share_memory(kernel, shared):
+        own = sorted([*own, "mount"])
+        grants = [*grants, (landlock.WRITE, namespaces.SHARED)]
     kernel.drop_capabilities()
     landlock.restrict(kernel, version, [*((landlock.DEVICE, path) for path in DEVICES), *grants])
     filtered = seccomp.available()

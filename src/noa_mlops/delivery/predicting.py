@@ -101,9 +101,15 @@ def _work(source: Source, resources: Resources) -> Work:
     if missing := profile.missing():
         raise NotFound(
             f"the profile {profile.name!r} needs {', '.join(missing)}, not installed here",
-            hint="Install the extra that trains and measures: pip install 'noa-mlops[tabular]'.",
+            hint=f"Install what it needs: pip install 'noa-mlops[{profile.extras}]'.",
         )
-    limits = Limits(memory=resources.memory, time=resources.time, disk=resources.disk, cpus=resources.cpus)
+    limits = Limits(
+        memory=resources.memory,
+        time=resources.time,
+        disk=resources.disk,
+        cpus=resources.cpus,
+        gpus=min(resources.gpus, len(source.runtime.gpus.present())),
+    )
     return Work.of_stored(manifest, profile, limits)
 
 

@@ -167,7 +167,11 @@ class AgentLifecycleController:
         self._data_roots = tuple(data_roots)
 
     def accept(self, plan: TrainingPlan, code: Sequence[CodeFile] | None = None) -> Submission:
-        """Check the plan and read what it names; see `intake.accept`. Meanwhile the runtime gets ready."""
+        """Check the plan and read what it names; see `intake.accept`. Meanwhile the runtime gets ready.
+
+        Raises `PlanInvalid` too when this machine has fewer GPUs than the plan asks for.
+        """
+        self._runtime.gpus.check(plan.resources.gpus)
         with contextlib.suppress(NotFound):  # intake says it with the place in the plan
             self._runtime.warm(self._factory.profile(plan.agent_profile).preload_for(plan.resources.cpus))
         return intake.accept(plan, self._layout.project, self._data_roots, self._factory, code)

@@ -95,7 +95,13 @@ def job(
 def limits(given: Submission) -> Limits:
     """The limits of the plan, for each of its agents."""
     resources = given.plan.resources
-    return Limits(memory=resources.memory, time=resources.time, disk=resources.disk, cpus=resources.cpus)
+    return Limits(
+        memory=resources.memory,
+        time=resources.time,
+        disk=resources.disk,
+        cpus=resources.cpus,
+        gpus=resources.gpus,
+    )
 
 
 def _copy_model(foreign: ForeignModel, target: Path) -> None:

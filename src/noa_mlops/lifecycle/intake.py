@@ -31,7 +31,7 @@ from noa_mlops.records.metrics import Task
 from noa_mlops.records.paths import relative_path_problem
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.verdict import ClassLabel
-from noa_mlops.trainers.hyperparameters import check_classes, check_hyperparameters, check_quantiles
+from noa_mlops.trainers.hyperparameters import check_beside, check_classes, check_hyperparameters, check_quantiles
 
 MAX_CODE = 4 << 20
 """Largest code file that a plan may name, in bytes."""
@@ -218,10 +218,13 @@ def _check_profile(plan: TrainingPlan, profile: AgentProfile) -> None:
         raise PlanInvalid(f"hyperparameters: {'; '.join(wrong)}", problems=problems)
     if plan.quantiles and (wrong := check_quantiles(profile.name, plan.hyperparameters)):
         raise PlanInvalid(f"quantiles: {'; '.join(wrong)}")
+    beside = check_beside(profile.name, plan.hyperparameters, code=plan.code, gpus=plan.resources.gpus)
+    if beside:
+        raise PlanInvalid("; ".join(beside))
     if missing := profile.missing():
         raise PlanInvalid(
             f"the profile {profile.name!r} needs {', '.join(missing)}, not installed here",
-            hint="Install the extra that trains and measures: pip install 'noa-mlops[tabular]'.",
+            hint=f"Install what it needs: pip install 'noa-mlops[{profile.extras}]'.",
         )
 
 

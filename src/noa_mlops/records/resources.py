@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from noa_mlops.records.documents import Json
-from noa_mlops.records.reading.fields import Fault, Form, Rule, check_fields, one_of, shown, whole
+from noa_mlops.records.reading.fields import Form, check_fields, one_of, whole
 from noa_mlops.records.reading.quantities import (
     DURATION_PATTERN,
     SIZE_PATTERN,
@@ -19,11 +18,6 @@ from noa_mlops.records.reading.quantities import (
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 DAY = 86400
-
-
-def _no_gpus(value: Any) -> Iterator[Fault]:
-    if value != 0 or isinstance(value, bool):
-        yield Fault(f"must be 0, got {shown(value)}", suggestion="GPUs are not available in this version")
 
 
 def _written(pattern: str, *examples: str) -> dict[str, Any]:
@@ -50,8 +44,8 @@ class Resources:
     disk: Annotated[int, _SIZE, whole(MIB, 1024 * 1024 * GIB, size_text)] = 5 * GIB
     """Space the workspace may take: bytes, or text like 5GiB."""
 
-    gpus: Annotated[int, Rule(_no_gpus, {"const": 0})] = 0
-    """Graphics processors; only 0 in this version."""
+    gpus: Annotated[int, whole(0, 1024)] = 0
+    """GPUs that the agents of a run have to themselves; a run waits until as many are free."""
 
     isolation: Annotated[Literal["basic", "sealed"] | None, one_of("basic", "sealed")] = None
     """The rung to insist on; absent: the best this machine has. The run is refused below it."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from noa_mlops.records.documents import Json
 from noa_mlops.trainers import lightgbm_parameters as lightgbm
 from noa_mlops.trainers.estimators import DEFAULT, KINDS, MANAGED, QUANTILE_SETTINGS, Estimator, estimators
+from noa_mlops.trainers.network_settings import NAMES, elsewhere, settings_problems
 from noa_mlops.trainers.rules import accepts
 
 FORMATS = ("parquet", "csv")
@@ -36,6 +37,8 @@ def check_hyperparameters(profile: str, hyperparameters: Mapping[str, Json]) -> 
             return _check_pipeline(hyperparameters)
         case "python":
             return _check_python(hyperparameters)
+        case "torch":
+            return _check_torch(hyperparameters)
         case "command":
             return _check_command(hyperparameters)
         case "import":
@@ -48,6 +51,8 @@ def check_quantiles(profile: str, hyperparameters: Mapping[str, Json]) -> tuple[
     """Why a built-in profile cannot answer quantiles with these hyperparameters; empty when it can, or may."""
     if profile == "lightgbm":
         return _managed(dict.fromkeys(("objective", "alpha"), _QUANTILES), hyperparameters)
+    if profile == "torch":
+        return ("torch learns one number for each row; sklearn-regressor and python can answer quantiles",)
     if profile != "sklearn-regressor":
         return ()
     name = hyperparameters.get("estimator", DEFAULT)
@@ -77,6 +82,27 @@ def _managed(managed: Mapping[str, str], hyperparameters: Mapping[str, Json]) ->
     return tuple(
         f"hyperparameter {name!r} cannot be set: {where}" for name, where in managed.items() if name in hyperparameters
     )
+
+
+def check_beside(
+    profile: str, hyperparameters: Mapping[str, Json], *, code: Sequence[str], gpus: int
+) -> tuple[str, ...]:
+    """Why hyperparameters that are right do not go with the plan's ``code`` and ``gpus``, each with the field it is about."""
+    if profile.startswith("sklearn-") and gpus:
+        return (f"resources.gpus: {profile} uses no GPU; leave 'gpus' out",)
+    if profile != "torch":
+        return ()
+    problems, files = [], [name.rpartition("/")[2] for name in code if name.endswith(".py")]
+    wanted = hyperparameters.get("module")
+    if not files:
+        problems.append("code: torch needs the Python file with the network; name it here, as in [src/net.py]")
+    elif wanted is not None and f"{str(wanted).removesuffix('.py')}.py" not in files:
+        problems.append(f"hyperparameters.module: {_shown(wanted)} is not among the code files: {', '.join(files)}")
+    if gpus > 1:
+        problems.append(f"resources.gpus: torch trains on one GPU, not {gpus}; ask for 1")
+    if not gpus and hyperparameters.get("precision") == "fp16":
+        problems.append("hyperparameters.precision: fp16 needs a GPU; add resources: {gpus: 1}, or use bf16")
+    return tuple(problems)
 
 
 def chosen_estimator(kind: str, hyperparameters: Mapping[str, Json]) -> Estimator | None:
@@ -179,6 +205,15 @@ def _check_python(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
     return (
         f"hyperparameter 'module' must be the name of a Python file among the code files, not {_shown(module)}{meant}",
     )
+
+
+def _check_torch(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:
+    strangers = [
+        f"torch has no hyperparameter {_shown(name)}{elsewhere(name) or _nearest(name, NAMES)}; it has {', '.join(NAMES)}"
+        for name in hyperparameters
+        if name not in NAMES
+    ]
+    return (*strangers, *_check_python(hyperparameters), *settings_problems(hyperparameters))
 
 
 def _check_command(hyperparameters: Mapping[str, Json]) -> tuple[str, ...]:

@@ -55,6 +55,10 @@ class Job:
         """Seed of every random choice."""
         self.cpus: int = max(1, payload.get("cpus") or 1)
         """Processors this job may use."""
+        self.gpus: int = payload.get("gpus", 0)
+        """GPUs that were leased for this job; ``CUDA_VISIBLE_DEVICES`` names them."""
+        self.plan_digest: str = payload.get("plan_digest", "")
+        """What the plan is known by."""
         self.target: str | None = payload.get("target")
         """Name of the column to learn; it is not in the data of a prediction."""
         self.classes: tuple[Any, ...] = tuple(payload.get("classes") or ())

@@ -1,4 +1,4 @@
-"""``model.json``: everything about a model of the profiles of scikit-learn and LightGBM but the fitted model itself."""
+"""``model.json``: everything about a model of our own profiles but the fitted model itself."""
 
 from __future__ import annotations
 

@@ -89,16 +89,17 @@ def _check(job: Job) -> None:
 
 def call(source: Path, name: str, job: Job) -> Any:
     """What the function ``name`` of the file ``source`` returns. Raises `JobInvalid`, `UserCodeFailed`."""
-    with _border(f"{source.name} cannot be imported", source):
-        module = _load(source, job)
+    with border(f"{source.name} cannot be imported", source):
+        module = load(source, job)
     function = getattr(module, name, None)
     if not callable(function):
         raise JobInvalid(f"{source.name} has no function {name}(job)")
-    with _border(f"{name}(job) of {source.name} failed", source):
+    with border(f"{name}(job) of {source.name} failed", source):
         return function(job)
 
 
-def _load(source: Path, job: Job) -> ModuleType:
+def load(source: Path, job: Job) -> ModuleType:
+    """The module in the file ``source``; files beside it, and those of the job's code, can be imported by name."""
     sys.dont_write_bytecode = True
     sys.path[:0] = list(dict.fromkeys((str(source.parent), str(job.code))))
     name = source.stem if source.stem not in sys.modules else f"user_{source.stem}"
@@ -112,7 +113,7 @@ def _load(source: Path, job: Job) -> ModuleType:
 
 
 @contextmanager
-def _border(failure: str, source: Path) -> Iterator[None]:
+def border(failure: str, source: Path) -> Iterator[None]:
     """Where the user's code begins: whatever it raises becomes `UserCodeFailed`."""
     try:
         yield
