@@ -7,8 +7,9 @@ promotes: neither the controller nor the store can.
 
 from noa_mlops.lifecycle.bootstrap import bootstrap_default_orchestrator, open_orchestrator
 from noa_mlops.lifecycle.bus import EventBus, Subscription
-from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted
+from noa_mlops.lifecycle.controller import AgentLifecycleController
 from noa_mlops.lifecycle.orchestrator import TrainingOrchestrator
+from noa_mlops.lifecycle.runs import Interrupted
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Step, Train, next_step
 
 __all__ = [

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from noa_mlops.ledger import Ledger, VersionState
-from noa_mlops.lifecycle.controller import AgentLifecycleController, Run
+from noa_mlops.lifecycle.controller import AgentLifecycleController
 from noa_mlops.lifecycle.history import history_of
 from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.lifecycle.runs import Run
 from noa_mlops.records.events import Recorded, Submitted
 from noa_mlops.records.layout import address
 

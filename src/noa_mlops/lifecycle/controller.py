@@ -9,22 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 
 from noa_mlops.agents import (
     AgentFactory,
-    Job,
     Kept,
-    Outcome,
     RuntimeManager,
     Work,
     Workspace,
-    ending,
     evaluation_payload,
     freeze_output,
     keep_output,
@@ -38,7 +35,6 @@ from noa_mlops.errors import (
     DatasetInvalid,
     EvaluationFailed,
     LedgerConflict,
-    LifecycleError,
     NotAuthorised,
     NotFound,
     StepFailed,
@@ -47,112 +43,33 @@ from noa_mlops.errors import (
 from noa_mlops.evaluation import Answers, check_own_metrics, grouped, measurable, read_own_metrics, read_predictions
 from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import judge_recorded, thresholds
-from noa_mlops.ledger import KeyStore
-from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle import beside, handover, intake, measuring, own_evaluation
 from noa_mlops.lifecycle.accounting import Held, facts_of, left_no_writer, manifest_of
 from noa_mlops.lifecycle.intake import CodeFile, Submission
+from noa_mlops.lifecycle.runs import (
+    TOLD,
+    Measured,
+    OnProgress,
+    Publish,
+    Run,
+    Trained,
+    progress,
+    provisioned,
+)
 from noa_mlops.lifecycle.searching import Found, Stop, as_trained, search, settled
+from noa_mlops.lifecycle.workers import Workers, raise_unless_completed, with_facts
 from noa_mlops.records.dataset import Column, FileDigest
 from noa_mlops.records.documents import sha256
 from noa_mlops.records.events import (
-    AgentProvisioned,
     EvaluationLogged,
-    LifecycleEvent,
     Recorded,
     TrainingCompleted,
-    TrainingProgress,
 )
-from noa_mlops.records.layout import Layout, address, agent_id, evaluator_id, predictor_id, reproducer_id, trial_id
+from noa_mlops.records.layout import Layout, agent_id, evaluator_id, predictor_id, reproducer_id, trial_id
 from noa_mlops.records.manifest import ArtifactRecord, Manifest, checksum
-from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.proven import NOTHING_PROVEN, Proven
-from noa_mlops.records.slices import Sliced
 from noa_mlops.records.verdict import Estimate, EvaluationReport, Verdict
-
-OnProgress = Callable[[dict[str, Any]], None]
-"""Takes what a trainer says of itself."""
-
-Publish = Callable[[LifecycleEvent], None]
-"""Takes events that are shown but not recorded."""
-
-
-@dataclass(slots=True)
-class Run:
-    """One version on its way, owned by this process as long as its workspace is locked.
-
-    ``model`` are its files, once this process has hashed them; a continued run hashes them again.
-    """
-
-    submission: Submission
-    version: int
-    workspace: Workspace
-    history: list[Recorded] = field(default_factory=list)
-    model: Kept | None = None
-
-    @property
-    def predictions(self) -> Path:
-        """Where the predictions that were measured lie, in the order of the dataset."""
-        return self.workspace.path / "predictions.parquet"
-
-    @property
-    def lifecycle_id(self) -> str:
-        """The lifecycle that the version belongs to."""
-        return self.submission.plan.lifecycle_id
-
-    @property
-    def address(self) -> str:
-        """``LIFECYCLE@N``."""
-        return address(self.lifecycle_id, self.version)
-
-    def tell(self) -> None:
-        """Note that somebody was told how the run ended; when that fails, it is told once more."""
-        with contextlib.suppress(OSError):
-            self.workspace.mark(_TOLD)
-
-    def release(self) -> None:
-        """Give the workspace up; another process may continue the run."""
-        self.workspace.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
-_TOLD = "told"
-"""An empty file in the workspace of a run whose outcome was told; a decided run without it was cut off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A model as the dead trainer left it, and what the runtime saw."""
-
-    files: tuple[FileDigest, ...]
-    facts: Mapping[str, Any]
-    found: Found | None = None
-    """What the search before it found; None when there was none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What the verifier computed, the digest of the predictions it used, and what the runtime saw.
-
-    ``overlap`` are the rows that training has seen, ``slices`` the metrics by columns as far as the plan asks.
-    ``champion`` is the comparison as an entry records it, None without a champion or a threshold to compare by; ``kept``
-    are the champion's predictions when they are new, for the objects; ``evaluator`` is the plan's own, as recorded.
-    """
-
-    report: EvaluationReport
-    predictions_sha256: str
-    facts: Mapping[str, Any]
-    overlap: Overlap
-    slices: Mapping[str, Sliced] = field(default_factory=dict)
-    champion: Mapping[str, Any] | None = None
-    kept: bytes | None = None
-    evaluator: Mapping[str, Any] | None = None
 
 
 class AgentLifecycleController:
@@ -165,6 +82,7 @@ class AgentLifecycleController:
         self._runtime = runtime
         self._layout = layout
         self._data_roots = tuple(data_roots)
+        self._workers = Workers(factory, runtime, layout, data_roots)
 
     def accept(self, plan: TrainingPlan, code: Sequence[CodeFile] | None = None) -> Submission:
         """Check the plan and read what it names; see `intake.accept`. Meanwhile the runtime gets ready.
@@ -209,7 +127,7 @@ class AgentLifecycleController:
     def left_untold(self, agent: str) -> bool:
         """Whether the workspace of an agent is there and nobody was told how its run ended."""
         workspace = self._layout.workspace(agent)
-        return workspace.is_dir() and not os.path.lexists(workspace / _TOLD)
+        return workspace.is_dir() and not os.path.lexists(workspace / TOLD)
 
     def train(self, run: Run, publish: Publish, cancel: threading.Event) -> Trained:
         """Run the trainer in its workspace; its files, hashed once it and all it started are dead.
@@ -224,12 +142,14 @@ class AgentLifecycleController:
         handover.lay_out_training(given, workspace)
         trainer = agent_id(run.lifecycle_id, run.version)  # also of one that is trained again, elsewhere
         workspace.write_payload(training_payload(handover.work(given, run.version), trainer))
-        publish(_provisioned(run, workspace.agent_id))
-        job = handover.job(given, workspace, given.profile.train, hidden=self._hidden())
-        outcome = self._run(job, workspace, run, cancel, lambda said: publish(_progress(run, workspace.agent_id, said)))
+        publish(provisioned(run, workspace.agent_id))
+        job = handover.job(given, workspace, given.profile.train, hidden=self._workers.hidden)
+        outcome = self._workers.run(
+            job, workspace, run, cancel, lambda said: publish(progress(run, workspace.agent_id, said))
+        )
         facts = facts_of(outcome)
-        _raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
-        with _with_facts(TrainingFailed, facts, workspace):
+        raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
+        with with_facts(TrainingFailed, facts, workspace):
             workspace.check()
             run.model = _kept(run, facts, workspace.leading)
         return Trained(run.model.files, facts, found)
@@ -244,7 +164,7 @@ class AgentLifecycleController:
             return self._try(replace(run, submission=trial), trial_id(agent, number), stop, tell)
 
         def told(said: Mapping[str, Any]) -> None:
-            publish(_progress(run, agent, said))
+            publish(progress(run, agent, said))
 
         found = search(given, given.trials, run.workspace.path, attempt, told, cancel)
         run.submission = settled(given, found.best.hyperparameters)
@@ -256,20 +176,20 @@ class AgentLifecycleController:
         if given.evaluation is None:
             raise ValueError("a trial is measured")
         try:
-            with self._workspace(agent) as workspace:
+            with self._workers.workspace(agent) as workspace:
                 workspace.prepare()
                 handover.lay_out_training(given, workspace)
                 workspace.write_payload(training_payload(handover.work(given, run.version), agent))
-                job = handover.job(given, workspace, given.profile.train, hidden=self._hidden())
-                outcome = self._run(job, workspace, run, stop, tell)
-                _raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
+                job = handover.job(given, workspace, given.profile.train, hidden=self._workers.hidden)
+                outcome = self._workers.run(job, workspace, run, stop, tell)
+                raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
                 workspace.check()
                 withheld = measuring.withhold(given.evaluation, given.target)
                 return self._predict(replace(run, workspace=workspace), withheld, stop)[1]
         finally:
             if not stop.ends_all:
-                self._remove(agent)
-                self._remove(predictor_id(agent))
+                self._workers.remove(agent)
+                self._workers.remove(predictor_id(agent))
 
     def evaluate(
         self, run: Run, trained: TrainingCompleted, champion: ArtifactRecord | None, cancel: threading.Event
@@ -295,17 +215,19 @@ class AgentLifecycleController:
     ) -> tuple[pa.Table, EvaluationReport, Mapping[str, Any]]:
         """What the model in the run's workspace says of the withheld rows, how good that is, and what the runtime saw."""
         given = run.submission
-        with self._workspace(predictor_id(run.workspace.agent_id)) as workspace:
+        with self._workers.workspace(predictor_id(run.workspace.agent_id)) as workspace:
             workspace.prepare()
             handover.lay_out_prediction(given, withheld.features, workspace)
             model, code = run.workspace.out, run.workspace.code
             work = handover.work(given, run.version)
             workspace.write_payload(prediction_payload(work, workspace.agent_id, model=model, code=code))
-            job = handover.job(given, workspace, given.profile.predict, hidden=self._hidden(), readable=(model, code))
-            outcome = self._run(job, workspace, run, cancel)
+            job = handover.job(
+                given, workspace, given.profile.predict, hidden=self._workers.hidden, readable=(model, code)
+            )
+            outcome = self._workers.run(job, workspace, run, cancel)
             facts = facts_of(outcome)
-            _raise_unless_completed(outcome, EvaluationFailed, workspace, "predictor")
-            with _with_facts(EvaluationFailed, facts, workspace):
+            raise_unless_completed(outcome, EvaluationFailed, workspace, "predictor")
+            with with_facts(EvaluationFailed, facts, workspace):
                 answered = read_predictions(workspace.out, len(withheld.order), given.classes)
                 predictions = withheld.restore(answered)
                 return predictions, measuring.measure(predictions, withheld.labels, given), facts
@@ -387,15 +309,17 @@ class AgentLifecycleController:
         rows = measurable(predictions, withheld.labels)
         if evaluator is None or rows is None:
             return None
-        with self._workspace(evaluator_id(run.workspace.agent_id)) as workspace:
+        with self._workers.workspace(evaluator_id(run.workspace.agent_id)) as workspace:
             workspace.prepare()
             own_evaluation.lay_out(given, workspace, predictions, rows)
             work = handover.work(given, run.version)
             workspace.write_payload(evaluation_payload(work, workspace.agent_id, evaluator))
-            outcome = self._run(own_evaluation.job(given, workspace, self._hidden()), workspace, run, cancel)
+            outcome = self._workers.run(
+                own_evaluation.job(given, workspace, self._workers.hidden), workspace, run, cancel
+            )
             facts = facts_of(outcome)
-            _raise_unless_completed(outcome, EvaluationFailed, workspace, "plan's own evaluator")
-            with _with_facts(EvaluationFailed, facts, workspace):
+            raise_unless_completed(outcome, EvaluationFailed, workspace, "plan's own evaluator")
+            with with_facts(EvaluationFailed, facts, workspace):
                 column = measuring.groups_of(given)
                 groups = None if column is None else grouped(column, withheld.labels)
                 found = read_own_metrics(workspace.out, int(rows.sum()), groups)
@@ -453,7 +377,7 @@ class AgentLifecycleController:
         work = Work.of_stored(manifest, profile, handover.limits(run.submission))
         wanted = [Column(feature["name"], feature["type"]) for feature in manifest.predict["features"]]
         rows = conformed(features.select([c.name for c in wanted if c.name in features.column_names]), wanted)
-        with self._workspace(agent) as workspace:
+        with self._workers.workspace(agent) as workspace:
             workspace.prepare()
             given = workspace.renew("given")
             FilesystemArtifactStore(self._layout).copy_out(stored, given)
@@ -461,12 +385,12 @@ class AgentLifecycleController:
             model, code = given / "model", given / "code"
             workspace.write_payload(prediction_payload(work, workspace.agent_id, model=model, code=code))
             job = handover.job(
-                run.submission, workspace, profile.predict, hidden=self._hidden(), readable=(model, code)
+                run.submission, workspace, profile.predict, hidden=self._workers.hidden, readable=(model, code)
             )
-            outcome = self._run(job, workspace, run, cancel, profile=profile.name)
-            _raise_unless_completed(outcome, EvaluationFailed, workspace, f"predictor of @{manifest.version}")
+            outcome = self._workers.run(job, workspace, run, cancel, profile=profile.name)
+            raise_unless_completed(outcome, EvaluationFailed, workspace, f"predictor of @{manifest.version}")
             facts = facts_of(outcome)
-            with _with_facts(EvaluationFailed, facts, workspace):
+            with with_facts(EvaluationFailed, facts, workspace):
                 return read_predictions(workspace.out, rows.num_rows, work.classes), facts
 
     def check(
@@ -507,51 +431,6 @@ class AgentLifecycleController:
             run.model = found
         return run.model
 
-    def _workspace(self, agent: str) -> Workspace:
-        """A workspace for another agent of a run. Raises `LedgerConflict`."""
-        workspace = Workspace.claim(self._layout, agent)
-        if workspace is None:
-            raise LedgerConflict(f"the workspace of {agent} is in use by another process")
-        return workspace
-
-    def _remove(self, agent: str) -> None:
-        """Remove the workspace of an agent that nobody needs any more; one that a process has taken stays."""
-        if (workspace := Workspace.claim(self._layout, agent)) is not None:
-            with workspace:
-                workspace.remove()
-
-    def _run(
-        self,
-        job: Job,
-        workspace: Workspace,
-        run: Run,
-        cancel: threading.Event,
-        tell: OnProgress | None = None,
-        *,
-        profile: str | None = None,
-    ) -> Outcome:
-        agent = self._factory.provision(workspace.agent_id, profile or run.submission.profile.name, self._layout)
-        agent.advance("running")
-        outcome: Outcome | None = None
-        try:
-            outcome = self._runtime.run(job, on_progress=tell, cancel=cancel)
-        finally:
-            agent.advance("ready" if outcome is not None and outcome.completed else "failed")
-        if outcome.cause == "cancelled":
-            raise Interrupted(f"{run.address} was interrupted")
-        return outcome
-
-    def _hidden(self) -> tuple[Path, ...]:
-        """What no sealed agent may see, wherever it lies: the project, the data, the keys."""
-        return (self._layout.project, self._layout.artifacts, self._layout.evidence, *self._data_roots, KeyStore().root)
-
-
-class Interrupted(LifecycleError):
-    """The run was cancelled; nothing is lost, the same plan continues it."""
-
-    exit_code = 130
-    hint = "Run the same plan again: it continues where it was."
-
 
 def _measured(
     given: Submission,
@@ -566,40 +445,7 @@ def _measured(
     return Measured(whole, predictions, facts, overlap, evaluator=own_evaluation.recorded(given, said))
 
 
-def _raise_unless_completed(outcome: Outcome, kind: type[StepFailed], workspace: Workspace, who: str) -> None:
-    if outcome.completed:
-        return
-    log = workspace.tail()
-    raise kind(f"the {who} {ending(outcome, log)}", cause=outcome.cause, facts=facts_of(outcome), log=log)
-
-
-@contextlib.contextmanager
-def _with_facts(kind: type[StepFailed], facts: Mapping[str, Any], workspace: Workspace) -> Iterator[None]:
-    """Give a failure that was found after the process ended what the runtime saw of that process."""
-    try:
-        yield
-    except StepFailed as error:
-        raise kind(str(error), cause=error.cause, facts=facts, log=workspace.tail(), hint=error.hint) from error
-
-
 def _kept(run: Run, facts: Mapping[str, Any], leading: tuple[Path, ...] = ()) -> Kept:
     """The dead trainer's files, hashed and durable; by what the runtime saw of it, read-only from then on too."""
     keep = freeze_output if left_no_writer(facts) else keep_output
     return keep(run.workspace.out, run.submission.plan.resources.disk, leading)
-
-
-def _provisioned(run: Run, agent: str) -> AgentProvisioned:
-    return AgentProvisioned(
-        lifecycle_id=run.lifecycle_id,
-        version=run.version,
-        seq=None,
-        timestamp=now(),
-        agent_id=agent,
-        profile=run.submission.profile.name,
-    )
-
-
-def _progress(run: Run, agent: str, values: Mapping[str, Any]) -> TrainingProgress:
-    return TrainingProgress(
-        lifecycle_id=run.lifecycle_id, version=run.version, seq=None, timestamp=now(), agent_id=agent, values=values
-    )

@@ -26,10 +26,11 @@ from noa_mlops.lifecycle.accounting import summary_of
 from noa_mlops.lifecycle.beside import silent
 from noa_mlops.lifecycle.bus import EventBus, Subscription
 from noa_mlops.lifecycle.claiming import claim_run
-from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted, Run
+from noa_mlops.lifecycle.controller import AgentLifecycleController
 from noa_mlops.lifecycle.history import event_of, told_of
 from noa_mlops.lifecycle.intake import CodeFile, Submission
 from noa_mlops.lifecycle.reporting import report_of
+from noa_mlops.lifecycle.runs import Interrupted, Run
 from noa_mlops.lifecycle.scanning import Measure, Scan
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
 from noa_mlops.lifecycle.storage import check_storage

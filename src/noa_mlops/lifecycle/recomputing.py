@@ -20,10 +20,10 @@ from noa_mlops.errors import LifecycleError
 from noa_mlops.ledger import LedgerEntry, LedgerState, Refusal, VersionState, get_object, read_lines
 from noa_mlops.ledger.law import examine
 from noa_mlops.lifecycle import beside, intake, measuring, recording
-from noa_mlops.lifecycle.controller import Measured
 from noa_mlops.lifecycle.history import event_of
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.recalling import recorded_predictions
+from noa_mlops.lifecycle.runs import Measured
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.events import Submitted, TrainingCompleted
 from noa_mlops.records.layout import Layout, address

@@ -19,9 +19,9 @@ from noa_mlops.ledger import Draft, Ledger, LedgerState
 from noa_mlops.ledger.incident_law import ENABLE
 from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle import statements
-from noa_mlops.lifecycle.controller import Measured, Run, Trained
 from noa_mlops.lifecycle.intake import Submission, reference
 from noa_mlops.lifecycle.policy_change import founders
+from noa_mlops.lifecycle.runs import Measured, Run, Trained
 from noa_mlops.lifecycle.steps import Decide
 from noa_mlops.records.documents import canonical
 from noa_mlops.records.events import RUN, EvaluationLogged, TrainingCompleted, decode

@@ -7,10 +7,11 @@ from typing import Any
 from noa_mlops.errors import DatasetInvalid, LedgerConflict, NotFound, PlanInvalid
 from noa_mlops.gate import judge_recorded, threshold_document, thresholds
 from noa_mlops.ledger import Ledger, LedgerReader
-from noa_mlops.lifecycle.controller import AgentLifecycleController, Run
+from noa_mlops.lifecycle.controller import AgentLifecycleController
 from noa_mlops.lifecycle.history import history_of
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.recalling import Accept, recall
+from noa_mlops.lifecycle.runs import Run
 from noa_mlops.records.comparison import Comparison
 from noa_mlops.records.events import EvaluationLogged, Submitted, TrainingCompleted
 from noa_mlops.records.layout import address

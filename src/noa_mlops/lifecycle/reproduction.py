@@ -27,8 +27,9 @@ from noa_mlops.lifecycle import environment, measuring
 from noa_mlops.lifecycle.accounting import relative
 from noa_mlops.lifecycle.bus import EventBus
 from noa_mlops.lifecycle.claiming import changed_inputs
-from noa_mlops.lifecycle.controller import AgentLifecycleController, Interrupted, Run
+from noa_mlops.lifecycle.controller import AgentLifecycleController
 from noa_mlops.lifecycle.recalling import Recalled, recall, recorded_predictions
+from noa_mlops.lifecycle.runs import Interrupted, Run
 from noa_mlops.records.documents import parse
 from noa_mlops.records.events import EvaluationLogged, TrainingCompleted
 from noa_mlops.records.layout import Layout, address
