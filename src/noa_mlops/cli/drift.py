@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 @click.option("--current", required=True, metavar="DATASET", help="The data of now: a file or a definition.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page with pictures as well.")
 @click.option("--all", "everything", is_flag=True, help="Show the columns that hardly moved as well.")
+@options.ci_reports
 @options.dry_run
 @options.common
-def drift(
+def drift(  # noqa: PLR0913 - one for each option
     lifecycle_id: str,
     current: str,
     html: Path | None,
+    junit: Path | None,
+    sarif: Path | None,
     folder: Path,
     *,
     everything: bool,
@@ -49,6 +52,12 @@ def drift(
         from noa_mlops.audit.pages import scan_page
 
         html.write_text(scan_page(f"{name}@{scan.champion}", current, scan.report), encoding="utf-8")
+    if junit is not None or sarif is not None:
+        from noa_mlops.audit.ci_reports import drift_checks
+
+        worse = [] if scan.labels is None else [(m.metric, m.why) for m in scan.labels.metrics if m.finding == "hurts"]
+        checks = drift_checks(f"{name}@{scan.champion}", str(scan.dataset["path"]), scan.report, worse)
+        options.write_ci_reports(f"drift of {name}", checks, junit, sarif)
     if as_json:
         output.emit(scan.to_document())
     else:

@@ -3,36 +3,53 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from noa_mlops.cli import options, output
+
+if TYPE_CHECKING:
+    from noa_mlops.audit.ci_reports import Check
+
+LOG = "registry/ml_artifacts.log"
+"""Where to look when the gate says no."""
 
 
 @click.command(epilog="Example: noa gate rainfall --origin rainfall/1f0c... --max-age 24h")
 @click.argument("name", metavar="[LIFECYCLE[@N]]", required=False)
 @click.option("--origin", required=True, metavar="ORIGIN", help="The origin that the project's owner gave you.")
 @click.option("--max-age", metavar="DURATION", help="Refuse a log whose newest entry is older, like 24h.")
+@options.ci_reports
 @options.common
-def gate(name: str | None, origin: str, max_age: str | None, folder: Path, *, as_json: bool) -> int:
+def gate(
+    name: str | None,
+    origin: str,
+    max_age: str | None,
+    junit: Path | None,
+    sarif: Path | None,
+    folder: Path,
+    *,
+    as_json: bool,
+) -> int:
     """Say whether champions may be rolled out: of one lifecycle, of one version, or of every lifecycle that has one.
 
     Reads registry/ below the folder and nothing else; no key is needed. In CI the answer goes to $GITHUB_ENV as
     ML_ROLLOUT_STATUS and to $GITHUB_STEP_SUMMARY. Exit status 0 when ready, 3 when blocked or without a champion, 4 when
     the log is damaged, too old or not that of the origin.
     """
+    from noa_mlops.audit.ci_reports import Check
     from noa_mlops.audit.rollout import read_registry, rollouts_of
     from noa_mlops.errors import LifecycleError
     from noa_mlops.ledger import check_age
     from noa_mlops.ledger.ledger import now
 
+    _tell_ci("blocked")
     lifecycle_id, version = options.address(name) if name is not None else (None, None)
     seconds = options.duration(max_age) if max_age is not None else None
     moment = now()
-    _tell_ci("blocked")
     try:
         log = read_registry(folder.absolute() / "registry", origin)
         if seconds is not None:
@@ -40,6 +57,7 @@ def gate(name: str | None, origin: str, max_age: str | None, folder: Path, *, as
         asked = rollouts_of(log, lifecycle_id)
     except LifecycleError as error:
         _summarise([("-", "blocked", str(error))])
+        options.write_ci_reports("rollout gate", [Check("registry", "evidence", str(error), LOG)], junit, sarif)
         if error.exit_code == 2:  # nothing to roll out
             output.error(str(error), error.hint, 3, as_json=as_json)
             return 3
@@ -48,6 +66,8 @@ def gate(name: str | None, origin: str, max_age: str | None, folder: Path, *, as
     ready = all(answer["status"] == "ready" for answer in told)
     status = "ready" if ready else "blocked"
     _tell_ci(status)
+    verified = Check("registry", "evidence", None, LOG)
+    options.write_ci_reports("rollout gate", [verified, *map(_check, told)], junit, sarif)
     _summarise([(answer["name"], answer["status"], answer["why"]) for answer in told])
     if as_json:
         output.emit({"status": status, "origin": origin, "newest": log.newest, "rollouts": told})
@@ -70,6 +90,13 @@ def _answer(rollout: Any, version: int | None, moment: str) -> dict[str, Any]:
     elif rollout.until is not None:
         why = f"by override until {rollout.until}" if status == "ready" else f"its override expired {rollout.until}"
     return {"name": name, "status": status, "champion": champion, "entry": rollout.entry, "why": why}
+
+
+def _check(answer: Mapping[str, Any]) -> Check:
+    from noa_mlops.audit.ci_reports import Check
+
+    problem = None if answer["status"] == "ready" else f"{answer['name']} is blocked: {answer['why']}"
+    return Check(answer["name"], "rollout", problem, LOG)
 
 
 def _tell_ci(status: str) -> None:

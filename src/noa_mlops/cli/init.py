@@ -15,14 +15,16 @@ from noa_mlops.records.layout import Layout
 
 if TYPE_CHECKING:
     from noa_mlops.lifecycle.beginning import Beginning
+    from noa_mlops.lifecycle.ci import System
 
 
 @click.command(epilog="Example: noa init --data data/customers.csv --target churned")
 @click.option("--data", metavar="FILE", help="A data file of the project: describe it and write a first plan.")
 @click.option("--target", metavar="COLUMN", help="The column of FILE to predict.")
+@click.option("--ci", type=click.Choice(["github", "gitlab"]), help="Add the jobs of cicd/ml and what triggers them.")
 @options.dry_run
 @options.common
-def init(folder: Path, data: str | None, target: str | None, *, dry_run: bool, as_json: bool) -> int:
+def init(folder: Path, data: str | None, target: str | None, ci: System | None, *, dry_run: bool, as_json: bool) -> int:
     """Make a project: folders, policy, keys outside it, the genesis entry. Nothing is overwritten.
 
     With --data and --target, all rows of the file are looked at: its format, types, keys, times, and features that
@@ -33,6 +35,7 @@ def init(folder: Path, data: str | None, target: str | None, *, dry_run: bool, a
     if dry_run:
         return _would(layout, beginning, as_json=as_json)
     told = _found(layout)
+    told["created"] += _jobs(layout, ci, told["origin"])
     written = beginning.write() if beginning is not None else ()
     if as_json:
         output.emit(told if beginning is None else {**told, **document(layout, beginning, written)})
@@ -51,6 +54,18 @@ def init(folder: Path, data: str | None, target: str | None, *, dry_run: bool, a
     else:
         show(layout, beginning, written)
     return 0
+
+
+def _jobs(layout: Layout, ci: System | None, origin: str) -> list[str]:
+    """Write the jobs of a CI system; what was written. Says which files were there already, as other ones."""
+    if ci is None:
+        return []
+    from noa_mlops.lifecycle.ci import write_jobs
+
+    found = {str(path.relative_to(layout.project)): new for path, new in write_jobs(layout, ci, origin)}
+    for path in (path for path, new in found.items() if not new):
+        output.note(f"{path} was there and stays as it is")
+    return [path for path, new in found.items() if new]
 
 
 def _begin(layout: Layout, data: str | None, target: str | None) -> Beginning | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +14,9 @@ from noa_mlops.records.layout import Layout
 from noa_mlops.records.names import name_problem
 from noa_mlops.records.reading.fields import FieldInvalid
 from noa_mlops.records.reading.quantities import read_duration
+
+if TYPE_CHECKING:
+    from noa_mlops.audit.ci_reports import Check
 
 MAX_FILE = 1 << 18
 """Largest file, in bytes, that an option may name."""
@@ -33,6 +36,26 @@ def common(function: _F) -> _F:
 def dry_run(function: _F) -> _F:
     """The option of every command that writes."""
     return click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")(function)
+
+
+def ci_reports(function: _F) -> _F:
+    """The options of commands that CI runs: ``--junit FILE`` and ``--sarif FILE``; `write_ci_reports` writes them."""
+    kind = click.Path(path_type=Path)
+    function = click.option("--sarif", type=kind, metavar="FILE", help="Write SARIF 2.1.0 for code scanning.")(function)
+    return click.option("--junit", type=kind, metavar="FILE", help="Write JUnit XML for a job's test report.")(function)
+
+
+def write_ci_reports(suite: str, checks: Sequence[Check], junit: Path | None, sarif: Path | None) -> None:
+    """Write what was checked in the forms that were asked for; folders are made. Raises `OSError`."""
+    from noa_mlops.audit import ci_reports
+    from noa_mlops.ledger.ledger import now
+
+    if junit is not None:
+        junit.parent.mkdir(parents=True, exist_ok=True)
+        junit.write_bytes(ci_reports.junit(suite, checks, now()))
+    if sarif is not None:
+        sarif.parent.mkdir(parents=True, exist_ok=True)
+        sarif.write_bytes(ci_reports.sarif(checks))
 
 
 def project(folder: Path) -> Layout:
