@@ -101,9 +101,9 @@ def _show_measured(measured: Measurement) -> None:
 
 
 def _row(metric: MetricAgain) -> tuple[str, ...]:
-    gained = (
-        "-" if metric.improvement is None else f"{metric.improvement:+.4g} ({metric.lower:.4g} .. {metric.upper:.4g})"
-    )
+    gained = "-" if metric.improvement is None else f"{metric.improvement:+.4g}"
+    if metric.lower is not None and metric.upper is not None:
+        gained += f" ({metric.lower:.4g} .. {metric.upper:.4g})"
     word = "equal" if metric.equal else "different"
     return metric.metric, output.number(metric.recorded), output.number(metric.now), gained, f"{word}: {metric.reason}"
 

@@ -28,7 +28,8 @@ class MetricAgain:
 
     ``improvement`` says how much better the new model is, its sign turned so that more is better, with the 90 % interval
     from ``lower`` to ``upper``; ``margin`` is half the width of the recorded metric's own 90 % interval. ``equal`` when
-    the difference is shown to be smaller than that; ``reason`` says why it is or is not.
+    the difference is shown to be smaller than that, or nothing moved on any row, which needs no interval; ``reason`` says
+    why it is or is not.
     """
 
     metric: str
