@@ -173,6 +173,23 @@ def measured_by(**thresholds):
     return {"dataset_path": "data/eval.csv", "metric_thresholds": thresholds}
 
 
+def test_what_was_redacted_of_the_record_is_said_to_be(project):
+    """The checksum stands in the ledger; which files and which environment it was stands in objects."""
+    project.programs(train=TRAIN + 'date +%s%N > "$NOA_OUT/when"\n')
+    ran(project)
+    trained = project.entries()[2]
+    environment = trained["predicate"]["buildDefinition"]["internalParameters"]["environment"]["digest"]["sha256"]
+    for digest in (environment, trained["subject"][0]["digest"]["sha256"]):
+        project.done("redact", digest, "--reason", "asked for")
+    told = again(project)
+    assert told["sameness"] == "equal"
+    assert told["environment"] == [{"name": "environment", "recorded": "redacted", "now": None}]
+    assert told["files"] == [{"name": "the list of files", "recorded": "redacted", "now": None}]
+    said = project.done("run", "little@1", "--reproduce").said
+    assert "Environment environment is not there, was redacted" not in said
+    assert "redacted" in said
+
+
 def test_without_measurement_or_its_answers_other_bytes_are_different(project):
     project.programs(train=TRAIN + 'date +%s%N > "$NOA_OUT/when"\n')
     ran(project, status=3, evaluation=None)
@@ -243,17 +260,23 @@ def _redacted(project):
     project.done("redact", digest, "--reason", "asked for")
 
 
+def _lost(project):
+    digest = project.entries()[1]["predicate"]["code"][0]["sha256"]
+    (project.path / "storage/db/evidence/objects" / digest).unlink()
+
+
 def _other_labels(project):
     project.write("data/eval.csv", rows(1200, 3))
 
 
 REFUSED = {
     "another version": (lambda project: None, "little@9", 2, "there is no little@9 here"),
-    "no version": (lambda project: None, "little", 2, "name the version: noa run little@N --reproduce"),
-    "a plan": (lambda project: None, "plan.json", 2, "there is no lifecycle"),
+    "no version": (lambda project: None, "little", 2, "'little' names no recorded version: noa run LIFECYCLE@N"),
+    "a plan": (lambda project: None, "plan.json", 2, "'plan.json' names no recorded version"),
     "changed data": (lambda p: p.write("data/train.csv", rows(200, 9)), "little@1", 2, "its training data changed"),
     "changed rows to measure on": (_other_labels, "little@1", 2, "its evaluation data changed"),
     "no data": (lambda p: (p.path / "data/train.csv").unlink(), "little@1", 2, "data/train.csv"),
+    "lost code": (_lost, "little@1", 4, "cannot be read"),
     "redacted code": (_redacted, "little@1", 2, "the code src/train.sh of little@1 was redacted"),
 }
 
@@ -267,6 +290,15 @@ def test_what_cannot_be_trained_again_is_refused_in_words(promoted, change, name
     assert message in refused.err
     assert refused.err.count("\n") <= 3
     assert promoted.state() == before
+
+
+def test_a_version_on_its_way_is_left_to_its_run(project):
+    project.programs(train=SLOW)
+    project.write("slow", "")
+    project.start("run", project.plan(resources=BASIC))
+    until((project.workspace("little-1") / "running").exists)
+    refused = project.done("run", "little@1", "--reproduce", status=5)
+    assert "little@1 is on its way" in refused.err
 
 
 def test_a_version_that_was_never_trained_is_refused(project):

@@ -36,7 +36,7 @@ from noa_mlops.records.events import EvaluationLogged, TrainingCompleted
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.manifest import checksum
 from noa_mlops.records.plan import TrainingPlan
-from noa_mlops.records.reproduction import Change, Measurement, MetricAgain, Reproduction
+from noa_mlops.records.reproduction import REDACTED, Change, Measurement, MetricAgain, Reproduction
 from noa_mlops.records.verdict import Estimate
 
 _RUNGS = ("basic", "sealed")
@@ -197,14 +197,14 @@ class Reproducer:
         entry = self._ledger.entry(trained.seq or 0)
         digest = entry.predicate["buildDefinition"]["internalParameters"]["environment"]["digest"]["sha256"]
         if digest in self._ledger.state.redacted:
-            yield Change("environment", "redacted", None)
+            yield Change("environment", REDACTED, None)
             return
         yield from environment.changes(self._object(digest), recalled.submission.environment.describe())
 
     def _files(self, trained: TrainingCompleted, new: Mapping[str, str]) -> Iterator[Change]:
         """The files that differ, by their digests; of a list that was redacted only that."""
         if trained.checksum in self._ledger.state.redacted:
-            yield Change("the list of files", "redacted", None)
+            yield Change("the list of files", REDACTED, None)
             return
         listed = {file["path"]: file["sha256"] for file in self._object(trained.checksum)}
         for path in sorted({*listed, *new}):

@@ -12,6 +12,9 @@ Sameness: TypeAlias = Literal["bit-equal", "equal", "different"]
 EXIT_CODES: Mapping[Sameness, int] = {"bit-equal": 0, "equal": 0, "different": 4}
 """The exit status of ``noa run LIFECYCLE@N --reproduce``."""
 
+REDACTED = "redacted"
+"""What is recorded in a `Change` where the object that said it was taken out of the evidence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
