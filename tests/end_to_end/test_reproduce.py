@@ -95,6 +95,8 @@ def test_the_same_bytes_come_out_and_nothing_is_recorded(project, changes):
     assert (told["sameness"], told["exit"], told["files"]) == ("bit-equal", 0, [])
     assert told["checksum"] == told["recorded"]
     assert recorded(project) == before
+    payloads = [project.workspace(f"little-1{again}").joinpath("payload.json") for again in ("", ".reproduce")]
+    assert payloads[0].read_bytes() == payloads[1].read_bytes()
     assert project.verifies()
 
 
@@ -347,6 +349,8 @@ def test_killed_it_leaves_nothing_that_disturbs_anybody(project, waiting):
     assert again(project)["sameness"] == "bit-equal"
     ran(project, resources=BASIC)
     assert project.champion() == 2
+    project.done("doctor", "--clean", "--older-than", "0s")
+    assert not project.workspace("little-1.reproduce").exists()
 
 
 def test_interrupted_it_begins_anew(project, waiting):
