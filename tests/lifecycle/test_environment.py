@@ -1,11 +1,12 @@
-"""The revision of the code that a run used, as git knows it."""
+"""What is recorded of the environment of a run, the revision of its code as git knows it; and what differs later."""
 
 import os
 import subprocess
 
 import pytest
 
-from noa_mlops.lifecycle.environment import Environment
+from noa_mlops.lifecycle.environment import Environment, changes
+from noa_mlops.records.reproduction import Change
 
 
 @pytest.fixture
@@ -62,3 +63,18 @@ def test_names_no_revision_outside_a_checkout_or_without_git(tmp_path, checkout,
     assert code(tmp_path) is None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert code(checkout) is None
+
+
+def test_names_what_differs_and_nothing_that_an_older_record_does_not_tell():
+    packages = {"numpy": "2.1", "scipy": "1.14"}
+    recorded = {"python": "3.11.2", "implementation": "CPython", "platform": "Linux-5.15-x86_64", "packages": packages}
+    now = {**recorded, "python": "3.12.1", "processor": "i860", "packages": {"numpy": "2.2", "xgboost": "3.0"}}
+    assert list(changes(recorded, {**recorded, "processor": "i860"})) == []
+    assert list(changes(recorded, now)) == [
+        Change("python", "3.11.2", "3.12.1"),
+        Change("package numpy", "2.1", "2.2"),
+        Change("package scipy", "1.14", None),
+        Change("package xgboost", None, "3.0"),
+    ]
+    assert list(changes({**now, "processor": "i750"}, now)) == [Change("processor", "i750", "i860")]
+    assert list(changes({**now, "code": {"revision": "a"}}, {**now, "code": {"revision": "b"}})) == []

@@ -65,7 +65,10 @@ def status(word: str) -> str:
     """A state, coloured on a terminal unless NO_COLOR is set (no-color.org)."""
     if os.environ.get("NO_COLOR"):
         return word.upper()
-    colours = {"champion": "green", "ready": "green", "rejected": "red", "failed": "red", "blocked": "red"}
+    colours = {
+        **dict.fromkeys(("champion", "ready", "bit-equal", "equal"), "green"),
+        **dict.fromkeys(("rejected", "failed", "blocked", "different"), "red"),
+    }
     return click.style(word.upper(), fg=colours.get(word, "yellow"), bold=True)
 
 

@@ -10,6 +10,7 @@ import click
 
 from noa_mlops.cli import options, output
 from noa_mlops.cli.arrow import load_arrow
+from noa_mlops.records.reproduction import REDACTED
 
 if TYPE_CHECKING:
     from noa_mlops.lifecycle.reproduction import Reproducible
@@ -24,7 +25,7 @@ def reproduce(layout: Layout, name: str, *, dry_run: bool, as_json: bool) -> int
     """Train the version ``name`` again and say how it comes out, or only whether it could be; the exit status."""
     lifecycle_id, version = options.address(name)
     if version is None:
-        raise click.BadParameter(f"name the version: noa run {lifecycle_id}@N --reproduce")
+        raise click.BadParameter(f"{name!r} names no recorded version: noa run LIFECYCLE@N --reproduce")
     from noa_mlops.agents import AgentFactory, RuntimeManager
 
     load_arrow()
@@ -101,9 +102,9 @@ def _show_measured(measured: Measurement) -> None:
 
 
 def _row(metric: MetricAgain) -> tuple[str, ...]:
-    gained = (
-        "-" if metric.improvement is None else f"{metric.improvement:+.4g} ({metric.lower:.4g} .. {metric.upper:.4g})"
-    )
+    gained = "-" if metric.improvement is None else f"{metric.improvement:+.4g}"
+    if metric.lower is not None and metric.upper is not None:
+        gained += f" ({metric.lower:.4g} .. {metric.upper:.4g})"
     word = "equal" if metric.equal else "different"
     return metric.metric, output.number(metric.recorded), output.number(metric.now), gained, f"{word}: {metric.reason}"
 
@@ -119,6 +120,8 @@ def _show_changes(label: str, changes: Sequence[Change], none: str) -> None:
 
 
 def _change(change: Change) -> str:
+    if change.recorded == REDACTED:
+        return f"{change.name} was redacted, so nothing can be said of it"
     if change.recorded is None:
         return f"{change.name} {_short(change.now)}, which there was not"
     if change.now is None:

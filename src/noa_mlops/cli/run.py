@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from noa_mlops.agents import RuntimeManager
 
 
-@click.command(epilog="Examples: noa run plans/rainfall.yaml, noa run rainfall@2 --reproduce")
+@click.command(epilog="Example: noa run plans/rainfall.yaml, or noa run rainfall@2 --reproduce")
 @click.argument("plan", type=click.Path(path_type=Path), metavar="PLAN")
 @click.option(
     "--reproduce",

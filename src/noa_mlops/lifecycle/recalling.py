@@ -49,9 +49,10 @@ def recall(ledger: LedgerReader, accept: Accept, lifecycle_id: str, version: int
     for one that is on its way, and what ``accept`` raises.
     """
     name, known = address(lifecycle_id, version), ledger.state.version(lifecycle_id, version)
-    if known is None:
+    begun = known is not None or any((e.lifecycle_id, e.version) == (lifecycle_id, version) for e in ledger.pending)
+    if not begun:
         raise NotFound(f"there is no {name} here")
-    if known.on_its_way:
+    if known is None or known.on_its_way:
         raise LedgerConflict(f"{name} is on its way: nothing was decided yet", hint="Run its plan again: it goes on.")
     if known.checksum is None:
         raise NotFound(f"{name} failed, so there is no model of it", hint=f"noa logs {name} says why.")

@@ -7,8 +7,9 @@ version: nothing can promote it, so measuring it is no look at the evaluation da
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from noa_mlops.agents import AgentFactory, RuntimeManager
@@ -28,13 +29,15 @@ from noa_mlops.lifecycle.accounting import relative
 from noa_mlops.lifecycle.bus import EventBus
 from noa_mlops.lifecycle.claiming import changed_inputs
 from noa_mlops.lifecycle.controller import AgentLifecycleController
+from noa_mlops.lifecycle.intake import CodeFile, Submission
 from noa_mlops.lifecycle.recalling import Recalled, recall, recorded_predictions
 from noa_mlops.lifecycle.runs import Interrupted, Run
 from noa_mlops.records.documents import parse
 from noa_mlops.records.events import EvaluationLogged, TrainingCompleted
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.manifest import checksum
-from noa_mlops.records.reproduction import Change, Measurement, MetricAgain, Reproduction
+from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.reproduction import REDACTED, Change, Measurement, MetricAgain, Reproduction
 from noa_mlops.records.verdict import Estimate
 
 _RUNGS = ("basic", "sealed")
@@ -126,13 +129,20 @@ class Reproducer:
 
         Plan and seed are the submitted ones, hyperparameters those that a search found: it is not made again.
         """
-        name = address(lifecycle_id, version)
+        accept = partial(self._accept, address(lifecycle_id, version))
+        return recall(self._ledger, accept, lifecycle_id, version)
+
+    def _accept(self, name: str, plan: TrainingPlan, code: Sequence[CodeFile]) -> Submission:
+        """What the plan names, as it is now; what stands in the way is said of the version."""
         try:
-            return recall(self._ledger, self._controller.accept, lifecycle_id, version)
+            return self._controller.accept(plan, code)
         except (DatasetInvalid, UnsafePath) as error:
             raise DatasetInvalid(f"{name} cannot be trained again: {error}", hint=_BRING_BACK) from error
         except PlanInvalid as error:
             raise PlanInvalid(f"{name} cannot be trained again here: {error}", hint=error.hint) from error
+        except NotFound as error:
+            hint = "Install the package that brings it."
+            raise NotFound(f"{name} cannot be trained again here: {error}", hint=hint) from error
 
     def _again(self, run: Run, found: Reproducible, cancel: threading.Event) -> Reproduction:
         recalled, trained = found.recalled, found.trained
@@ -188,14 +198,14 @@ class Reproducer:
         entry = self._ledger.entry(trained.seq or 0)
         digest = entry.predicate["buildDefinition"]["internalParameters"]["environment"]["digest"]["sha256"]
         if digest in self._ledger.state.redacted:
-            yield Change("environment", "redacted", None)
+            yield Change("environment", REDACTED, None)
             return
         yield from environment.changes(self._object(digest), recalled.submission.environment.describe())
 
     def _files(self, trained: TrainingCompleted, new: Mapping[str, str]) -> Iterator[Change]:
         """The files that differ, by their digests; of a list that was redacted only that."""
         if trained.checksum in self._ledger.state.redacted:
-            yield Change("the list of files", "redacted", None)
+            yield Change("the list of files", REDACTED, None)
             return
         listed = {file["path"]: file["sha256"] for file in self._object(trained.checksum)}
         for path in sorted({*listed, *new}):

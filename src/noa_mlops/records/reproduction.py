@@ -12,6 +12,9 @@ Sameness: TypeAlias = Literal["bit-equal", "equal", "different"]
 EXIT_CODES: Mapping[Sameness, int] = {"bit-equal": 0, "equal": 0, "different": 4}
 """The exit status of ``noa run LIFECYCLE@N --reproduce``."""
 
+REDACTED = "redacted"
+"""What is recorded in a `Change` where the object that said it was taken out of the evidence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -28,7 +31,8 @@ class MetricAgain:
 
     ``improvement`` says how much better the new model is, its sign turned so that more is better, with the 90 % interval
     from ``lower`` to ``upper``; ``margin`` is half the width of the recorded metric's own 90 % interval. ``equal`` when
-    the difference is shown to be smaller than that; ``reason`` says why it is or is not.
+    the difference is shown to be smaller than that, or nothing moved on any row, which needs no interval; ``reason`` says
+    why it is or is not.
     """
 
     metric: str
