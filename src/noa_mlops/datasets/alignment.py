@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from noa_mlops.datasets import times
+from noa_mlops.datasets.bad_cell import BadCell
 from noa_mlops.datasets.dataset import Dataset
 from noa_mlops.datasets.messages import invalid, listed, quoted, shown
-from noa_mlops.datasets.normal import normal_table
+from noa_mlops.datasets.normal import TIME, normal_column, normal_table
 from noa_mlops.datasets.typed import ARROW, TYPES
 from noa_mlops.errors import DatasetInvalid
 from noa_mlops.records.dataset import Column
@@ -19,8 +21,8 @@ def aligned(evaluation: Dataset, train: Dataset) -> Dataset:
     """The evaluation data with exactly the columns that agents saw in training: order and types as there.
 
     Columns that either definition hides from agents are left out. Types change only where no value does: whole numbers
-    become float, floats without fractions become int, a column without values becomes anything. The identity stays
-    that of the data as it was read. Raises `DatasetInvalid` listing every difference.
+    become float, floats without fractions become int, text in ISO 8601 becomes a time, a column without values becomes
+    anything. The identity stays that of the data as it was read. Raises `DatasetInvalid` listing every difference.
     """
     seen = [name for name in _seen(evaluation) if name not in train.definition.hidden]
     wanted = {name: train.table.schema.field(name).type for name in _seen(train)}
@@ -39,10 +41,11 @@ def conformed(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
     try:
         return _in_form(normal_table(table), {column.name: ARROW[column.type] for column in columns})
     except _Different as different:
+        times = " Times are datetimes, or text in ISO 8601." if ", not time" in different.text else ""
         raise DatasetInvalid(
             f"the table has not the features of the model: it {different.text}",
-            hint="Give exactly the columns that the model was trained on, without the target.",
-        ) from different
+            hint=f"Give exactly the columns that the model was trained on, without the target.{times}",
+        ) from None
 
 
 class _Different(Exception):
@@ -79,12 +82,14 @@ def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray | Non
         return column
     if column.null_count == len(column):
         return pa.chunked_array([pa.nulls(len(column), wanted)])
-    if {column.type, wanted} != {pa.int64(), pa.float64()}:
-        return None
     try:
-        return column.cast(wanted)
-    except pa.ArrowInvalid:
+        if {column.type, wanted} == {pa.int64(), pa.float64()}:
+            return column.cast(wanted)
+        if column.type == pa.string() and wanted == TIME and (found := times.read(column)) is not None:
+            return normal_column("", found)
+    except (pa.ArrowInvalid, BadCell):
         return None
+    return None
 
 
 def _other_types(kinds: Mapping[str, pa.DataType], wanted: Mapping[str, pa.DataType]) -> Iterator[str]:

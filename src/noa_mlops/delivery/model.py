@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noa_mlops.delivery.source import Source
+from noa_mlops.records.layout import address
 from noa_mlops.records.manifest import Manifest
+from noa_mlops.records.report_page import table_html
 from noa_mlops.records.verdict import EvaluationReport
 
 if TYPE_CHECKING:
@@ -28,6 +31,14 @@ class Model:
     manifest: Manifest = field(repr=False)
     checksum: str
     source: Source = field(repr=False, compare=False)
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it: which version it is, and the features that it asks for."""
+        contract = self.manifest.predict
+        of = ", ".join(str(label) for label in contract.get("classes") or ())
+        what = escape(f"{address(self.lifecycle_id, self.version)}   predicts {contract.get('target')}{of and f' ({of})'}")
+        features = table_html(("feature", "type"), [(f["name"], f["type"]) for f in contract["features"]])
+        return f"<div><strong>{what}</strong><div>sha256 {escape(self.checksum)}</div>{features}</div>"
 
     def predict(self, rows: Any) -> Any:
         """The model's answers, one per row and in the order of ``rows``.

@@ -162,7 +162,8 @@ def _label(label: ClassLabel) -> str:
 
 
 def _others(held: Split, found: Roles) -> Iterator[Split]:
-    choices = (*_splits(found), Split(by=found.time, last=SHARE) if found.time is not None else held)
+    times = [remark.column for remark in found.remarks if remark.about == "time"]
+    choices = (*_splits(found), *(Split(by=name, last=SHARE) for name in times))
     yield from (other for other in dict.fromkeys(choices) if other != held)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,17 @@ from noa_mlops.errors import PlanInvalid
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.report import PipelineReport
-from noa_mlops.records.threshold_text import threshold_text
+from noa_mlops.records.report_page import report_html, report_line
 from noa_mlops.records.yaml_text import scalar
 
-_COLOURS = {"champion": "#1a7f37", "rejected": "#cf222e", "failed": "#cf222e"}
-_CELL = "style='text-align:left;padding:2px 12px 2px 0'"
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """The plan that was run and what it came to."""
 
     plan: TrainingPlan
     report: PipelineReport
-    layout: Layout = field(repr=False)
+    layout: Layout
 
     @property
     def state(self) -> str:
@@ -63,40 +59,14 @@ class Outcome:
         return target
 
     def __str__(self) -> str:
-        return f"{self.state.upper()}  {self.address}   {', '.join(self._told())}".rstrip()
+        return report_line(self.report)
+
+    def __repr__(self) -> str:
+        return f"<Outcome {self}>"
 
     def _repr_html_(self) -> str:
         """The verdict as notebooks show it; everything foreign is escaped, nothing is fetched or run."""
-        colour = _COLOURS.get(self.state, "#9a6700")
-        rows = "".join(
-            f"<tr>{''.join(f'<td {_CELL}>{escape(cell)}</td>' for cell in row)}</tr>" for row in self._rows()
-        )
-        heads = "".join(f"<th {_CELL}>{head}</th>" for head in ("metric", "value", "threshold"))
-        told = "".join(f"<div>{escape(text)}</div>" for text in self._told())
-        return (
-            f"<div><strong style='color:{colour}'>{escape(self.state.upper())}</strong> {escape(self.address)}{told}"
-            f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-            f"<div>evidence: entry {self.report.entry}, isolation: {escape(str(self.report.isolation))}</div></div>"
-        )
-
-    def _rows(self) -> Iterator[tuple[str, str, str]]:
-        """Metrics with a threshold first, as many others as fit a glance."""
-        thresholds = self.report.thresholds
-        for name in thresholds:
-            yield name, _number(self.metrics.get(name)), threshold_text(thresholds[name])
-        for name in [name for name in self.metrics if name not in thresholds][:6]:
-            yield name, _number(self.metrics[name]), ""
-
-    def _told(self) -> tuple[str, ...]:
-        report = self.report
-        failure = () if report.failure is None else (f"{report.failure['cause']}: {report.failure['message']}",)
-        missed = tuple(f"{violation['metric']}: {violation['reason']}" for violation in report.violations)
-        reasons = (f"blocked: {', '.join(report.reasons)}",) if report.reasons else ()
-        return (*failure, *reasons, *missed, *report.unsure, *report.notes)
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4g}"
+        return report_html(self.report)
 
 
 def _yaml(document: Mapping[str, Any], indent: int) -> Iterator[str]:

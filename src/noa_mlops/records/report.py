@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from noa_mlops.records.layout import address
+from noa_mlops.records.report_page import report_html, report_line
 
 EXIT_CODES: Mapping[str, int] = {
     "champion": 0,
@@ -69,6 +70,12 @@ class PipelineReport:
         """The exit status of the command line for this outcome; 7 for a version that waits for approval alone."""
         waits = "approval" in self.reasons and _WAITING.issuperset(self.reasons)
         return 7 if self.state == "held" and waits else EXIT_CODES[self.state]
+
+    def __str__(self) -> str:
+        return report_line(self)
+
+    def _repr_html_(self) -> str:
+        return report_html(self)
 
     def to_document(self) -> dict[str, Any]:
         """The report as plain JSON values."""

@@ -34,6 +34,11 @@ def _lines(definition: DatasetDefinition, rows: int, remarks: Sequence[Remark]) 
     )
     if definition.time is not None:
         yield remarked(f"time: {scalar(definition.time)}", _reason(remarks, "time", definition.time))
+    yield from (
+        f"# time: {scalar(str(remark.column))}  # {one_line(remark.text)}"
+        for remark in remarks
+        if remark.about == "time" and remark.column != definition.time
+    )
     if definition.group is not None:
         yield remarked(f"group: {scalar(definition.group)}", _reason(remarks, "group", definition.group))
     if definition.ignore:

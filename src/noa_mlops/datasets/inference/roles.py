@@ -49,22 +49,24 @@ def roles(table: pa.Table, target: str) -> Roles:
     keys = list(_keys(rest, distinct, table.num_rows))
     key = next((name for name in keys if _named_as_key(name)), None)
     group = next(_groups(rest, distinct, table.num_rows), None)
-    time = next(_times(rest, distinct), None)
-    told += _told(keys, key, time, group)
+    times = list(_times(rest, distinct))
+    told += _told(keys, key, times, group)
     if group is not None:
         told.append(Remark("ignore", "names whom a row belongs to; a model would learn names", group))
     ignore = tuple(dict.fromkeys(str(remark.column) for remark in told if remark.about == "ignore"))
-    return Roles(classes, key, time, group, ignore, tuple(told))
+    return Roles(classes, key, times[0] if times else None, group, ignore, tuple(told))
 
 
-def _told(keys: list[str], key: str | None, time: str | None, group: str | None) -> Iterator[Remark]:
+def _told(keys: list[str], key: str | None, times: list[str], group: str | None) -> Iterator[Remark]:
     if key is not None:
         yield Remark("key", "a different value in every row; no agent sees it", key)
     for name in keys:
         if name != key:
             yield Remark("key", "has a different value in every row too", name, doubtful=True)
-    if time is not None:
-        yield Remark("time", "when a row happened", time)
+    for name in times[:1]:
+        yield Remark("time", "when a row happened", name)
+    for name in times[1:]:
+        yield Remark("time", "is a time too: which of them says when a row happened?", name, doubtful=True)
     if group is not None:
         yield Remark("group", "rows with the same value depend on each other", group)
 
