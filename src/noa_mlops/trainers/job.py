@@ -57,6 +57,8 @@ class Job:
         """Seed of every random choice."""
         self.cpus: int = max(1, payload.get("cpus") or 1)
         """Processors this job may use."""
+        self.time_limit: int | None = (payload.get("limits") or {}).get("time")
+        """Seconds after which this step is killed; None when nobody says."""
         self.target: str | None = payload.get("target")
         """Name of the column to learn; it is not in the data of a prediction."""
         self.classes: tuple[Any, ...] = tuple(payload.get("classes") or ())
