@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import noa_mlops
+import noa_mlops.testing
 from noa_mlops import errors
 from noa_mlops.ledger import Draft, KeyStore, Ledger
 from noa_mlops.records.dataset import DatasetDefinition
@@ -57,7 +58,9 @@ def test_every_program_that_is_shown_uses_public_names_only(text):
     imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
     names = {alias.name for node in imports if node.module == "noa_mlops" for alias in node.names}
     assert names <= set(noa_mlops.__all__)
-    assert not [node.module for node in imports if (node.module or "").startswith("noa_mlops.")]
+    inner = [node for node in imports if (node.module or "").startswith("noa_mlops.")]
+    assert all(node.module == "noa_mlops.testing" for node in inner)
+    assert {alias.name for node in inner for alias in node.names} <= set(noa_mlops.testing.__all__)
 
 
 @pytest.mark.parametrize("text", blocks("json"), ids=lambda text: text.splitlines()[0][:20])

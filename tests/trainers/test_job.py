@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 import pytest
+from pyarrow import parquet
 
 from noa_mlops.trainers.contract import JobInvalid
 from noa_mlops.trainers.job import MESSAGE_LIMIT, Job
@@ -50,6 +54,54 @@ def test_arrays_keep_types_and_gaps_in_both_formats(form, training):
 def test_a_frame_is_there_where_pandas_is(training):
     pytest.importorskip("pandas")
     assert len(read(training()).data.frame()) == 300
+
+
+def test_the_data_is_a_path_for_whoever_reads_it_in_another_way(training):
+    job = read(training())
+    assert parquet.read_table(job.data).num_rows == 300
+    with open(job.data, "rb") as stream:
+        assert stream.read(4) == b"PAR1"
+    assert pa.csv.read_csv(read(training("csv", data_format="csv")).data).num_rows == 300
+    assert (job.data.path.name, job.data.format, str(job.data)) == ("train.parquet", "parquet", os.fspath(job.data))
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_batches_are_the_rows_in_their_order_a_few_at_a_time(form, training):
+    job = read(training(data_format=form))
+    batches = list(job.data.batches(70))
+    assert all(0 < batch.num_rows <= 70 for batch in batches)
+    table = pa.Table.from_batches(batches)
+    assert table.column("age").to_pylist() == job.data.table().column("age").to_pylist()
+    assert table.column_names == job.data.table().column_names
+    assert job.data.rows == 300
+    with pytest.raises(ValueError, match="at least 1 row"):
+        job.data.batches(0)
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_data_larger_than_memory_is_read_by_batches_and_answered(form, training, prediction, tmp_path):
+    """Hundreds of megabytes of numbers pass through a process that grows by less."""
+    trained = training(profile="python", data_format=form, target="spent")
+    (trained.path / "code" / "model.py").write_text(
+        "import resource, numpy as np\n"
+        "def predict(job):\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "    sums = [np.asarray(batch['a']).sum() for batch in job.data.batches(50_000)]\n"
+        "    answer = np.full(job.data.rows, sum(sums))\n"
+        "    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before\n"
+        "    assert grown < 200_000, grown\n"
+        "    return answer\n"
+    )
+    asked = prediction(trained, columns=[{"name": name, "type": "float"} for name in "abcdefghij"])
+    random = np.random.default_rng(0)
+    block = pa.table({name: random.random(250_000) for name in "abcdefghij"})
+    target = asked.path / "data" / f"features.{form}"
+    kind = parquet.ParquetWriter if form == "parquet" else pa.csv.CSVWriter
+    with kind(target, block.schema) as writer:
+        for _ in range(20 if form == "parquet" else 4):
+            writer.write_table(block)
+    done = asked.run("python")
+    assert done.returncode == 0, done.stderr
 
 
 def test_without_pandas_the_frame_names_what_to_use_instead(training):

@@ -14,6 +14,9 @@ _WORDS = {
     "lost": "was lost together with its supervisor",
 }
 
+_TOLD = ("exit_status", "memory_limit", "time_limit")
+"""Causes that the last line of what a job printed may explain."""
+
 
 def ending(outcome: Outcome, log: str) -> str:
     """What became of a job that did not complete, to follow a name; ``log`` is the end of what it printed.
@@ -28,7 +31,7 @@ def ending(outcome: Outcome, log: str) -> str:
         text = f"was killed by signal {outcome.signal}"
     else:
         text = _WORDS.get(outcome.cause, outcome.cause)
-    said = f": {last}" if (last := _last_words(log)) and outcome.cause in ("exit_status", "memory_limit") else ""
+    said = f": {last}" if (last := _last_words(log)) and outcome.cause in _TOLD else ""
     detail = f" ({outcome.detail})" if outcome.detail and outcome.cause not in ("exit_status", "signal") else ""
     return f"{text}{detail}{said}"
 

@@ -18,7 +18,7 @@ from noa_mlops.records.own_metrics import MOST, NUMBERS, PER_ROW, own_name_probl
 from noa_mlops.trainers.contract import JobInvalid
 from noa_mlops.trainers.job import Job
 from noa_mlops.trainers.launch import launch_one_of
-from noa_mlops.trainers.python import call
+from noa_mlops.trainers.python import call, saying_where
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,8 @@ def evaluate(job: Job) -> None:
     path = next((path for path in job.code_files if path.rpartition("/")[2] == f"{module}.py"), None)
     if path is None:
         raise JobInvalid(f"the evaluator's module {module!r} is not among the code files")
-    returned = call(job.code / path, function, job)
+    with saying_where(job):
+        returned = call(job.code / path, function, job)
     if not isinstance(returned, Mapping):
         raise JobInvalid(
             f"{job.evaluator} returned {type(returned).__name__}; it returns a mapping from names to numbers"

@@ -59,6 +59,8 @@ class Job:
         """GPUs that were leased for this job; ``CUDA_VISIBLE_DEVICES`` names them."""
         self.plan_digest: str = payload.get("plan_digest", "")
         """What the plan is known by."""
+        self.time_limit: int | None = (payload.get("limits") or {}).get("time")
+        """Seconds after which this step is killed; None when nobody says."""
         self.target: str | None = payload.get("target")
         """Name of the column to learn; it is not in the data of a prediction."""
         self.classes: tuple[Any, ...] = tuple(payload.get("classes") or ())

@@ -61,14 +61,14 @@ def matrix_of(job: Job, facts: Mapping[str, Any]) -> Matrix:
         raise JobInvalid(f"the model is for {facts['task']}, the plan asks for {job.task}")
     if (learnt := tuple(facts.get("quantiles", ()))) != job.quantiles:
         raise JobInvalid(f"the model answers the quantiles {list(learnt)}, the plan asks for {list(job.quantiles)}")
-    if job.classes and list(facts["classes"]) != list(job.classes):
-        raise JobInvalid(
-            f"the model knows the classes {facts['classes'][:10]}, the plan asks for {list(job.classes[:10])}"
-        )
     try:
         encodings = encoding.from_document(facts["columns"])
     except (LookupError, TypeError) as error:
         raise JobInvalid(f"model.json describes no columns: {error!r}") from error
+    if job.classes and list(facts["classes"]) != list(job.classes):
+        raise JobInvalid(
+            f"the model knows the classes {facts['classes'][:10]}, the plan asks for {list(job.classes[:10])}"
+        )
     return encoding.encode(job.data.table(), encodings)
 
 

@@ -7,12 +7,13 @@ line that names the place, after its traceback.
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from noa_mlops.errors import LifecycleError
@@ -23,6 +24,10 @@ from noa_mlops.trainers.launch import explained, launch, say
 
 ANSWERS = ("predictions.parquet", "predictions.csv")
 """What ``predict`` may write itself, in ``job.out``."""
+
+
+EARLY = 0.6
+"""Share of a short time limit after which a job that is not done says where it is; of a long one all but 10 s."""
 
 
 class UserCodeFailed(LifecycleError):
@@ -36,10 +41,8 @@ def train(job: Job) -> None:
     """Call ``train(job)``; it must leave at least one file in ``job.out``. Raises `JobInvalid`, `UserCodeFailed`."""
     _check(job)
     source = find_source(job, (job.code,))
-    returned = call(source, "train", job)
-    if not any(path.is_file() for path in job.out.rglob("*")):
-        kept = "" if returned is None else "; what it returns is not kept"
-        raise JobInvalid(f"train(job) of {source.name} wrote no file into job.out{kept}")
+    with saying_where(job):
+        check_trained(job, source, call(source, "train", job))
 
 
 def predict(job: Job) -> None:
@@ -50,7 +53,19 @@ def predict(job: Job) -> None:
 
 def predict_with(job: Job, source: Path) -> None:
     """Call ``predict(job)`` of the file ``source``. Raises `JobInvalid`, `UserCodeFailed`."""
-    returned = call(source, "predict", job)
+    with saying_where(job):
+        keep_predicted(job, source, call(source, "predict", job))
+
+
+def check_trained(job: Job, source: Path, returned: Any) -> None:
+    """What ``train(job)`` of ``source`` must have done. Raises `JobInvalid`."""
+    if not any(path.is_file() for path in job.out.rglob("*")):
+        kept = "" if returned is None else "; what it returns is not kept"
+        raise JobInvalid(f"train(job) of {source.name} wrote no file into job.out{kept}")
+
+
+def keep_predicted(job: Job, source: Path, returned: Any) -> None:
+    """Write what ``predict(job)`` of ``source`` returned, unless it wrote its answer itself. Raises `JobInvalid`."""
     if returned is not None:
         job.write_predictions(returned)
     elif not any((job.out / name).is_file() for name in ANSWERS):
@@ -94,8 +109,40 @@ def call(source: Path, name: str, job: Job) -> Any:
     function = getattr(module, name, None)
     if not callable(function):
         raise JobInvalid(f"{source.name} has no function {name}(job)")
+    return call_function(function, source, name, job)
+
+
+def call_function(function: Callable[[Job], Any], source: Path, name: str, job: Job) -> Any:
+    """What ``function``, called ``name`` in ``source``, returns. Raises `UserCodeFailed`."""
     with border(f"{name}(job) of {source.name} failed", source):
         return function(job)
+
+
+@contextmanager
+def saying_where(job: Job) -> Iterator[None]:
+    """Say at which line of the user's code the job is shortly before its time is over, for then it is killed.
+
+    Python looks for signals between two steps of its own, so code in C says nothing.
+    """
+    if not job.time_limit:
+        yield
+        return
+
+    def say_where(_number: int, frame: FrameType | None) -> None:
+        while frame is not None and not Path(frame.f_code.co_filename).is_relative_to(job.code):
+            frame = frame.f_back
+        if frame is not None:
+            place = f"line {frame.f_lineno} of {Path(frame.f_code.co_filename).name}, in {frame.f_code.co_name}"
+            say(f"close to its time limit of {job.time_limit} s it is at {place}")
+
+    signal.signal(signal.SIGALRM, say_where)
+    signal.siginterrupt(signal.SIGALRM, False)  # noqa: FBT003 - libraries in C need not know of it
+    signal.setitimer(signal.ITIMER_REAL, max(EARLY * job.time_limit, job.time_limit - 10))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def load(source: Path, job: Job) -> ModuleType:
