@@ -20,7 +20,7 @@ import json, math
 
 
 def train(job):
-    table = job.table()
+    table = job.data.table()
     x, label = table["x"].to_pylist(), table[job.target].to_pylist()
     means = [sum(v for v, y in zip(x, label) if y == k) / label.count(k) for k in (0, 1)]
     (job.out / "cut.json").write_text(json.dumps({"cut": sum(means) / 2 + NUDGE}))
@@ -28,13 +28,13 @@ def train(job):
 
 def predict(job):
     cut = json.loads((job.model / "cut.json").read_text())["cut"]
-    chances = [1 / (1 + math.exp(-20 * (x - cut))) for x in job.table()["x"].to_pylist()]
+    chances = [1 / (1 + math.exp(-20 * (x - cut))) for x in job.data.table()["x"].to_pylist()]
     job.write_predictions([[1 - p, p] for p in chances])
 """
 """The usual model in Python; how far its cut is nudged is told by a value in place of NUDGE."""
 
 BASIC = {"isolation": "basic"}
-COST = 'def evaluate(job):\n    return {"cost": {"per_row": abs(job.table()[job.target].to_numpy() - job.predictions()["p_1"].to_numpy())}}\n'
+COST = 'def evaluate(job):\n    return {"cost": {"per_row": abs(job.data.table()[job.target].to_numpy() - job.predictions()["p_1"].to_numpy())}}\n'
 
 
 def sklearn(estimator: str, **hyperparameters):

@@ -15,7 +15,7 @@ def words():
 
 
 def train(job):
-    table = job.table()
+    table = job.data.table()
     vectoriser = TfidfVectorizer(**words(), min_df=2)
     features = vectoriser.fit_transform(table["text"].to_pylist())
     job.progress(step=1, of=2, message=f"{features.shape[1]} words and pairs of words")
@@ -32,7 +32,7 @@ def predict(job):
     weights = np.load(job.model / "weights.npz", allow_pickle=False)
     vectoriser = TfidfVectorizer(**words(), vocabulary=vocabulary)
     vectoriser.idf_ = weights["idf"]
-    features = vectoriser.transform(job.table()["text"].to_pylist())
+    features = vectoriser.transform(job.data.table()["text"].to_pylist())
     scores = features @ weights["coefficients"].T + weights["intercepts"]
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)  # in the order of job.classes, which is that of scikit-learn

@@ -11,8 +11,7 @@ from typing import Any
 from noa_mlops.errors import PlanInvalid
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.plan import TrainingPlan
-from noa_mlops.records.report import PipelineReport
-from noa_mlops.records.report_page import report_html, report_line
+from noa_mlops.records.report import PipelineReport, report_html, report_line
 from noa_mlops.records.yaml_text import scalar
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
+from noa_mlops.records.html_table import number, table_html
 from noa_mlops.records.layout import address
-from noa_mlops.records.report_page import report_html, report_line
+from noa_mlops.records.threshold_text import threshold_text
 
 EXIT_CODES: Mapping[str, int] = {
     "champion": 0,
@@ -21,6 +23,9 @@ EXIT_CODES: Mapping[str, int] = {
 
 _WAITING = frozenset({"champion", "approval"})
 """Reasons that go away by people's approval, with no rollout blocked."""
+
+
+_COLOURS = {"champion": "#1a7f37", "rejected": "#cf222e", "failed": "#cf222e"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +85,39 @@ class PipelineReport:
     def to_document(self) -> dict[str, Any]:
         """The report as plain JSON values."""
         return asdict(self)
+
+
+def report_line(report: PipelineReport) -> str:
+    """One line of plain text: state, address, the metrics that were asked for, what speaks against the model."""
+    asked = [f"{name} {number(report.metrics.get(name))} ({text})" for name, text in _asked(report)]
+    return f"{report.state.upper()}  {report.address}   {', '.join([*asked, *_told(report)])}".rstrip()
+
+
+def report_html(report: PipelineReport) -> str:
+    """The report as HTML that fetches and runs nothing."""
+    colour = _COLOURS.get(report.state, "#9a6700")
+    told = "".join(f"<div>{escape(text)}</div>" for text in _told(report))
+    return (
+        f"<div><strong style='color:{colour}'>{escape(report.state.upper())}</strong> {escape(report.address)}{told}"
+        f"{table_html(('metric', 'value', 'threshold'), _rows(report))}"
+        f"<div>evidence: entry {report.entry}, isolation: {escape(str(report.isolation))}</div></div>"
+    )
+
+
+def _asked(report: PipelineReport) -> Iterator[tuple[str, str]]:
+    yield from ((name, threshold_text(asked)) for name, asked in report.thresholds.items())
+
+
+def _rows(report: PipelineReport) -> Iterator[tuple[str, str, str]]:
+    """Metrics with a threshold first, as many others as fit a glance."""
+    for name, asked in _asked(report):
+        yield name, number(report.metrics.get(name)), asked
+    for name in [name for name in report.metrics if name not in report.thresholds][:6]:
+        yield name, number(report.metrics[name]), ""
+
+
+def _told(report: PipelineReport) -> tuple[str, ...]:
+    failure = () if report.failure is None else (f"{report.failure['cause']}: {report.failure['message']}",)
+    missed = tuple(f"{violation['metric']}: {violation['reason']}" for violation in report.violations)
+    reasons = (f"blocked: {', '.join(report.reasons)}",) if report.reasons else ()
+    return (*failure, *reasons, *missed, *report.unsure, *report.notes)
