@@ -105,7 +105,7 @@ def _row(metric: MetricAgain) -> tuple[str, ...]:
     gained = "-" if metric.improvement is None else f"{metric.improvement:+.4g}"
     if metric.lower is not None and metric.upper is not None:
         gained += f" ({metric.lower:.4g} .. {metric.upper:.4g})"
-    word = "equal" if metric.equal else "different"
+    word = "equal" if metric.equal else "not equal"
     return metric.metric, output.number(metric.recorded), output.number(metric.now), gained, f"{word}: {metric.reason}"
 
 
