@@ -17,6 +17,7 @@ from benchmarks import (
     resuming,
     searching,
     startup,
+    tabular,
     transition,
 )
 
@@ -32,6 +33,7 @@ ROOMS: Mapping[str, Callable[[], Iterable[object]]] = {
     "Gate": gate.lines,
     "Drift": drift.lines,
     "Search": searching.lines,
+    "Tabular": tabular.lines,
 }
 
 

@@ -97,21 +97,22 @@ def test_quantiles_are_measured_compared_and_served(project):
 
 
 @pytest.mark.parametrize(
-    "hyperparameters",
+    ("profile", "hyperparameters"),
     [
-        {"learning_rate": 0.3, "max_iter": 60, "max_leaf_nodes": 6},
-        {"estimator": "gradient_boosting", "learning_rate": 0.3, "n_estimators": 60},
-        {"estimator": "quantile", "alpha": 0},
+        ("sklearn-regressor", {"learning_rate": 0.3, "max_iter": 60, "max_leaf_nodes": 6}),
+        ("sklearn-regressor", {"estimator": "gradient_boosting", "learning_rate": 0.3, "n_estimators": 60}),
+        ("sklearn-regressor", {"estimator": "quantile", "alpha": 0}),
+        ("lightgbm", {"learning_rate": 0.3, "num_iterations": 60, "num_leaves": 6}),
     ],
 )
-def test_estimators_of_scikit_learn_learn_each_quantile(project, hyperparameters):
+def test_estimators_learn_each_quantile(project, profile, hyperparameters):
     levels = [0.1, 0.5, 0.9]
     thresholds = {"interval_coverage": {"min": 0.7, "max": 0.9}, "mae": 1.5}
     result = project.tell(
         "run",
         plan(
             project,
-            agent_profile="sklearn-regressor",
+            agent_profile=profile,
             code=None,
             hyperparameters=hyperparameters,
             quantiles=levels,
@@ -137,6 +138,7 @@ def test_estimators_of_scikit_learn_learn_each_quantile(project, hyperparameters
         ({"quantiles": [0.1, 0.9]}, "needs the quantile 0.5"),
         ({"agent_profile": "sklearn-regressor", "hyperparameters": {"estimator": "ridge"}}, "cannot learn quantiles"),
         ({"agent_profile": "sklearn-regressor", "hyperparameters": {"quantile": 0.5}}, "own field 'quantiles'"),
+        ({"agent_profile": "lightgbm", "code": None, "hyperparameters": {"alpha": 0.5}}, "own field 'quantiles'"),
         ({"agent_profile": "sklearn-classifier"}, "sklearn-classifier"),
         (
             {"agent_profile": "sklearn-regressor", "search": {"metric": "mae", "space": {"max_iter": [5, 9]}}},

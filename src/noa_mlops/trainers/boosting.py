@@ -13,13 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import lightgbm
 import numpy as np
 
 from noa_mlops.records.metrics import METRICS
 from noa_mlops.trainers.contract import JobInvalid
 from noa_mlops.trainers.encoding import Feature, Matrix
+from noa_mlops.trainers.lean import without
 from noa_mlops.trainers.lightgbm_parameters import ITERATIONS, OF_CLASSES, VALIDATION
+
+with without("dask", "pandas", "sklearn"):  # it has classes for users of these, which take seconds to import
+    import lightgbm
 
 Vector: TypeAlias = "np.ndarray[tuple[int], np.dtype[Any]]"
 

@@ -14,12 +14,16 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skops import io as skops
-
 from noa_mlops.files import open_beneath
+from noa_mlops.trainers import skops_io as skops
 from noa_mlops.trainers.contract import JobInvalid
 from noa_mlops.trainers.launch import say
 from noa_mlops.trainers.model_facts import differences
+
+with without(
+    "cupy", "dask", "torch"
+):  # skops walks through all of scikit-learn, whose adapters import these for seconds
+    from skops import io as skops
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator

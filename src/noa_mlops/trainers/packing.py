@@ -10,9 +10,8 @@ import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from skops import io as skops
-
 from noa_mlops.errors import PlanInvalid
+from noa_mlops.trainers import skops_io as skops
 from noa_mlops.trainers.contract import JobInvalid
 from noa_mlops.trainers.model_archive import TRUSTED, reproducible
 

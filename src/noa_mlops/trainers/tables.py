@@ -23,6 +23,9 @@ CSV_TYPES: dict[str, pa.DataType] = {
 }
 """How a column type of the payload is read from CSV."""
 
+BUFFER = 1 << 20
+"""Bytes of a column of a Parquet file that are read at a time by batches; without it whole columns are held."""
+
 CSV_ROWS = 1 << 16
 """Rows of a CSV file that are looked at together where they are only counted."""
 
@@ -39,7 +42,7 @@ def read_batches(path: Path, data_format: str, columns: Sequence[Column], rows: 
     """Read a file by batches of at most ``rows`` rows. Raises `JobInvalid` as `read_table` does, when it gets there."""
     with _reading(path, data_format):
         if data_format == "parquet":
-            with parquet.ParquetFile(path) as source:
+            with parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as source:
                 yield from source.iter_batches(rows)
             return
         with csv.open_csv(path, **_csv_options(columns)) as source:
