@@ -50,6 +50,7 @@ def first_absent(wanted: list[str], said: str) -> str | None:
 def test_an_example_does_what_its_page_shows(folder, home):
     copy = home / folder.name
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("storage", "registry", "__pycache__"))
+    (home / "home").mkdir()
     surroundings = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
     for command, status, shown in commands(folder):
         done = subprocess.run(
@@ -76,7 +77,9 @@ def test_a_messy_file_takes_four_commands_and_no_edit():
 
 
 def test_every_example_is_small_and_comes_without_results():
-    tracked = subprocess.run(["git", "ls-files", "-z", "examples"], cwd=EXAMPLES.parent, capture_output=True, check=False)
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "examples"], cwd=EXAMPLES.parent, capture_output=True, check=False
+    )
     paths = [EXAMPLES.parent / name for name in tracked.stdout.decode().split("\0") if name]
     assert [path for path in paths if path.stat().st_size > 150_000] == []
     assert [path for path in paths if {"storage", "registry"} & set(path.parts)] == []

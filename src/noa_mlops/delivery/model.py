@@ -36,7 +36,9 @@ class Model:
         """As notebooks show it: which version it is, and the features that it asks for."""
         contract = self.manifest.predict
         of = ", ".join(str(label) for label in contract.get("classes") or ())
-        what = escape(f"{address(self.lifecycle_id, self.version)}   predicts {contract.get('target')}{of and f' ({of})'}")
+        what = escape(
+            f"{address(self.lifecycle_id, self.version)}   predicts {contract.get('target')}{of and f' ({of})'}"
+        )
         features = table_html(("feature", "type"), [(f["name"], f["type"]) for f in contract["features"]])
         return f"<div><strong>{what}</strong><div>sha256 {escape(self.checksum)}</div>{features}</div>"
 
