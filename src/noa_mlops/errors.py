@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 
 class LifecycleError(Exception):
-    """Something that could not be done; ``hint`` says what to do next."""
+    """Something that could not be done; ``hint`` says what to do next, in a traceback too when it is about this case."""
 
     exit_code: ClassVar[int] = 1
     hint: str = "Run the command again with --debug and report what it prints."
@@ -34,6 +34,7 @@ class LifecycleError(Exception):
         super().__init__(message)
         if hint is not None:
             self.hint = hint
+            self.add_note(hint)
 
 
 @dataclass(frozen=True, slots=True)

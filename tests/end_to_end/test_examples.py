@@ -50,6 +50,7 @@ def first_absent(wanted: list[str], said: str) -> str | None:
 def test_an_example_does_what_its_page_shows(folder, home):
     copy = home / folder.name
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("storage", "registry", "__pycache__"))
+    (home / "home").mkdir()
     surroundings = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
     for command, status, shown in commands(folder):
         done = subprocess.run(

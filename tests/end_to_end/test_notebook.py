@@ -6,6 +6,7 @@ import asyncio
 import random
 import subprocess
 import sys
+import threading
 
 import pandas as pd
 import pyarrow as pa
@@ -171,7 +172,12 @@ class Local(StandardScaler):
     [
         (FunctionTransformer(lambda x: x), "a lambda has no name"),
         (make_pipeline(Local(), LogisticRegression()), "Local, which nobody allowed"),
-        (LogisticRegression, "LogisticRegression is no scikit-learn estimator"),
+        (LogisticRegression, "LogisticRegression is a class and no scikit-learn estimator"),
+        (
+            make_pipeline(FunctionTransformer(kw_args={"a": threading.Lock()})),
+            "functiontransformer__kw_args: cannot pickle",
+        ),
+        (make_pipeline(FunctionTransformer(kw_args={"a": (n for n in "ab")})), "functiontransformer__kw_args: "),
         ("a pipeline", "str is no scikit-learn estimator"),
     ],
 )

@@ -20,6 +20,9 @@ def as_table(rows: Any, features: Sequence[str]) -> pa.Table:
         table = _table(rows, features)
     except (pa.ArrowException, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        if (mixed := _mixed_column(rows)) is not None:
+            hint = f"Make it one type, for example: frame[{mixed!r}] = frame[{mixed!r}].astype(str)"
+            raise DatasetInvalid(f"the column {mixed!r} mixes values of several types", hint=hint) from None
         raise DatasetInvalid(f"the rows cannot be read as a table: {reason}", hint=_HINT) from error
     names = table.column_names
     if len(set(names)) != len(names):
@@ -64,6 +67,18 @@ def _column(values: Any) -> Any:
     if isinstance(values, np.ndarray):
         return pa.array(values.tolist() if values.dtype == object else np.ascontiguousarray(values))
     return values
+
+
+def _mixed_column(rows: Any) -> Any:
+    """The name of the first column of a DataFrame that Arrow has no type for, None when there is none."""
+    if not _is_pandas(rows) or not rows.columns.is_unique:
+        return None
+    for name in rows.columns:
+        try:
+            pa.Array.from_pandas(rows[name])
+        except (pa.ArrowException, ValueError, TypeError):
+            return name
+    return None
 
 
 def _is_pandas(rows: Any) -> bool:

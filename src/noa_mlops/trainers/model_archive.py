@@ -121,4 +121,6 @@ def _zip(parts: Mapping[str, bytes]) -> bytes:
 
 def _check_types(untrusted: list[str], trusted: Collection[str]) -> None:
     if strangers := sorted(set(untrusted) - set(trusted)):
-        raise JobInvalid(f"{FILE} holds types that are not trusted: {', '.join(strangers)}")
+        raise JobInvalid(
+            f"{FILE} holds types that are not trusted: {', '.join(strangers)}; if you trust them, list them under 'trusted'"
+        )

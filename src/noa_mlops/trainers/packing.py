@@ -6,6 +6,7 @@ cell, in a function, or have no name at all. skops holds no code; what it would 
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -32,7 +33,7 @@ def pack(pipeline: Any, code: Collection[str], trusted: Collection[str]) -> byte
     try:
         archive = reproducible(skops.dumps(clone(pipeline)))
     except (TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise PlanInvalid(f"the pipeline cannot travel: {error}", hint=_HINT) from error
+        raise PlanInvalid(f"the pipeline cannot travel: {_place(pipeline)}{error}", hint=_HINT) from error
     strangers = set(untrusted_in(archive)) - set(allowed(untrusted_in(archive), code, trusted))
     if strangers:
         raise PlanInvalid(
@@ -76,7 +77,9 @@ def seed(model: Any, value: int) -> None:
     model.set_params(**dict.fromkeys(names, value))
 
 
-_HINT = "Pipelines of scikit-learn's estimators travel, and your own classes from files named under code."
+_HINT = (
+    "What is opened when it runs (a lock, a file, a generator) is made by a class of your own, in a file under code."
+)
 
 
 def _modules(path: str) -> tuple[str, str]:
@@ -88,8 +91,11 @@ def _modules(path: str) -> tuple[str, str]:
 def _parts(pipeline: Any) -> Iterator[Any]:
     """The pipeline and every estimator, transformer and function that its parameters hold."""
     if not hasattr(pipeline, "get_params") or isinstance(pipeline, type):
-        named = pipeline.__name__ if isinstance(pipeline, type) else type(pipeline).__name__
-        raise PlanInvalid(f"{named} is no scikit-learn estimator", hint="Give an unfitted estimator or pipeline.")
+        if isinstance(pipeline, type):
+            name = pipeline.__name__
+            raise PlanInvalid(f"{name} is a class and no scikit-learn estimator", hint=f"Make one: {name}().")
+        name = type(pipeline).__name__
+        raise PlanInvalid(f"{name} is no scikit-learn estimator", hint="Give an unfitted estimator or pipeline.")
     waiting, seen = [(pipeline, 0)], set[int]()
     while waiting:
         part, depth = waiting.pop()
@@ -122,9 +128,30 @@ def _check_home(part: Any) -> None:
         )
 
 
+def _place(pipeline: Any) -> str:
+    """The innermost parameter that cannot travel, as `get_params` names it, to stand before the reason."""
+    unable = [name for name, value in pipeline.get_params(deep=True).items() if not _travels(value)]
+    return f"{max(unable, key=lambda name: name.count('__'))}: " if unable else ""
+
+
+def _travels(value: Any) -> bool:
+    from sklearn.base import clone
+
+    try:
+        skops.dumps(clone(value, safe=False))
+    except (TypeError, ValueError, AttributeError, RuntimeError):
+        return False
+    return True
+
+
 def _allow(strangers: Collection[str]) -> str:
-    modules = sorted({name.rpartition(".")[0] for name in strangers})
+    library = f"If you trust a library's types: trusted={sorted(strangers)}."
+    own = sorted(module for module in {name.rpartition(".")[0] for name in strangers} if not _installed(module))
     return (
-        f"If {modules[0]} is your own file, add it: code=['{modules[0].replace('.', '/')}.py']; "
-        f"if you trust a library's types: trusted={sorted(strangers)}."
+        f"If {own[0]} is your own file, add it: code=['{own[0].replace('.', '/')}.py']. {library}" if own else library
     )
+
+
+def _installed(module: str) -> bool:
+    """Whether a module that is loaded here came with a package."""
+    return "site-packages" in (getattr(sys.modules.get(module), "__file__", None) or "")
