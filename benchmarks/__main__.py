@@ -6,7 +6,19 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
-from benchmarks import agents, appending, drift, gate, lifecycle, promotion, reading, resuming, startup, transition
+from benchmarks import (
+    agents,
+    appending,
+    drift,
+    gate,
+    lifecycle,
+    promotion,
+    reading,
+    resuming,
+    startup,
+    torch,
+    transition,
+)
 
 ROOMS: Mapping[str, Callable[[], Iterable[object]]] = {
     "Start-up": startup.lines,
@@ -19,6 +31,7 @@ ROOMS: Mapping[str, Callable[[], Iterable[object]]] = {
     "Promotion": promotion.lines,
     "Gate": gate.lines,
     "Drift": drift.lines,
+    "Torch": torch.lines,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -71,10 +72,8 @@ def test_a_training_killed_midway_goes_on_and_ends_in_the_same_metrics_and_bytes
     trainer = until(lambda: trainers_of(killed))[0]
     running.kill()
     running.wait()
-    try:
+    with contextlib.suppress(ProcessLookupError):  # its supervisor was faster
         os.kill(trainer, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # its supervisor was faster
     before = reported(killed)
     assert 1 <= len(before) < 20
     killed.done("run", "plan.json")
