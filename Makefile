@@ -55,7 +55,7 @@ fuzz: $(VENV)/.dev $(VENV)/.fuzz
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tools.mutants $(MUTANTS)
 
-bench: $(VENV)/.tabular
+bench: $(VENV)/.dev $(VENV)/.torch
 	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-peers: $(VENV)/.tabular

@@ -18,6 +18,7 @@ from benchmarks import (
     searching,
     startup,
     tabular,
+    torch,
     transition,
 )
 
@@ -34,6 +35,7 @@ ROOMS: Mapping[str, Callable[[], Iterable[object]]] = {
     "Drift": drift.lines,
     "Search": searching.lines,
     "Tabular": tabular.lines,
+    "Torch": torch.lines,
 }
 
 

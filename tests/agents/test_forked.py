@@ -203,13 +203,14 @@ def test_a_zygote_knows_no_secret(job, monkeypatch):
     assert len(os.listdir(f"/proc/{pid}/task")) == 1
 
 
-def test_equal_jobs_give_equal_models_forked_or_started(trained):
-    assert trained("") == trained(HEAVY)
+@pytest.mark.parametrize("profile", ["sklearn-classifier", "torch"])
+def test_equal_jobs_give_equal_models_forked_or_started(trained, profile):
+    assert trained(profile, forked=False) == trained(profile, forked=True)
 
 
 @pytest.fixture
 def trained(workspace, layout):
-    """The digest of each file of a model of `sklearn-classifier`, started (without a module) or forked."""
+    """The digest of each file of a model of a profile, started (without a module) or forked."""
     import hashlib
 
     import pyarrow as pa
@@ -218,11 +219,20 @@ def trained(workspace, layout):
     from noa_mlops.datasets import write_rows
     from noa_mlops.records.dataset import Column
 
-    profile = AgentFactory().profile("sklearn-classifier")
+    hyperparameters = {
+        "sklearn-classifier": {"estimator": "random_forest", "n_estimators": 5},
+        "torch": {"epochs": 2},
+    }
+    network = """
+import torch
+def Model(inputs, outputs): return torch.nn.Sequential(torch.nn.Linear(inputs, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, outputs))
+"""
 
-    def train(preload):
+    def train(name, *, forked):
+        profile = AgentFactory().profile(name)
         workspace.clear()
         workspace.prepare()
+        (workspace.code / "net.py").write_text(network)
         rows = pa.table({"x": [float(n % 17) for n in range(200)], "y": [n % 2 for n in range(200)]})
         write_rows(rows, workspace.data / "train", "parquet")
         work = Work(
@@ -231,12 +241,12 @@ def trained(workspace, layout):
             plan_digest="0" * 64,
             profile=profile,
             positive=1,
-            code=[],
+            code=["net.py"],
             target="y",
             task="classification",
             classes=[0, 1],
             columns=[Column("x", "float"), Column("y", "int")],
-            hyperparameters={"estimator": "random_forest", "n_estimators": 5},
+            hyperparameters=hyperparameters[name],
             seed=1,
             limits=Limits(),
         )
@@ -247,7 +257,7 @@ def trained(workspace, layout):
                 cwd=workspace.path,
                 writable=workspace.writable,
                 hidden=(layout.project,),
-                preload=preload,
+                preload=profile.preload if forked else "",
             )
         )
         assert outcome.completed, workspace.tail()

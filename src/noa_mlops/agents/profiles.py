@@ -206,6 +206,7 @@ def _torch() -> AgentProfile:
             Hyperparameter("deterministic", "Refuse operations that may answer otherwise each time", default=True),
         ),
         requires=("torch", "safetensors", "numpy", "pyarrow"),
+        preload="noa_mlops.trainers.preload_torch",
         extras="tabular,torch",
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -112,49 +112,50 @@ def measure(network: Network, rows: Rows, cast: torch.dtype | None = None) -> di
     return {"rmse": float(missed.square().mean().sqrt()), "mae": float(missed.abs().mean())}
 
 
-def _learn(
-    network: Network,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    rows: Rows,
-    settings: NetworkSettings,
-) -> float:
+def _learn(network: Network, optimizer: Any, scaler: Any, rows: Rows, settings: NetworkSettings) -> float:
     """One epoch; the mean loss over its rows. Nothing in it waits for the device but the end."""
     network.module.train()
-    cast = _CAST[settings.precision]
-    total = torch.zeros((), device=network.device)
-    for batch in _batches(len(rows.inputs), settings.batch_size):
-        part = batch.to(network.device)
-        with torch.autocast(network.device, dtype=cast, enabled=cast is not None):
+    losses, sizes = [], []
+    for part in _batches(len(rows.inputs), settings.batch_size, network.device):
+        with network.casting(_CAST[settings.precision]):
             outputs = network(rows.inputs[part])
         loss = rows.loss(outputs, rows.truth[part])
         optimizer.zero_grad()
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        total += loss.detach() * len(part)
-    return float(total) / len(rows.inputs)
+        if scaler.is_enabled():  # half precision: without, small gradients would vanish
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+        else:
+            loss.backward()
+            optimizer.step()
+        losses.append(loss.detach())
+        sizes.append(len(part))
+    return float(torch.stack(losses).cpu().double() @ torch.tensor(sizes, dtype=torch.float64)) / len(rows.inputs)
 
 
-def _batches(rows: int, size: int) -> Iterator[torch.Tensor]:
+def _batches(rows: int, size: int, device: str) -> list[torch.Tensor]:
     """All rows in an order that is drawn; a last batch of one row joins the one before, as batch normalization needs two."""
-    parts = list(torch.randperm(rows).split(size))
+    parts = list(torch.randperm(rows).to(device).split(size))
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
-    yield from parts
+    return parts
 
 
 def _optimizer(module: torch.nn.Module, settings: NetworkSettings) -> torch.optim.Optimizer:
+    """The optimizer by its name; Adam moves all weights in one kernel where they are plain numbers."""
     kinds = {
         "adamw": torch.optim.AdamW,
         "adam": torch.optim.Adam,
         "sgd": torch.optim.SGD,
         "rmsprop": torch.optim.RMSprop,
     }
-    shared: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
-    if settings.optimizer in ("sgd", "rmsprop"):
-        shared["momentum"] = settings.momentum
-    return kinds[settings.optimizer](module.parameters(), **shared)
+    weights = list(module.parameters())
+    special: dict[str, Any] = (
+        {"momentum": settings.momentum}
+        if settings.optimizer in ("sgd", "rmsprop")
+        else {"fused": all(one.is_floating_point() for one in weights)}
+    )
+    return kinds[settings.optimizer](weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, **special)
 
 
 def _note(progress: Progress, network: Network, metrics: dict[str, float], *, keeps: bool) -> None:

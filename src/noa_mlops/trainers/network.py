@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,13 @@ class Network:
     def answers(self, inputs: torch.Tensor, cast: torch.dtype | None = None) -> torch.Tensor:
         """The outputs in double precision, without learning; rows may be more than a training step could take."""
         self.module.eval()
-        with torch.no_grad(), torch.autocast(self.device, dtype=cast, enabled=cast is not None):
+        with torch.no_grad(), self.casting(cast):
             parts = [self(part).double() for part in inputs.split(BATCH)] if len(inputs) else []
         return torch.cat(parts) if parts else torch.empty((0, self.outputs), dtype=torch.float64)
+
+    def casting(self, cast: torch.dtype | None) -> AbstractContextManager[object]:
+        """Where operations compute in the lower precision ``cast`` if that is enough for them; None: nowhere."""
+        return nullcontext() if cast is None else torch.autocast(self.device, dtype=cast)
 
     @contextmanager
     def at_work(self, doing: str) -> Iterator[None]:
