@@ -94,7 +94,7 @@ def lines(rounds: int = 3) -> Iterator[Overhead]:
                 ours.append(_ours(project, f"{profile}-{turn}", profile, hyperparameters))
             whole, fit = (statistics.median(seconds) for seconds in zip(*floors, strict=True))
             seconds = statistics.median(run.seconds for run in ours)
-            middle = min(ours, key=lambda run: abs(run.seconds - seconds))  # noqa: B023 - used at once
+            middle = min(ours, key=lambda run: abs(run.seconds - seconds))
             goal = GOAL if profile == "sklearn-classifier" else 0
             yield Overhead(f"CSV to champion, {profile}", fit, whole, seconds, goal, middle.steps)
 

@@ -20,11 +20,6 @@ from noa_mlops.trainers.contract import JobInvalid
 from noa_mlops.trainers.launch import say
 from noa_mlops.trainers.model_facts import differences
 
-with without(
-    "cupy", "dask", "torch"
-):  # skops walks through all of scikit-learn, whose adapters import these for seconds
-    from skops import io as skops
-
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
