@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,8 +31,13 @@ def profiles(name: str | None, folder: Path, *, as_json: bool) -> int:
         return 0
     output.say(f"{name}: {output.foreign(documents[0]['summary'])}")
     output.say()
-    for parameter in documents[0]["hyperparameters"]:
-        output.field(parameter["name"], output.foreign(parameter["summary"]))
-        if parameter["choices"]:
-            output.field("", "one of " + ", ".join(str(choice) for choice in parameter["choices"]))
+    output.table(
+        [_row(parameter) for parameter in documents[0]["hyperparameters"]], ("hyperparameter", "default", "what it is")
+    )
     return 0
+
+
+def _row(parameter: Mapping[str, Any]) -> tuple[str, str, str]:
+    default = "" if parameter["default"] is None else json.dumps(parameter["default"]).strip('"')
+    choices = f": {', '.join(map(str, parameter['choices']))}" if parameter["choices"] else ""
+    return parameter["name"], default, f"{output.foreign(parameter['summary'])}{choices}"
