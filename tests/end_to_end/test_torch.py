@@ -77,7 +77,9 @@ def test_a_training_killed_midway_goes_on_and_ends_in_the_same_metrics_and_bytes
     before = reported(killed)
     assert 1 <= len(before) < 20
     killed.done("run", "plan.json")
-    assert reported(killed)[0] > 1
+    first = reported(killed)[0]
+    assert first > 1
+    assert f"goes on after epoch {first - 1}\n" in (killed.workspace("little-1") / "stderr.log").read_text()
     assert [entry["noa_entry"]["type"] for entry in killed.entries()].count("Submitted") == 1
     (metrics, files), (expected, same) = measured(killed), measured(whole)
     assert files == same

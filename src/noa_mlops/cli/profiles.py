@@ -30,6 +30,8 @@ def profiles(name: str | None, folder: Path, *, as_json: bool) -> int:
     output.say()
     for parameter in documents[0]["hyperparameters"]:
         output.field(parameter["name"], output.foreign(parameter["summary"]))
+        if parameter["default"] not in (None, {}):
+            output.field("", f"default {parameter['default']}")
         if parameter["choices"]:
             output.field("", "one of " + ", ".join(str(choice) for choice in parameter["choices"]))
     return 0
