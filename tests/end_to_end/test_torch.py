@@ -12,6 +12,7 @@ import pytest
 from end_to_end.conftest import surroundings
 from end_to_end.projects import lay_out, until
 from noa_mlops.agents import Gpus
+from noa_mlops.agents.workspace import mark_of
 
 NET = """
 import time
@@ -77,7 +78,9 @@ def test_a_training_killed_midway_goes_on_and_ends_in_the_same_metrics_and_bytes
     before = reported(killed)
     assert 1 <= len(before) < 20
     killed.done("run", "plan.json")
-    assert reported(killed)[0] > 1
+    first = reported(killed)[0]
+    assert first > 1
+    assert f"goes on after epoch {first - 1}\n" in (killed.workspace("little-1") / "stderr.log").read_text()
     assert [entry["noa_entry"]["type"] for entry in killed.entries()].count("Submitted") == 1
     (metrics, files), (expected, same) = measured(killed), measured(whole)
     assert files == same
@@ -87,8 +90,7 @@ def test_a_training_killed_midway_goes_on_and_ends_in_the_same_metrics_and_bytes
 
 def trainers_of(project):
     """The processes that work in the workspace of the trainer."""
-    mark = f"NOA_PAYLOAD={project.workspace('little-1')}/payload.json".encode()
-    found = []
+    mark, found = mark_of(project.workspace("little-1")), []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{name}/environ", "rb") as environment:

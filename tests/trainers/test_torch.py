@@ -190,6 +190,7 @@ def test_a_checkpoint_with_code_in_it_does_not_run_it(tmp_path):
         ("Model = lambda i, o: 3", {}, "Model of net.py makes a int, not a torch.nn.Module"),
         (NET + "\nMore = lambda i, o: Model(i, 7)", {"model": "More"}, "gives the shape (32, 7) for 32 rows; it must give (32, 2)"),
         (NET, {"optimizer": "sgd", "learning_rate": 1e30}, "in epoch 1: lower learning_rate, now 1e+30"),
+        (NET + "\nclass Bad(Model):\n    def forward(self, x): return super().forward(x) if self.training else x[:, :2] * torch.nan", {"model": "Bad"}, "log_loss is nan in epoch 1"),
         ("import torch\nModel = lambda i, o: torch.nn.Linear(5, o)", {}, "Model of net.py failed in training: RuntimeError: mat1 and mat2"),
         ("import torch\nModel = lambda i, o: torch.nn.Linear(i, 10**12)", {}, "out of memory (MemoryError) torch asked for"),
         (NET, {"validation_share": 0.0001, "patience": 1}, "300 rows are too few for validation_share 0.0001"),

@@ -9,7 +9,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -70,7 +69,6 @@ class RuntimeManager:
         with self.gpus.lease(job.limits.gpus, lambda text: _tell(on_progress, text), waiting) as leased:
             if not leased:
                 return _never("cancelled", "cancelled while it waited for a GPU")
-            job = replace(job, preload="")  # what a driver keeps may not live in a forked process
             return self._carry_out(job, [*_order(job), *self._devices(job, leased)], on_progress, cancel)
 
     def _devices(self, job: Job, leased: tuple[Gpu, ...]) -> Fields:

@@ -38,6 +38,6 @@ def profiles(name: str | None, folder: Path, *, as_json: bool) -> int:
 
 
 def _row(parameter: Mapping[str, Any]) -> tuple[str, str, str]:
-    default = "" if parameter["default"] is None else json.dumps(parameter["default"]).strip('"')
+    default = "" if parameter["default"] in (None, {}) else json.dumps(parameter["default"]).strip('"')
     choices = f": {', '.join(map(str, parameter['choices']))}" if parameter["choices"] else ""
     return parameter["name"], default, f"{output.foreign(parameter['summary'])}{choices}"

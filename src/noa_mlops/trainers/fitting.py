@@ -19,6 +19,7 @@ import torch
 from torch.nn import functional
 
 from noa_mlops.trainers.contract import JobInvalid
+from noa_mlops.trainers.launch import say
 from noa_mlops.trainers.model_checkpoints import ModelCheckpoints
 from noa_mlops.trainers.network import Network
 from noa_mlops.trainers.network_inputs import Scale
@@ -70,7 +71,8 @@ def fit(
 ) -> Progress:
     """Train ``network`` on ``learnt``, validated on ``held``; it is left with the weights that count.
 
-    Those are the last ones, or with ``patience`` those of the best epoch. Raises `JobInvalid` for a loss that is no number.
+    Those are the last ones, or with ``patience`` those of the best epoch. Raises `JobInvalid` for a loss or a metric that is
+    no finite number.
     """
     optimizer = _optimizer(network.module, settings)
     scaler = torch.amp.GradScaler(network.device, enabled=settings.precision == "fp16")
@@ -79,12 +81,12 @@ def fit(
         epoch = progress.epoch + 1
         seed_everything(seed, epoch)
         loss = _learn(network, optimizer, scaler, learnt, settings)
-        if not math.isfinite(loss):
-            raise JobInvalid(
-                f"the loss is {loss} in epoch {epoch}: lower learning_rate, now {settings.learning_rate:g}"
-            )
         metrics = measure(network, held, _CAST[settings.precision])
-        tell(epoch, {"loss": loss, **metrics})
+        reported = {"loss": loss, **metrics}
+        if wrong := next((name for name, value in reported.items() if not math.isfinite(value)), None):
+            told = f"{wrong} is {reported[wrong]} in epoch {epoch}"
+            raise JobInvalid(f"{told}: lower learning_rate, now {settings.learning_rate:g}, or look at forward")
+        tell(epoch, reported)
         _note(progress, network, metrics, keeps=settings.patience is not None)
         checkpoints.keep(partial(_state, progress, network, optimizer, scaler))
     if progress.weights is not None:
@@ -192,4 +194,6 @@ def _resumed(checkpoints: ModelCheckpoints, network: Network, optimizer: Any, sc
     network.module.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     scaler.load_state_dict(state["scaler"])
-    return Progress(**state["progress"])
+    progress = Progress(**state["progress"])
+    say(f"the training goes on after epoch {progress.epoch}")
+    return progress
