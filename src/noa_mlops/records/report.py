@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from noa_mlops.records.layout import address
-from noa_mlops.records.report_page import report_html, report_line
+from noa_mlops.records.report_html import metric_text, table_html, verdict_html
+from noa_mlops.records.threshold_text import threshold_text
 
 EXIT_CODES: Mapping[str, int] = {
     "champion": 0,
@@ -18,6 +19,9 @@ EXIT_CODES: Mapping[str, int] = {
     "failed": 6,
 }
 """The exit status of ``noa run`` for each state in which a version can end."""
+
+OTHERS = 6
+"""Metrics without a threshold that a notebook shows."""
 
 _WAITING = frozenset({"champion", "approval"})
 """Reasons that go away by people's approval, with no rollout blocked."""
@@ -72,10 +76,32 @@ class PipelineReport:
         return 7 if self.state == "held" and waits else EXIT_CODES[self.state]
 
     def __str__(self) -> str:
-        return report_line(self)
+        asked = [f"{name} {metric_text(value)} ({limit})" for name, value, limit in self.asked()]
+        return f"{self.state.upper()}  {self.address}   {', '.join([*asked, *self.told()])}".rstrip()
 
     def _repr_html_(self) -> str:
-        return report_html(self)
+        others = [name for name in self.metrics if name not in self.thresholds][:OTHERS]
+        rows = [
+            (name, metric_text(value), limit)
+            for name, value, limit in (*self.asked(), *((name, self.metrics[name], "") for name in others))
+        ]
+        return verdict_html(
+            (self.state, self.address),
+            self.told(),
+            table_html(("metric", "value", "threshold"), rows),
+            f"evidence: entry {self.entry}, isolation: {self.isolation}",
+        )
+
+    def asked(self) -> Iterator[tuple[str, float | None, str]]:
+        """Each metric with a threshold: its name, its value, and the threshold in words."""
+        yield from ((name, self.metrics.get(name), threshold_text(asked)) for name, asked in self.thresholds.items())
+
+    def told(self) -> tuple[str, ...]:
+        """What speaks against the model or should be known of it, a sentence each."""
+        failure = () if self.failure is None else (f"{self.failure['cause']}: {self.failure['message']}",)
+        missed = tuple(f"{violation['metric']}: {violation['reason']}" for violation in self.violations)
+        reasons = (f"blocked: {', '.join(self.reasons)}",) if self.reasons else ()
+        return (*failure, *reasons, *missed, *self.unsure, *self.notes)
 
     def to_document(self) -> dict[str, Any]:
         """The report as plain JSON values."""
