@@ -120,11 +120,11 @@ def test_numbers_with_and_without_fraction_may_mix_between_files_of_json_lines(t
     [
         (
             {"x": [1], "z": [1]},
-            r"^two\.parquet: has not the columns of 'one\.parquet': it lacks 'y' and has 'z' beyond them$",
+            r"(?m)^two\.parquet: has not the columns of 'one\.parquet': it lacks 'y' and has 'z' beyond them$",
         ),
-        ({"x": [1]}, "it lacks 'y'$"),
-        ({"x": ["1"], "y": [1]}, r"column 'x' is int in 'one\.parquet', text in 'two\.parquet'$"),
-        ({"x": [1.5], "y": [1]}, r"column 'x' is float in 'two\.parquet', int in 'one\.parquet'$"),
+        ({"x": [1]}, "(?m)it lacks 'y'$"),
+        ({"x": ["1"], "y": [1]}, r"(?m)column 'x' is int in 'one\.parquet', text in 'two\.parquet'$"),
+        ({"x": [1.5], "y": [1]}, r"(?m)column 'x' is float in 'two\.parquet', int in 'one\.parquet'$"),
     ],
 )
 def test_refuses_files_that_have_not_the_same_columns(tmp_path, second, message):

@@ -195,7 +195,7 @@ def test_asks_when_a_few_cells_of_a_column_disagree(read, good, bad):
 def test_names_file_and_line_of_a_bad_cell_in_a_later_file(read):
     files = {"one.csv": "x,y\n" + "1,1\n" * 20, "two.csv": "x,y\n1,1\nbad,1\n"}
     with pytest.raises(
-        DatasetInvalid, match=r"^two\.csv: line 3, column 'x': 'bad' stands where the other cells are numbers$"
+        DatasetInvalid, match=r"(?m)^two\.csv: line 3, column 'x': 'bad' stands where the other cells are numbers$"
     ):
         read("a.dataset.yaml", "files: [one.csv, two.csv]\n", **files)
 

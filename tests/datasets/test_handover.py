@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -18,12 +19,14 @@ from noa_mlops.datasets import (
     DatasetReader,
     aligned,
     classes_of,
+    conformed,
     inverse,
     permutation,
     write_csv,
     write_parquet,
 )
 from noa_mlops.errors import DatasetInvalid
+from noa_mlops.records.dataset import Column
 
 
 @pytest.fixture
@@ -175,14 +178,24 @@ def test_the_key_of_a_row_is_no_feature(datasets):
     assert aligned(evaluation, train).table.to_pydict() == {"x": [3.5], "y": [1]}
 
 
+def test_text_in_iso_8601_is_the_time_that_training_had_and_other_text_is_none():
+    wanted = [Column("day", "time")]
+    times = conformed(pa.table({"day": ["2026-01-02", None]}), wanted).column("day")
+    assert times.to_pylist() == [pd.Timestamp("2026-01-02"), None]
+    for cells in (["2.1.2026"], ["2026-02-30"], ["2026-01-02", "soon"]):
+        with pytest.raises(DatasetInvalid, match="has 'day' as text, not time") as refused:
+            conformed(pa.table({"day": cells}), wanted)
+        assert "ISO 8601" in refused.value.hint
+
+
 @pytest.mark.parametrize(
     ("evaluation", "difference"),
     [
-        ({"x": [1.5]}, "it lacks 'y'$"),
-        ({"x": [1.5], "y": [1], "z": [1]}, "it has 'z' beyond them$"),
-        ({"x": ["a"], "y": [1.5]}, "it has 'x' as text, not float; has 'y' as float, not int$"),
-        ({"a": [1]}, "it lacks 'x', 'y'; has 'a' beyond them$"),
-        ({"x": [True], "y": [1]}, "it has 'x' as bool, not float$"),
+        ({"x": [1.5]}, "(?m)it lacks 'y'$"),
+        ({"x": [1.5], "y": [1], "z": [1]}, "(?m)it has 'z' beyond them$"),
+        ({"x": ["a"], "y": [1.5]}, "(?m)it has 'x' as text, not float; has 'y' as float, not int$"),
+        ({"a": [1]}, "(?m)it lacks 'x', 'y'; has 'a' beyond them$"),
+        ({"x": [True], "y": [1]}, "(?m)it has 'x' as bool, not float$"),
     ],
 )
 def test_lists_every_difference_of_evaluation_data(datasets, evaluation, difference):

@@ -115,6 +115,19 @@ def test_asks_whether_a_first_line_of_numbers_is_data(look):
     assert remark.text == "the first line, '1', '2.5', is taken for names: is it data?"
 
 
+def test_asks_whether_blanks_divide_columns(look):
+    (remark,) = look("Chins Situps\n5 x\n2 y\n").remarks
+    assert "if blanks divide columns" in remark.text
+
+
+def test_names_every_column_of_times(look):
+    days = [f"2026-01-{day:02}" for day in range(1, 29)]
+    table = pa.table({"a": pa.array(days).cast(pa.timestamp("us")), "b": pa.array(days).cast(pa.timestamp("us"))})
+    found = roles(table.append_column("y", pa.array([day % 2 for day in range(28)])), "y")
+    assert found.time == "a"
+    assert [(r.column, r.doubtful) for r in found.remarks if r.about == "time"] == [("a", False), ("b", True)]
+
+
 def test_takes_the_usual_signs_for_no_value(look):
     found = look("a,day\n" + "".join(f"{row},{row % 9 + 1}.1.2026\n" for row in range(20)) + "?,-\nn/a,-\n")
     assert kinds(found) == {"a": "int", "day": "time"}

@@ -146,7 +146,7 @@ def test_an_address_inside_a_definition_is_refused_too(project):
 
 
 def test_says_that_a_file_is_missing(project):
-    with pytest.raises(DatasetInvalid, match=r"^data/train\.csv: no such file$") as refused:
+    with pytest.raises(DatasetInvalid, match=r"(?m)^data/train\.csv: no such file$") as refused:
         DatasetReader(project).read("data/train.csv")
     assert "project folder" in refused.value.hint
 

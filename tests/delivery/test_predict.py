@@ -70,7 +70,7 @@ def test_answers_a_data_frame_with_a_data_frame_of_the_same_index(project, asked
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ({"x": [0.5, 0.6], "n": [1, 2]}, "it lacks 'city'$"),
+        ({"x": [0.5, 0.6], "n": [1, 2]}, "(?m)it lacks 'city'$"),
         ({"x": [0.5], "n": [1], "city": ["Oslo"], "label": [1]}, "it has 'label' beyond them"),
         ({"x": ["high"], "n": [1], "city": ["Oslo"]}, "has 'x' as text, not float"),
         ({"x": [0.5], "n": [1.5], "city": ["Oslo"]}, "has 'n' as float, not int"),

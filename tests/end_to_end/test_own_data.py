@@ -70,8 +70,16 @@ def test_overwrites_nothing(project):
     told = begun(project)
     assert told.status == 0
     assert "nothing is overwritten" in told.out
+    assert "what was found now is not what they say: to begin anew, delete them" in told.out
     assert (project.path / "plans/customers.yaml").read_text() == "mine"
     assert (project.path / "data/customers.dataset.yaml").read_text().endswith("# mine\n")
+
+
+def test_beginning_twice_keeps_what_still_says_what_was_found(project):
+    assert begun(project).status == 0
+    told = begun(project).out
+    assert "there already, nothing is overwritten" in told
+    assert "begin anew" not in told
 
 
 def test_a_dry_run_writes_nothing(project):
@@ -155,3 +163,13 @@ def test_a_summary_of_data_for_machines_has_every_column(project):
     shown = json.loads(project.tell("show", "data/customers.csv", "--json").out)
     assert shown["rows"] == 300
     assert [column["name"] for column in shown["columns"]] == HEADER.split(";")
+
+
+def test_a_lifecycle_is_named_after_the_file(project):
+    project.write("data/Köche 2025 (final) -- v2.csv", customers())
+    told = project.tell("init", "--data", "data/Köche 2025 (final) -- v2.csv", "--target", "gekündigt")
+    assert told.out.splitlines()[-1].split(maxsplit=1) == ["Next", "noa run plans/koche-2025-final-v2.yaml"]
+    assert (
+        project.done("run", "plans/koche-2025-final-v2.yaml", "--json").document["lifecycle_id"]
+        == "koche-2025-final-v2"
+    )

@@ -231,7 +231,7 @@ def test_names_the_file_as_it_was_given(tmp_path):
     (tmp_path / "bad.yaml").write_text("lifecycle_id: [")
     with pytest.raises(PlanInvalid, match=r"^bad\.yaml:1:"):
         TrainingPlan.load("bad.yaml", project=tmp_path)
-    with pytest.raises(PlanInvalid, match=r"^cannot read none\.yaml: no such file or directory$"):
+    with pytest.raises(PlanInvalid, match=r"(?m)^cannot read none\.yaml: no such file or directory$"):
         TrainingPlan.load("none.yaml", project=tmp_path)
 
 

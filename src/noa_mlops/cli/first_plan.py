@@ -52,7 +52,7 @@ def show(layout: Layout, beginning: Beginning, written: Written) -> None:
     """What was found and decided, where it stands, what is in doubt, and the next command."""
     definition, table = beginning.dataset.definition, beginning.dataset.table
     output.say()
-    what = "; ".join((f"{table.num_rows} rows, {table.num_columns} columns", *form(definition.format)))
+    what = "; ".join((output.size(table.num_rows, table.num_columns), *form(definition.format)))
     output.say(output.foreign(f"{beginning.dataset.identity.path}   {what}"))
     output.field("Target", output.foreign(f"{definition.target}: {_target(beginning)}"))
     for label, name in (("Key", definition.key), ("Time", definition.time), ("Group", definition.group)):
@@ -99,6 +99,8 @@ def _show_files(layout: Layout, beginning: Beginning, written: Written) -> None:
         output.field("Wrote", output.foreign(", ".join(new)))
     if kept:
         output.field("Kept", output.foreign(f"{', '.join(kept)}: there already, nothing is overwritten"))
+    if beginning.differing():
+        output.field("", "what was found now is not what they say: to begin anew, delete them and type this again")
     output.field("Next", output.foreign(f"noa run {paths[1]}"))
 
 

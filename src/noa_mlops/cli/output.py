@@ -55,6 +55,12 @@ def table(rows: Sequence[Sequence[object]], heads: Sequence[str]) -> None:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def size(rows: int, columns: int) -> str:
+    """How large a table is, in words."""
+    words = (f"{count} {one if count == 1 else f'{one}s'}" for count, one in ((rows, "row"), (columns, "column")))
+    return ", ".join(words)
+
+
 def share(count: int, rows: int) -> str:
     """How much of ``rows`` a ``count`` is; what is there is never shown as nothing, nor what is missing as all."""
     percent = 100 * count / rows

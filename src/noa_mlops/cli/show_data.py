@@ -66,7 +66,7 @@ def _place(name: str, folder: Path) -> tuple[Path, str]:
 
 def _print(document: Mapping[str, Any]) -> None:
     columns, rows = document["columns"], document["rows"]
-    what = "; ".join((f"{rows} rows, {len(columns)} columns", *document["format"]))
+    what = "; ".join((output.size(rows, len(columns)), *document["format"]))
     output.say(output.foreign(f"{document['path']}   {what}"))
     output.say()
     cells = [_row(column, rows) for column in columns[:COLUMNS]]

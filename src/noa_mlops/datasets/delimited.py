@@ -73,7 +73,9 @@ def _names(path: str, stream: BinaryIO, style: TextFormat) -> list[str]:
         raise invalid(path, f"the header cannot be read: {error}", "Write one line of column names first.") from error
     names = [name.strip() for name in header]
     if "\0" in "".join(names):
-        hint = f"If it is UTF-16, name it: format: {{encoding: utf-16-le}}. {ENCODING_HINT}"
+        hint = (
+            "Save it as UTF-8. If it is UTF-16, say so in a definition (*.dataset.yaml): format: {encoding: utf-16-le}."
+        )
         raise invalid(path, f"holds NUL bytes, so it is not text in {style.encoding}", hint)
     if style.delimiter is None and len(names) == 1:
         _refuse_other_delimiter(path, names[0])
@@ -92,7 +94,7 @@ def _refuse_other_delimiter(path: str, header: str) -> None:
                 path,
                 f"has one column, and its header contains {quoted(mark)}",
                 f"If the {word} separates the columns, write a definition (*.dataset.yaml) with "
-                f"format: {{delimiter: {written}}}.",
+                f"format: {{delimiter: {written}}}; 'noa init --data FILE --target COLUMN' does.",
             )
 
 

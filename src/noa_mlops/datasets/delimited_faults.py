@@ -19,7 +19,8 @@ LONGEST_ROW = 1 << 24
 """Characters of a header or line, and bytes of a row, that are read: 16 Mi."""
 
 ENCODING_HINT = (
-    "Save it as UTF-8, or name its encoding in a definition (*.dataset.yaml), for example format: {encoding: cp1252}."
+    "Save it as UTF-8, or name its encoding in a definition, for example format: {encoding: cp1252}; "
+    "'noa init --data FILE --target COLUMN' writes one."
 )
 """What to do about bytes that are not in the declared encoding."""
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noa_mlops.delivery.source import Source
-from noa_mlops.records.html_table import table_html
 from noa_mlops.records.layout import address
 from noa_mlops.records.manifest import Manifest
+from noa_mlops.records.report_html import table_html
 from noa_mlops.records.verdict import EvaluationReport
 
 if TYPE_CHECKING:

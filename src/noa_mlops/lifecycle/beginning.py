@@ -46,6 +46,10 @@ class Beginning:
     definition: tuple[Path, str]
     plan: tuple[Path, str]
 
+    def differing(self) -> bool:
+        """Whether a file that is there says something else than what was found now."""
+        return any(path.exists() and path.read_bytes() != text.encode() for path, text in (self.definition, self.plan))
+
     def write(self) -> tuple[tuple[Path, bool], ...]:
         """Write what is not there yet; each path with whether it was written."""
         written = []

@@ -11,7 +11,7 @@ from typing import Any
 from noa_mlops.errors import PlanInvalid
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.plan import TrainingPlan
-from noa_mlops.records.report import PipelineReport, report_html, report_line
+from noa_mlops.records.report import PipelineReport
 from noa_mlops.records.yaml_text import scalar
 
 
@@ -58,14 +58,14 @@ class Outcome:
         return target
 
     def __str__(self) -> str:
-        return report_line(self.report)
+        return str(self.report)
 
     def __repr__(self) -> str:
         return f"<Outcome {self}>"
 
     def _repr_html_(self) -> str:
         """The verdict as notebooks show it; everything foreign is escaped, nothing is fetched or run."""
-        return report_html(self.report)
+        return self.report._repr_html_()
 
 
 def _yaml(document: Mapping[str, Any], indent: int) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from unicodedata import combining, normalize
 
 PATTERN = r"[a-z0-9][a-z0-9._-]{0,63}"
 """Lower-case letters, digits, dot, underscore, hyphen; 1 to 64 characters, the first a letter or digit."""
@@ -25,6 +26,7 @@ def name_problem(text: str) -> str | None:
 
 
 def as_name(text: str) -> str:
-    """The nearest valid name for a project folder: lower-cased, other characters as ``-``."""
-    lowered = re.sub(r"[^a-z0-9._-]", "-", text.lower()).strip("-._")[:64].rstrip(".")
+    """The nearest valid name for a project or a lifecycle: lower-cased, without accents, other characters as ``-``."""
+    letters = "".join(letter for letter in normalize("NFKD", text.lower()) if not combining(letter))
+    lowered = re.sub(r"[^a-z0-9._]+", "-", letters).strip("-._")[:64].rstrip("-.")
     return lowered if name_problem(lowered) is None else "project"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import Any
 
-from noa_mlops.records.html_table import number, table_html
 from noa_mlops.records.layout import address
+from noa_mlops.records.report_html import metric_text, table_html, verdict_html
 from noa_mlops.records.threshold_text import threshold_text
 
 EXIT_CODES: Mapping[str, int] = {
@@ -21,11 +20,11 @@ EXIT_CODES: Mapping[str, int] = {
 }
 """The exit status of ``noa run`` for each state in which a version can end."""
 
+OTHERS = 6
+"""Metrics without a threshold that a notebook shows."""
+
 _WAITING = frozenset({"champion", "approval"})
 """Reasons that go away by people's approval, with no rollout blocked."""
-
-
-_COLOURS = {"champion": "#1a7f37", "rejected": "#cf222e", "failed": "#cf222e"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,47 +76,33 @@ class PipelineReport:
         return 7 if self.state == "held" and waits else EXIT_CODES[self.state]
 
     def __str__(self) -> str:
-        return report_line(self)
+        asked = [f"{name} {metric_text(value)} ({limit})" for name, value, limit in self.asked()]
+        return f"{self.state.upper()}  {self.address}   {', '.join([*asked, *self.told()])}".rstrip()
 
     def _repr_html_(self) -> str:
-        return report_html(self)
+        others = [name for name in self.metrics if name not in self.thresholds][:OTHERS]
+        rows = [
+            (name, metric_text(value), limit)
+            for name, value, limit in (*self.asked(), *((name, self.metrics[name], "") for name in others))
+        ]
+        return verdict_html(
+            (self.state, self.address),
+            self.told(),
+            table_html(("metric", "value", "threshold"), rows),
+            f"evidence: entry {self.entry}, isolation: {self.isolation}",
+        )
+
+    def asked(self) -> Iterator[tuple[str, float | None, str]]:
+        """Each metric with a threshold: its name, its value, and the threshold in words."""
+        yield from ((name, self.metrics.get(name), threshold_text(asked)) for name, asked in self.thresholds.items())
+
+    def told(self) -> tuple[str, ...]:
+        """What speaks against the model or should be known of it, a sentence each."""
+        failure = () if self.failure is None else (f"{self.failure['cause']}: {self.failure['message']}",)
+        missed = tuple(f"{violation['metric']}: {violation['reason']}" for violation in self.violations)
+        reasons = (f"blocked: {', '.join(self.reasons)}",) if self.reasons else ()
+        return (*failure, *reasons, *missed, *self.unsure, *self.notes)
 
     def to_document(self) -> dict[str, Any]:
         """The report as plain JSON values."""
         return asdict(self)
-
-
-def report_line(report: PipelineReport) -> str:
-    """One line of plain text: state, address, the metrics that were asked for, what speaks against the model."""
-    asked = [f"{name} {number(report.metrics.get(name))} ({text})" for name, text in _asked(report)]
-    return f"{report.state.upper()}  {report.address}   {', '.join([*asked, *_told(report)])}".rstrip()
-
-
-def report_html(report: PipelineReport) -> str:
-    """The report as HTML that fetches and runs nothing."""
-    colour = _COLOURS.get(report.state, "#9a6700")
-    told = "".join(f"<div>{escape(text)}</div>" for text in _told(report))
-    return (
-        f"<div><strong style='color:{colour}'>{escape(report.state.upper())}</strong> {escape(report.address)}{told}"
-        f"{table_html(('metric', 'value', 'threshold'), _rows(report))}"
-        f"<div>evidence: entry {report.entry}, isolation: {escape(str(report.isolation))}</div></div>"
-    )
-
-
-def _asked(report: PipelineReport) -> Iterator[tuple[str, str]]:
-    yield from ((name, threshold_text(asked)) for name, asked in report.thresholds.items())
-
-
-def _rows(report: PipelineReport) -> Iterator[tuple[str, str, str]]:
-    """Metrics with a threshold first, as many others as fit a glance."""
-    for name, asked in _asked(report):
-        yield name, number(report.metrics.get(name)), asked
-    for name in [name for name in report.metrics if name not in report.thresholds][:6]:
-        yield name, number(report.metrics[name]), ""
-
-
-def _told(report: PipelineReport) -> tuple[str, ...]:
-    failure = () if report.failure is None else (f"{report.failure['cause']}: {report.failure['message']}",)
-    missed = tuple(f"{violation['metric']}: {violation['reason']}" for violation in report.violations)
-    reasons = (f"blocked: {', '.join(report.reasons)}",) if report.reasons else ()
-    return (*failure, *reasons, *missed, *report.unsure, *report.notes)

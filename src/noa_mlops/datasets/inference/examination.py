@@ -84,7 +84,10 @@ def _missing(markers: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
 
 
 def _of_header(columns: Mapping[str, pa.Array], style: TextFormat) -> tuple[Remark, ...]:
-    """A first line of numbers is more likely data."""
+    """A first line of numbers is more likely data; blanks in the only name may divide columns."""
+    if len(columns) == 1 and " " in (name := next(iter(columns))):
+        advice = 'if blanks divide columns, write a definition (*.dataset.yaml) with format: {delimiter: " "}'
+        return (Remark("header", f"{quoted(name)} is taken for one column: {advice}", doubtful=True),)
     if not all(pattern(style).match(name) for name in columns):
         return ()
     return (Remark("header", f"the first line, {listed(columns)}, is taken for names: is it data?", doubtful=True),)
