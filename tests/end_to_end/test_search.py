@@ -86,9 +86,9 @@ import time
 def train(job):
     if job.params["x"] > 0.95:
         raise ValueError("too much")
-    for step in (1, 2):
-        job.progress(step=step, accuracy=job.params["x"])
-        time.sleep(0.4)
+    for step in (1, 2, 3, 4):
+        job.progress(step=step, of=6, accuracy=job.params["x"])
+        time.sleep(0.2)
     (job.out / "x").write_text(str(job.params["x"]))
 
 def predict(job):
@@ -122,7 +122,7 @@ def test_a_trial_that_does_worse_than_half_of_those_before_it_is_given_up(folder
         ]
         assert len(known) >= 5
         assert trial["hyperparameters"]["x"] < statistics.median(known)
-        assert (trial["value"], trial["pruned_at"]) == (None, 1)
+        assert (trial["value"], trial["pruned_at"]) == (None, 2)  # not before a third of its steps
     assert not list((folder.path / "storage/artifacts/workspaces").glob("*trial*"))
 
 

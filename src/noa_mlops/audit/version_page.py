@@ -132,8 +132,8 @@ def _measuring(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if (own := evaluation.get("evaluator")) is not None:
         yield "evaluator", f"{written(own['function'])} {_digest(own['sha256'])}"
     yield "look", written(f"{evaluation['look']} since the champion was promoted")
-    errors = sorted({found["error"] for found in evaluation["estimates"].values()})
-    yield "bounds", "each errs with " + " or ".join(f"{error:.2%}" for error in errors)
+    errors = sorted({f"{found['error']:.2%}" for found in evaluation["estimates"].values()})
+    yield "bounds", f"each errs with {' or '.join(errors)}"
 
 
 def _beside_champion(champion: Mapping[str, Any] | None) -> Iterator[str]:

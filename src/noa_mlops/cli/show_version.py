@@ -87,8 +87,7 @@ def _show_search(found: Mapping[str, Any] | None) -> None:
 def _show_measuring(evaluation: Mapping[str, Any]) -> None:
     """On which rows a version was measured, and by whom."""
     output.field("Measured", _rows(evaluation))
-    errors = sorted({found["error"] for found in evaluation["estimates"].values()})
-    each = " or ".join(f"{error:.2%}" for error in errors)
+    each = " or ".join(sorted({f"{found['error']:.2%}" for found in evaluation["estimates"].values()}))
     output.field("Look", f"{evaluation['look']} since the champion was promoted; each bound errs with {each}")
     if evaluation.get("overlap") is not None:
         output.field("Seen", _seen(evaluation["overlap"]))

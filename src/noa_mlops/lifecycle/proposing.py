@@ -38,13 +38,16 @@ class Proposal:
     curve: dict[int, float] = field(default_factory=dict)
     _asked: optuna.Trial | None = None
 
-    def prunes(self, step: int, value: float) -> bool:
-        """Note the metric at a step; whether that is worse than half of the others were there."""
-        if self._asked is None or step in self.curve or len(self.curve) >= MOST_STEPS:
-            return False
-        self.curve[step] = value
-        self._asked.report(value, step)
-        return self._asked.should_prune()
+    def note(self, step: int, value: float) -> None:
+        """Take the metric at a step as the trainer reports it; only the first report of a step counts."""
+        if self._asked is not None and step not in self.curve and len(self.curve) < MOST_STEPS:
+            self.curve[step] = value
+            self._asked.report(value, step)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the best so far is worse than half of the others were at the last step noted."""
+        return self._asked is not None and bool(self.curve) and self._asked.should_prune()
 
 
 class Proposer:

@@ -169,7 +169,8 @@ def _try(asked: _Asked, attempt: Attempt) -> Trial:
         step, value = said.get("step"), said.get(metric)
         if pruned or not isinstance(step, int | float) or not isinstance(value, int | float):
             return
-        if asked.proposal.prunes(int(step), float(value)):
+        asked.proposal.note(int(step), float(value))
+        if _is_far(step, said.get("of")) and asked.proposal.is_behind:
             pruned.append(int(step))
             asked.stop.set()
 
@@ -198,6 +199,11 @@ def _try(asked: _Asked, attempt: Attempt) -> Trial:
             raise
         ended = replace(trial, pruned_at=pruned[0])
     return replace(ended, finished_at=now(), curve=dict(asked.proposal.curve))
+
+
+def _is_far(step: float, of: Any) -> bool:
+    """Whether a trainer is so far that its metric says something: a third of the steps that it said, else five."""
+    return 3 * step >= of if isinstance(of, int | float) else step >= 5
 
 
 class _Table:
