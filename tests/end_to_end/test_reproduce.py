@@ -40,7 +40,7 @@ COST = 'def evaluate(job):\n    return {"cost": {"per_row": abs(job.data.table()
 def sklearn(estimator: str, **hyperparameters):
     return {
         "agent_profile": "sklearn-classifier",
-        "hyperparameters": {"estimator": estimator, **hyperparameters},
+        "hyperparameters": {**hyperparameters, "estimator": estimator},
         "code": None,
         "seed": 3,
     }

@@ -19,7 +19,7 @@ from noa_mlops.agents.processes import end_marked
 from noa_mlops.agents.removal import remove
 from noa_mlops.errors import LedgerConflict, TrainingFailed
 from noa_mlops.files import make_directories, open_beneath
-from noa_mlops.records.documents import compact
+from noa_mlops.records.documents import canonical
 from noa_mlops.records.layout import Layout
 
 OUT, TMP, CHECKPOINT, DATA, CODE = "out", "tmp", "checkpoint", "data", "code"
@@ -149,11 +149,14 @@ class Workspace:
         os.close(os.open(name, flags, 0o600, dir_fd=self._folder))
 
     def write_payload(self, document: Mapping[str, Any]) -> None:
-        """Write what the agent is asked to do, a JSON object; not synced, as it is written again for each attempt."""
+        """Write what the agent is asked to do, a JSON object; not synced, as it is written again for each attempt.
+
+        Keys are in the canonical order: a model must not depend on the order in which its plan was written.
+        """
         remove(self._folder, PAYLOAD)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(PAYLOAD, flags, 0o600, dir_fd=self._folder), "wb") as stream:
-            stream.write(compact(document))
+            stream.write(canonical(document))
 
     def check(self) -> None:
         """Raise `TrainingFailed` when the path leads to another folder than the one that was claimed."""
