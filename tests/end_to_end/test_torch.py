@@ -10,9 +10,12 @@ import signal
 import pytest
 
 from end_to_end.conftest import surroundings
-from end_to_end.projects import lay_out, until
-from noa_mlops.agents import Gpus
+from end_to_end.projects import PREDICT, TRAIN, lay_out, until
+from noa_mlops.agents import AgentFactory, Gpus, RuntimeManager
 from noa_mlops.agents.workspace import mark_of
+from noa_mlops.lifecycle import open_orchestrator
+from noa_mlops.records.layout import Layout
+from noa_mlops.records.plan import TrainingPlan
 
 NET = """
 import time
@@ -108,6 +111,22 @@ def test_more_gpus_than_there_are_are_refused_before_anything_runs(home):
     assert refused.status == 2
     assert f"resources.gpus: the plan asks for {wanted} GPU" in refused.err
     assert not project.workspace("little-1").exists()
+
+
+def test_every_agent_of_a_run_has_the_gpus_that_the_plan_asks_for(home, folder):
+    for name in ("nvidia0", "nvidia1"):
+        folder.write(f"../dev/{name}", "")
+    said = '\necho "$CUDA_VISIBLE_DEVICES $(grep -c \'"gpus":2\' payload.json)" > "$NOA_OUT/gpus"\n'
+    folder.programs(TRAIN + said, PREDICT + said)
+    folder.done("init")
+    machine = Gpus(home / "dev", home / "nowhere", home / "leases")
+    plan = TrainingPlan.parse((folder.path / folder.plan(resources={"gpus": 2})).read_bytes(), "plan.json")
+    with open_orchestrator(Layout.of(folder.path), AgentFactory(), RuntimeManager(machine)) as orchestrator:
+        orchestrator.run_plan(plan)
+    for out in (folder.path / "storage/artifacts/little/command/1/model", folder.workspace("little-1.predict") / "out"):
+        assert (out / "gpus").read_text() == "0,1 1\n"
+    assert folder.champion() == 1
+    assert folder.verifies()
 
 
 def test_a_network_without_code_is_refused_before_anything_runs(home):
