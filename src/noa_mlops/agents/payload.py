@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal
 from noa_mlops.agents.jobs import Limits
 from noa_mlops.agents.profiles import AgentProfile, Task
 from noa_mlops.records.dataset import Column
-from noa_mlops.records.documents import Json, canonical
+from noa_mlops.records.documents import Json
 from noa_mlops.records.manifest import Manifest
 from noa_mlops.records.verdict import ClassLabel
 
@@ -107,9 +106,7 @@ def _payload(work: Work, agent_id: str, *, step: str, part: str, folders: Mappin
         "data": {part: work.data(part)},
         "data_format": work.data_format,
         "columns": [{"name": column.name, "type": column.type} for column in work.columns],
-        "hyperparameters": json.loads(
-            canonical(dict(work.hyperparameters))
-        ),  # in one order, however the plan was written
+        "hyperparameters": dict(work.hyperparameters),
         "code": list(work.code),
         "seed": work.seed,
         "cpus": limits.cpus,
