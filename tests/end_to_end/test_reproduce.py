@@ -33,6 +33,14 @@ def predict(job):
 """
 """The usual model in Python; how far its cut is nudged is told by a value in place of NUDGE."""
 
+NET = """\
+import torch
+
+
+class Model(torch.nn.Sequential):
+    def __init__(self, inputs, outputs):
+        super().__init__(torch.nn.Linear(inputs, 8), torch.nn.Dropout(0.2), torch.nn.Linear(8, outputs))
+"""
 BASIC = {"isolation": "basic"}
 COST = 'def evaluate(job):\n    return {"cost": {"per_row": abs(job.data.table()[job.target].to_numpy() - job.predictions()["p_1"].to_numpy())}}\n'
 
@@ -52,6 +60,23 @@ PLANS = {
     "logistic_regression": sklearn("logistic_regression"),
     "random_forest": sklearn("random_forest", n_estimators=5),
     "hist_gradient_boosting": sklearn("hist_gradient_boosting", max_iter=5),
+    "lightgbm": {
+        "agent_profile": "lightgbm",
+        "hyperparameters": {
+            "num_iterations": 20,
+            "early_stopping_round": 5,
+            "bagging_fraction": 0.7,
+            "bagging_freq": 1,
+        },
+        "code": None,
+        "seed": 3,
+    },
+    "torch": {
+        "agent_profile": "torch",
+        "hyperparameters": {"epochs": 20, "batch_size": 16, "learning_rate": 0.05, "patience": 5},
+        "code": ["src/net.py"],
+        "seed": 3,
+    },
 }
 """What a plan changes of the usual one, by a name; a profile that promises the same bytes has a line here."""
 
@@ -59,6 +84,7 @@ PLANS = {
 @pytest.fixture
 def project(folder) -> Project:
     folder.write("src/own.py", OWN.replace("NUDGE", "0"))
+    folder.write("src/net.py", NET)
     folder.done("init")
     return folder
 
