@@ -16,11 +16,15 @@ from noa_mlops.cli.reproducing import reproduce
 from noa_mlops.errors import NotFound
 from noa_mlops.records.floors import PlanTooLoose
 from noa_mlops.records.layout import Layout
+from noa_mlops.records.names import name_problem
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.report import PipelineReport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from noa_mlops.agents import RuntimeManager
+    from noa_mlops.ledger import LedgerReader
 
 
 @click.command(epilog="Example: noa run plans/rainfall.yaml, or noa run rainfall@2 --reproduce")
@@ -37,21 +41,65 @@ if TYPE_CHECKING:
 def run(plan: Path, folder: Path, *, again: bool, dry_run: bool, as_json: bool) -> int:
     """Train PLAN, measure the model without showing it the labels, decide, and promote it if it may be.
 
+    LIFECYCLE@N in place of a file is the recorded plan of that version: one that failed is tried again, with the code and
+    the data of now, as the next version; one that was cut off goes on.
+
     With --reproduce the exit status is 0 when the same bytes come out, or a model that is shown to be as good in every
     metric that the plan has a threshold for, and 4 when a different one does.
     """
     layout = options.project(folder)
     if again:
         return reproduce(layout, str(plan), dry_run=dry_run, as_json=as_json)
+    if not os.path.lexists(layout.project / plan) and (named := _version_named(str(plan))) is not None:
+        return _again(layout, *named, dry_run=dry_run, as_json=as_json)
     file = _file(plan, layout)
     loaded = TrainingPlan.load(file, project=layout.project)
     try:
         if dry_run:
             return _check(layout, loaded, as_json=as_json)
-        report = execute(layout, loaded, quiet=as_json)
+        return _told(execute(layout, loaded, quiet=as_json), as_json=as_json)
     except PlanTooLoose as error:
         TrainingPlan.load(file, project=layout.project, faults=error.faults)  # raises it with its lines
         raise
+
+
+def _version_named(text: str) -> tuple[str, int] | None:
+    """Lifecycle and number when the text is ``LIFECYCLE@N``."""
+    lifecycle_id, at, number = text.partition("@")
+    named = at and name_problem(lifecycle_id) is None and number.isascii() and number.isdigit()
+    return (lifecycle_id, int(number)) if named else None
+
+
+def _again(layout: Layout, lifecycle_id: str, version: int, *, dry_run: bool, as_json: bool) -> int:
+    """Run the recorded plan of a version: goes on with it when it is unfinished, else makes the next one.
+
+    Raises `NotFound` when there is no such version, or its plan was redacted.
+    """
+    from noa_mlops.ledger import Ledger
+
+    ledger = Ledger.read_only(layout)
+    known = next((one for one in _versions(ledger, lifecycle_id) if one[0] == version), None)
+    if known is None:
+        raise NotFound(f"there is no {lifecycle_id}@{version}, so there is no plan to run again")
+    if known[1] in ledger.state.redacted:
+        raise NotFound(f"the plan of {lifecycle_id}@{version} was redacted", hint="Run a plan that is a file.")
+    plan = TrainingPlan.parse(ledger.get_object(known[1]), "plan.json")
+    if dry_run:
+        return _check(layout, plan, as_json=as_json)
+    return _told(execute(layout, plan, quiet=as_json), as_json=as_json)
+
+
+def _versions(ledger: LedgerReader, lifecycle_id: str) -> Iterator[tuple[int, str]]:
+    """The versions of a lifecycle with the digests of their plans, those not yet sealed too."""
+    lifecycle = ledger.state.lifecycles.get(lifecycle_id)
+    if lifecycle is not None:
+        yield from ((number, one.plan_digest) for number, one in lifecycle.versions.items())
+    for entry in ledger.pending:
+        if entry.type == "Submitted" and entry.lifecycle_id == lifecycle_id and entry.version is not None:
+            yield entry.version, entry.predicate["plan"]["digest"]["sha256"]
+
+
+def _told(report: PipelineReport, *, as_json: bool) -> int:
     if as_json:
         output.emit(report.to_document())
     else:
