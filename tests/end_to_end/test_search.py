@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import statistics
+import sys
 import time
 
 import pytest
@@ -197,3 +198,11 @@ def test_a_version_that_came_from_a_search_is_trained_again_without_searching(fo
     told = folder.done("run", "little@1", "--reproduce", "--json")
     assert told.document["sameness"] == "bit-equal", told.said
     assert not list((folder.path / "storage/artifacts/workspaces").glob("*reproduce*/search.jsonl"))
+
+
+def test_without_the_package_that_proposes_a_search_is_refused_with_the_way_to_get_it(folder, monkeypatch):
+    folder.done("init")
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    refused = folder.done("run", folder.plan(**SKLEARN, search=SEARCH), status=2)
+    assert "search: the package optuna is not installed here" in refused.err
+    assert "pip install 'noa-mlops[search]'" in refused.err
