@@ -203,9 +203,25 @@ def test_a_zygote_knows_no_secret(job, monkeypatch):
     assert len(os.listdir(f"/proc/{pid}/task")) == 1
 
 
-@pytest.mark.parametrize("profile", ["sklearn-classifier", "torch"])
-def test_equal_jobs_give_equal_models_forked_or_started(trained, profile):
-    assert trained(profile, forked=False) == trained(profile, forked=True)
+@pytest.mark.parametrize("cpus", [1, 2])
+@pytest.mark.parametrize("profile", ["sklearn-classifier", "lightgbm", "torch"])
+def test_equal_jobs_give_equal_models_forked_or_started(trained, profile, cpus):
+    assert trained(profile, cpus, forked=False) == trained(profile, cpus, forked=True)
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_a_forked_agent_computes_with_as_many_threads_as_it_has_processors(job, cpus):
+    source = """
+    import json, threadpoolctl
+    from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as threads
+    from noa_mlops.trainers.launch import keep_to_cpus
+    keep_to_cpus(CPUS)
+    pools = {pool["user_api"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
+    print(json.dumps([pools["openmp"], pools["blas"], threads()]))
+    """
+    asked = job(source.replace("CPUS", str(cpus)), preload=HEAVY, cpus=cpus)
+    assert RuntimeManager().run(asked).completed
+    assert json.loads((asked.cwd / "stdout.log").read_text().splitlines()[0]) == [cpus, cpus, cpus]
 
 
 @pytest.fixture
@@ -220,7 +236,8 @@ def trained(workspace, layout):
     from noa_mlops.records.dataset import Column
 
     hyperparameters = {
-        "sklearn-classifier": {"estimator": "random_forest", "n_estimators": 5},
+        "sklearn-classifier": {"estimator": "hist_gradient_boosting", "max_iter": 5},
+        "lightgbm": {"num_iterations": 5},
         "torch": {"epochs": 2},
     }
     network = """
@@ -228,7 +245,7 @@ import torch
 def Model(inputs, outputs): return torch.nn.Sequential(torch.nn.Linear(inputs, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, outputs))
 """
 
-    def train(name, *, forked):
+    def train(name, cpus, *, forked):
         profile = AgentFactory().profile(name)
         workspace.clear()
         workspace.prepare()
@@ -248,7 +265,7 @@ def Model(inputs, outputs): return torch.nn.Sequential(torch.nn.Linear(inputs, 8
             columns=[Column("x", "float"), Column("y", "int")],
             hyperparameters=hyperparameters[name],
             seed=1,
-            limits=Limits(),
+            limits=Limits(cpus=cpus),
         )
         workspace.write_payload(training_payload(work, workspace.agent_id))
         outcome = RuntimeManager().run(
@@ -258,6 +275,7 @@ def Model(inputs, outputs): return torch.nn.Sequential(torch.nn.Linear(inputs, 8
                 writable=workspace.writable,
                 hidden=(layout.project,),
                 preload=profile.preload if forked else "",
+                limits=Limits(cpus=cpus),
             )
         )
         assert outcome.completed, workspace.tail()

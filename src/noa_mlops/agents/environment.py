@@ -22,7 +22,7 @@ def of_job(job: Job) -> dict[str, str]:
 
 
 def of_zygote() -> dict[str, str]:
-    """The variables of a process that imports for agents of one processor each, and starts no thread while it does."""
+    """The variables of a process that imports for agents, and starts no thread while it does; each sets its own number."""
     return {**_kept(), **_threads(1), **_NO_THREADS}
 
 

@@ -55,12 +55,9 @@ class AgentProfile:
     preload: str = ""
     extras: str = "tabular"
 
-    def preload_for(self, cpus: int, gpus: int) -> str:
-        """`Job.preload` for an agent with so many processors and GPUs.
-
-        Numeric libraries fix their threads when they are loaded, and what a driver keeps may not live in a forked process.
-        """
-        return self.preload if cpus == 1 and not gpus else ""
+    def preload_for(self, gpus: int) -> str:
+        """`Job.preload` for an agent with so many GPUs; what a driver keeps may not live in a forked process."""
+        return "" if gpus else self.preload
 
     def format_for(self, hyperparameters: Mapping[str, Json]) -> Literal["parquet", "csv"]:
         """The form in which data is handed to the agent; a plan may choose it where the profile says so."""

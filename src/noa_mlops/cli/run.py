@@ -133,7 +133,7 @@ def execute(
 
     factory, runtime = AgentFactory(), runtime or RuntimeManager()
     with contextlib.suppress(NotFound):  # the run says it
-        runtime.warm(factory.profile(plan.agent_profile).preload_for(plan.resources.cpus, plan.resources.gpus))
+        runtime.warm(factory.profile(plan.agent_profile).preload_for(plan.resources.gpus))
     load_arrow()
     from noa_mlops.cli.interrupts import interruptible
     from noa_mlops.cli.progress import Progress

@@ -118,7 +118,7 @@ def _job(
 ) -> Job:
     return Job(
         argv=work.profile.predict,
-        preload=work.profile.preload_for(resources.cpus, work.limits.gpus),
+        preload=work.profile.preload_for(work.limits.gpus),
         cwd=workspace.path,
         readable=readable,
         writable=workspace.writable,

@@ -91,9 +91,7 @@ class AgentLifecycleController:
         """
         self._runtime.gpus.check(plan.resources.gpus)
         with contextlib.suppress(NotFound):  # intake says it with the place in the plan
-            self._runtime.warm(
-                self._factory.profile(plan.agent_profile).preload_for(plan.resources.cpus, plan.resources.gpus)
-            )
+            self._runtime.warm(self._factory.profile(plan.agent_profile).preload_for(plan.resources.gpus))
         return intake.accept(plan, self._layout.project, self._data_roots, self._factory, code)
 
     def own(self, submission: Submission, version: int) -> Run:

@@ -82,7 +82,7 @@ def job(
     """The process of an agent: its program, what it may read and write, its limits, its isolation."""
     return Job(
         argv=tuple(argv),
-        preload=given.profile.preload_for(given.plan.resources.cpus, given.plan.resources.gpus),
+        preload=given.profile.preload_for(given.plan.resources.gpus),
         cwd=workspace.path,
         readable=readable,
         writable=workspace.writable,

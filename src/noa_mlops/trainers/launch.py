@@ -78,7 +78,7 @@ class Stages:
 
 
 def keep_to_cpus(cpus: int) -> None:
-    """Keep numeric libraries to ``cpus`` threads; must come before they are loaded to have effect.
+    """Keep numeric libraries to ``cpus`` threads, those that are loaded later and, in a forked agent, those that are.
 
     A fixed number of threads also keeps the order of floating-point sums, so that equal jobs give equal results.
     Threads that wait give their processor away: agents share a machine, and boosting is six times slower on a busy
@@ -87,6 +87,8 @@ def keep_to_cpus(cpus: int) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(cpus)
+    if "threadpoolctl" in sys.modules:
+        sys.modules["threadpoolctl"].threadpool_limits(cpus)
 
 
 def say(text: str) -> None:
