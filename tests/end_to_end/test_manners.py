@@ -41,7 +41,7 @@ MISTAKES = {
     "an unknown command": (("rnu",), 2, "did you mean 'run'?"),
     "an unknown option": (("run", "--jsn"), 2, "--json"),
     "a missing argument": (("run",), 2, "'PLAN'"),
-    "a lifecycle that is no name": (("show", "../etc"), 2, "is not LIFECYCLE or LIFECYCLE@N"),
+    "a lifecycle that is no name": (("logs", "../etc"), 2, "is not LIFECYCLE or LIFECYCLE@N"),
     "a version that is no number": (("show", "little@x"), 2, "is not LIFECYCLE or LIFECYCLE@N"),
     "version nought": (("show", "little@0"), 2, "is not LIFECYCLE or LIFECYCLE@N"),
     "a lifecycle that is not there": (("show", "nobody"), 2, "there is no lifecycle 'nobody' here"),

@@ -107,5 +107,5 @@ def test_while_versions_are_promoted_current_is_always_one_whole_version(promote
     finally:
         stop.set()
         watcher.join()
-    assert max(versions) == 3
+    assert max(versions) > 1  # two runs at once may be one: whoever comes second is told of the first one's version
     assert not wrong

@@ -140,10 +140,6 @@ def test_estimators_learn_each_quantile(project, profile, hyperparameters):
         ({"agent_profile": "sklearn-regressor", "hyperparameters": {"quantile": 0.5}}, "own field 'quantiles'"),
         ({"agent_profile": "lightgbm", "code": None, "hyperparameters": {"alpha": 0.5}}, "own field 'quantiles'"),
         ({"agent_profile": "sklearn-classifier"}, "sklearn-classifier"),
-        (
-            {"agent_profile": "sklearn-regressor", "search": {"metric": "mae", "space": {"max_iter": [5, 9]}}},
-            "not by 'quantiles'",
-        ),
     ],
 )
 def test_a_plan_that_asks_for_what_cannot_be_is_refused_before_anything_runs(project, changes, said):

@@ -70,7 +70,7 @@ BAD = [
     {"resources": {"isolation": "vm"}},
     {"executor": "ray"},
     {"evaluation": {"gate": "none"}},
-    {"search": {"metric": "ece", "space": {"a": [1]}}},
+    {"search": {"metric": "mean_error", "space": {"a": [1]}}},
     {"search": {"metric": "r2", "space": {"a": {"low": 1}}}},
     {"search": {"metric": "r2", "space": {"a": {"low": 1, "high": 2, "step": 1}}}},
     {"evaluation": {"split": {"share": 0}}},

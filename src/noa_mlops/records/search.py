@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from typing import Annotated, Any, TypeGuard
 
 from noa_mlops.records.documents import Json
@@ -34,7 +35,9 @@ MOST_CORNERS = 256
 
 def _metric(value: Any) -> Iterator[Fault]:
     if value not in SEARCHED:
-        yield Fault(f"must be one of {', '.join(SEARCHED)}, got {shown(value)}")
+        near = get_close_matches(str(value), SEARCHED, n=1, cutoff=0.5)
+        meant = f"did you mean '{near[0]}'?" if near else "'noa schema plan' lists them"
+        yield Fault(f"must be a metric of single rows that has a better side, got {shown(value)}", suggestion=meant)
 
 
 def _space(space: Any) -> Iterator[Fault]:
