@@ -129,6 +129,19 @@ def take_precedence() -> bool:
     return True
 
 
+def give_precedence_back() -> bool:
+    """Take turns with others again; whether that is allowed.
+
+    To be done before an ended process is collected: the kernel then clears its entries in ``/proc`` and waits, spinning, for
+    the threads of that process that do the same. One that may not be interrupted can keep them from their turn for a second.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    except OSError:
+        return False
+    return True
+
+
 def started(pid: int) -> int | None:
     """When a process was started, in the kernel's ticks; None when it is dead. Two with one number differ in this."""
     fields = _stat(pid)

@@ -15,7 +15,7 @@ from noa_mlops.agents.assignment import Assignment
 from noa_mlops.agents.consumption import Breach, Meter
 from noa_mlops.agents.kernel import PR_SET_CHILD_SUBREAPER, Kernel
 from noa_mlops.agents.launch import Launched, LaunchFailed, launch
-from noa_mlops.agents.processes import Tree
+from noa_mlops.agents.processes import Tree, give_precedence_back, take_precedence
 
 _CONTROL, _REPORT, _JOURNAL = 0, 1, 2
 _LOOK = 0.05
@@ -117,6 +117,8 @@ class Watch:
             breach = self._wait() or self._look()
         ending = _ending(self._tree.status_of(self._main))
         left_behind = len(self._tree.living()) if self._ended is not None else 0
+        if left_behind or breach is not None:
+            take_precedence()
         if self._group is not None:
             self._group.end()
         killed = self._tree.end()
@@ -148,7 +150,10 @@ class Watch:
                 breach = _order()
             elif descriptor == self._runtime:
                 breach = Breach("lost", "the runtime is gone")
-            elif descriptor not in self._captures or not self._captures[descriptor].pump():
+            elif descriptor not in self._captures:
+                give_precedence_back()
+                self._poll.unregister(descriptor)
+            elif not self._captures[descriptor].pump():
                 self._poll.unregister(descriptor)
         return breach
 
