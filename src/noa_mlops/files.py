@@ -231,6 +231,12 @@ def _threads(process: int) -> ThreadPoolExecutor:
     return threads
 
 
+def state_folder() -> Path:
+    """Where what this user's commands remember lies, by the XDG Base Directory Specification; it may not be there yet."""
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "noa"
+
+
 def make_directories(path: Path) -> None:
     """Create a folder and its parents, each of them durable. Raises `OSError` when something else is in the way."""
     missing = []

@@ -308,3 +308,25 @@ def until(condition):
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
     return condition()
+
+
+PRECEDENCE = """
+import os, time
+policy = lambda: os.sched_getscheduler(os.getppid()) & 0xFF
+print(policy(), flush=True)
+main = os.getpid()
+if os.fork() == 0:
+    deadline = time.monotonic() + 20
+    while os.getppid() == main or policy() != os.SCHED_OTHER:
+        assert time.monotonic() < deadline
+    open("out/after", "w").write(str(policy()))
+os._exit(0)
+"""
+"""Tells how its supervisor is scheduled: at first itself, after its end by a child that is left."""
+
+
+def test_a_supervisor_takes_its_turns_with_others_before_it_collects_a_program_that_ended(job):
+    asked = job(PRECEDENCE)
+    RuntimeManager().run(asked)
+    assert int((asked.cwd / "stdout.log").read_text().split()[0]) in (os.SCHED_FIFO, os.SCHED_OTHER)
+    assert (asked.cwd / "out" / "after").read_text() == str(os.SCHED_OTHER)

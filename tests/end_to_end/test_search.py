@@ -206,3 +206,16 @@ def test_without_the_package_that_proposes_a_search_is_refused_with_the_way_to_g
     refused = folder.done("run", folder.plan(**SKLEARN, search=SEARCH), status=2)
     assert "search: the package optuna is not installed here" in refused.err
     assert "pip install 'noa-mlops[search]'" in refused.err
+
+
+def test_a_table_of_trials_that_is_none_is_named_with_the_way_on(folder):
+    folder.write("src/claims.py", CLAIMS)
+    folder.done("init")
+    plan = {**PYTHON, "search": {**PYTHON["search"], "trials": 6}}
+    killed = folder.start("run", folder.plan(**plan))
+    while not lines(folder):
+        time.sleep(0.005)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    folder.write("storage/artifacts/workspaces/little-1/search.jsonl", "[]\n")
+    assert "search.jsonl is not a table of trials" in folder.done("run", folder.plan(**plan), status=6).said

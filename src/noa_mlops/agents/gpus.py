@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from noa_mlops.errors import PlanInvalid
-from noa_mlops.files import make_directories
+from noa_mlops.files import make_directories, state_folder
 
 CONTROLS = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-caps")
 """What a program needs besides the node of its GPU, below ``/dev``."""
@@ -47,7 +47,7 @@ class Gpus:
 
     devices: Path = Path("/dev")
     driver: Path = Path("/proc/driver/nvidia/gpus")
-    leases: Path = field(default_factory=lambda: _state() / "noa" / "gpus")
+    leases: Path = field(default_factory=lambda: state_folder() / "gpus")
 
     def present(self) -> tuple[Gpu, ...]:
         """Those whose nodes are here, by number; a container may have fewer than its driver tells of."""
@@ -128,9 +128,3 @@ def variables(leased: Sequence[Gpu]) -> dict[str, str]:
 
 def _counted(number: int) -> str:
     return f"{number} GPU{'s' if number > 1 else ''}"
-
-
-def _state() -> Path:
-    """Where the state of this user lies, by the XDG Base Directory Specification."""
-    state = os.environ.get("XDG_STATE_HOME")
-    return Path(state) if state else Path.home() / ".local" / "state"

@@ -89,34 +89,8 @@ def builtin() -> Mapping[str, AgentProfile]:
     profiles = (
         _sklearn("classification", "sklearn-classifier", _CLASSIFIERS),
         _sklearn("regression", "sklearn-regressor", _REGRESSORS),
-        AgentProfile(
-            name="lightgbm",
-            summary="Gradient boosting by LightGBM, with columns of any type prepared; also quantiles",
-            train=_program("lightgbm", "train"),
-            predict=_program("lightgbm", "predict"),
-            hyperparameters=tuple(
-                Hyperparameter(name, summary, default, lightgbm_parameters.CHOICES.get(name, ()))
-                for name, summary, default in lightgbm_parameters.PARAMETERS
-            ),
-            code_bearing=False,
-            requires=("lightgbm", "numpy", "pyarrow"),
-            preload="noa_mlops.trainers.preload_lightgbm",
-        ),
-        AgentProfile(
-            name="sklearn-pipeline",
-            summary="Your own scikit-learn pipeline, handed over unfitted by noa_mlops.run",
-            train=_program("pipeline", "train"),
-            predict=_program("pipeline", "predict"),
-            hyperparameters=(
-                Hyperparameter("pipeline", "The .skops file of the unfitted pipeline, which stands under 'code' too"),
-                Hyperparameter("trusted", "Types beyond scikit-learn's and your code's that it may hold, as a list"),
-                Hyperparameter(
-                    "...", "Any parameter of the pipeline, as set_params names it, for example step__parameter"
-                ),
-            ),
-            requires=("sklearn", "skops", "numpy", "pyarrow"),
-            preload=_SKLEARN,
-        ),
+        _lightgbm(),
+        _pipeline(),
         AgentProfile(
             name="python",
             summary="Your own Python: train(job) and predict(job) of a module named under 'code'",
@@ -172,6 +146,38 @@ def _sklearn(task: Task, name: str, estimators: tuple[str, ...]) -> AgentProfile
         task=task,
         hyperparameters=(chosen, rest),
         code_bearing=False,
+        requires=("sklearn", "skops", "numpy", "pyarrow"),
+        preload=_SKLEARN,
+    )
+
+
+def _lightgbm() -> AgentProfile:
+    return AgentProfile(
+        name="lightgbm",
+        summary="Gradient boosting by LightGBM, with columns of any type prepared; also quantiles",
+        train=_program("lightgbm", "train"),
+        predict=_program("lightgbm", "predict"),
+        hyperparameters=tuple(
+            Hyperparameter(name, summary, default, lightgbm_parameters.CHOICES.get(name, ()))
+            for name, summary, default in lightgbm_parameters.PARAMETERS
+        ),
+        code_bearing=False,
+        requires=("lightgbm", "numpy", "pyarrow"),
+        preload="noa_mlops.trainers.preload_lightgbm",
+    )
+
+
+def _pipeline() -> AgentProfile:
+    return AgentProfile(
+        name="sklearn-pipeline",
+        summary="Your own scikit-learn pipeline, handed over unfitted by noa_mlops.run",
+        train=_program("pipeline", "train"),
+        predict=_program("pipeline", "predict"),
+        hyperparameters=(
+            Hyperparameter("pipeline", "The .skops file of the unfitted pipeline, which stands under 'code' too"),
+            Hyperparameter("trusted", "Types beyond scikit-learn's and your code's that it may hold, as a list"),
+            Hyperparameter("...", "Any parameter of the pipeline, as set_params names it, for example step__parameter"),
+        ),
         requires=("sklearn", "skops", "numpy", "pyarrow"),
         preload=_SKLEARN,
     )

@@ -20,12 +20,10 @@ from noa_mlops.records.documents import parse_object
 from noa_mlops.records.events import DECISION, RUN
 from noa_mlops.records.layout import address
 from noa_mlops.records.proven import proven_document
+from noa_mlops.records.search import MAX_TABLE
 
 MAX_PLAN = 4 << 20
 """Largest plan that is read, in bytes; its file was smaller than a quarter of that."""
-
-MAX_TABLE = 256 << 20
-"""Largest table of trials that is read, in bytes."""
 
 _Begun: TypeAlias = Mapping[tuple[str, int], dict[str, Any]]
 """Versions, by lifecycle and number, that nothing sealed speaks of yet."""

@@ -21,10 +21,7 @@ from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.report import PipelineReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from noa_mlops.agents import RuntimeManager
-    from noa_mlops.ledger import LedgerReader
 
 
 @click.command(epilog="Example: noa run plans/rainfall.yaml, or noa run rainfall@2 --reproduce")
@@ -77,26 +74,13 @@ def _again(layout: Layout, lifecycle_id: str, version: int, *, dry_run: bool, as
     """
     from noa_mlops.ledger import Ledger
 
-    ledger = Ledger.read_only(layout)
-    known = next((one for one in _versions(ledger, lifecycle_id) if one[0] == version), None)
-    if known is None:
-        raise NotFound(f"there is no {lifecycle_id}@{version}, so there is no plan to run again")
-    if known[1] in ledger.state.redacted:
-        raise NotFound(f"the plan of {lifecycle_id}@{version} was redacted", hint="Run a plan that is a file.")
-    plan = TrainingPlan.parse(ledger.get_object(known[1]), "plan.json")
+    load_arrow()
+    from noa_mlops.lifecycle.recalling import recorded_plan
+
+    plan = recorded_plan(Ledger.read_only(layout), lifecycle_id, version)
     if dry_run:
         return _check(layout, plan, as_json=as_json)
     return _told(execute(layout, plan, quiet=as_json), as_json=as_json)
-
-
-def _versions(ledger: LedgerReader, lifecycle_id: str) -> Iterator[tuple[int, str]]:
-    """The versions of a lifecycle with the digests of their plans, those not yet sealed too."""
-    lifecycle = ledger.state.lifecycles.get(lifecycle_id)
-    if lifecycle is not None:
-        yield from ((number, one.plan_digest) for number, one in lifecycle.versions.items())
-    for entry in ledger.pending:
-        if entry.type == "Submitted" and entry.lifecycle_id == lifecycle_id and entry.version is not None:
-            yield entry.version, entry.predicate["plan"]["digest"]["sha256"]
 
 
 def _told(report: PipelineReport, *, as_json: bool) -> int:

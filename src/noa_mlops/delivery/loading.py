@@ -30,8 +30,12 @@ def load(name: str, project: str | Path = ".", origin: str | None = None) -> Mod
     `NotFound` for what was never promoted, `LedgerTampered` for evidence that does not verify, is not trusted any more
     or has another origin, `ArtifactTampered` naming the file for bytes that are not the promoted ones.
     """
-    layout = Layout.of(Path(project).absolute())
-    ledger = Ledger.read_only(layout)
+    return load_from(Ledger.read_only(Layout.of(Path(project).absolute())), name, origin)
+
+
+def load_from(ledger: LedgerReader, name: str, origin: str | None = None) -> Model:
+    """Like `load`, by what ``ledger`` has read."""
+    layout = ledger.layout
     if origin is not None and ledger.origin != origin:
         raise LedgerTampered(
             f"the ledger in {layout.evidence} has the origin {ledger.origin}, not {origin}",

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noa_mlops.artifacts import FilesystemArtifactStore
-from noa_mlops.delivery.loading import load
+from noa_mlops.artifacts.staging import CODE, MANIFEST, MODEL, SIGNATURE
+from noa_mlops.delivery.loading import load_from
 from noa_mlops.delivery.model import Model
 from noa_mlops.errors import ArtifactTampered, LedgerConflict, RolloutBlocked
 from noa_mlops.files import hash_stream, make_directories, open_beneath, sync_together
@@ -28,8 +29,6 @@ from noa_mlops.records.manifest import ArtifactRecord
 
 CURRENT = "current"
 """The link to the version that is to run."""
-
-MANIFEST, SIGNATURE = "manifest.json", "model.sig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,8 @@ def pull(name: str, to: Path, *, project: Path, origin: str, max_age: int | None
     does not verify or is too old; `ArtifactTampered` for bytes that are not the promoted ones, in the store or where
     they landed before; `NotFound`, `LedgerConflict` and `OSError`.
     """
-    layout = Layout.of(project.absolute())
-    model = load(name, layout.project, origin)
-    ledger = Ledger.read_only(layout)
+    ledger = Ledger.read_only(Layout.of(project.absolute()))
+    model = load_from(ledger, name, origin)
     if max_age is not None:
         check_age("the ledger", ledger.entry(ledger.state.size - 1).ts, now(), max_age)
     _check_rollout(ledger, model)
@@ -64,7 +62,7 @@ def pull(name: str, to: Path, *, project: Path, origin: str, max_age: int | None
         if os.path.lexists(target):
             _check_landed(target, model.source.record)
         else:
-            _land(layout, model.source.record, target)
+            _land(ledger.layout, model.source.record, target)
         changed = _point(to / CURRENT, target.name)
     return Pulled(model.lifecycle_id, model.version, target.name, changed, target)
 
@@ -117,8 +115,8 @@ def _folders(folder: Path) -> list[Path]:
 def _check_landed(target: Path, record: ArtifactRecord) -> None:
     """Raise `ArtifactTampered` unless what landed before is still the version, to the byte."""
     manifest = record.manifest
-    listed = {f"model/{file.path}": file.sha256 for file in manifest.files}
-    listed |= {f"code/{file.path}": file.sha256 for file in manifest.code}
+    listed = {f"{MODEL}/{file.path}": file.sha256 for file in manifest.files}
+    listed |= {f"{CODE}/{file.path}": file.sha256 for file in manifest.code}
     found = {str(Path(path, name).relative_to(target)) for path, _, names in os.walk(target) for name in names} - {
         MANIFEST,
         SIGNATURE,

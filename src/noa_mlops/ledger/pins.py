@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noa_mlops.errors import LedgerTampered, LifecycleError
-from noa_mlops.files import make_directories, open_beneath, read_capped, write_durably
+from noa_mlops.files import make_directories, open_beneath, read_capped, state_folder, write_durably
 
 MAX_PINS = 1 << 22
 """Largest file of pins that is read, in bytes."""
@@ -42,7 +42,7 @@ class KnownLogs:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = _default_path(os.environ) if path is None else path
+        self.path = state_folder() / "known_logs" if path is None else path
 
     def pin(self, ledger: Path) -> Pin | None:
         """What is known of the ledger at this path. Raises `LedgerTampered` when the pins cannot be read."""
@@ -123,11 +123,6 @@ def pin_problem(pin: Pin, origin: str, size: int, root_at: Callable[[int], bytes
     if root_at(pin.size) != pin.root:
         return f"was rewritten: the first {pin.size} entries are not those that the pin was taken of"
     return None
-
-
-def _default_path(environment: Mapping[str, str]) -> Path:
-    state = environment.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "noa" / "known_logs"
 
 
 def _name(ledger: Path) -> str:

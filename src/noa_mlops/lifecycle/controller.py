@@ -34,7 +34,6 @@ from noa_mlops.errors import (
     ArtifactTampered,
     DatasetInvalid,
     EvaluationFailed,
-    LedgerConflict,
     NotAuthorised,
     NotFound,
     StepFailed,
@@ -106,9 +105,7 @@ class AgentLifecycleController:
         return self._own_new(submission, version, reproducer_id(agent_id(submission.plan.lifecycle_id, version)))
 
     def _own_new(self, submission: Submission, version: int, agent: str) -> Run:
-        workspace = Workspace.claim(self._layout, agent)
-        if workspace is None:
-            raise LedgerConflict(f"the workspace of {agent} is in use by another process")
+        workspace = self._workers.workspace(agent)
         try:
             workspace.clear()
         except BaseException:
@@ -137,22 +134,28 @@ class AgentLifecycleController:
         if changed := intake.changed(run.submission.train, self._layout.project, self._data_roots):
             raise TrainingFailed(changed, cause="dataset_changed")
         found = self._search(run, publish, cancel)
-        given, workspace = run.submission, run.workspace
-        workspace.prepare()
-        handover.lay_out_training(given, workspace)
+        workspace, agent = run.workspace, run.workspace.agent_id
+        publish(provisioned(run, agent))
         trainer = agent_id(run.lifecycle_id, run.version)  # also of one that is trained again, elsewhere
-        workspace.write_payload(training_payload(handover.work(given, run.version), trainer))
-        publish(provisioned(run, workspace.agent_id))
-        job = handover.job(given, workspace, given.profile.train, hidden=self._workers.hidden)
-        outcome = self._workers.run(
-            job, workspace, run, cancel, lambda said: publish(progress(run, workspace.agent_id, said))
-        )
-        facts = facts_of(outcome)
-        raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
+        facts = self._fit(run, trainer, cancel, lambda said: publish(progress(run, agent, said)))
         with with_facts(TrainingFailed, facts, workspace):
             workspace.check()
             run.model = _kept(run, facts, workspace.leading)
         return Trained(run.model.files, facts, found)
+
+    def _fit(self, run: Run, trainer: str, cancel: threading.Event, tell: OnProgress) -> Mapping[str, Any]:
+        """Run a trainer, told that it is ``trainer``, in the workspace of ``run``; what the runtime saw of it.
+
+        Raises `TrainingFailed`, `Interrupted`.
+        """
+        given, workspace = run.submission, run.workspace
+        workspace.prepare()
+        handover.lay_out_training(given, workspace)
+        workspace.write_payload(training_payload(handover.work(given, run.version), trainer))
+        job = handover.job(given, workspace, given.profile.train, hidden=self._workers.hidden)
+        outcome = self._workers.run(job, workspace, run, cancel, tell)
+        raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
+        return facts_of(outcome)
 
     def _search(self, run: Run, publish: Publish, cancel: threading.Event) -> Found | None:
         """Make the trials that the plan asks for; the run goes on with what they found. None when it asks for none."""
@@ -177,15 +180,11 @@ class AgentLifecycleController:
             raise ValueError("a trial is measured")
         try:
             with self._workers.workspace(agent) as workspace:
-                workspace.prepare()
-                handover.lay_out_training(given, workspace)
-                workspace.write_payload(training_payload(handover.work(given, run.version), agent))
-                job = handover.job(given, workspace, given.profile.train, hidden=self._workers.hidden)
-                outcome = self._workers.run(job, workspace, run, stop, tell)
-                raise_unless_completed(outcome, TrainingFailed, workspace, "trainer")
+                trial = replace(run, workspace=workspace)
+                self._fit(trial, agent, stop, tell)
                 workspace.check()
                 withheld = measuring.withhold(given.evaluation, given.target)
-                return self._predict(replace(run, workspace=workspace), withheld, stop)[1]
+                return self._predict(trial, withheld, stop)[1]
         finally:
             if not stop.ends_all:
                 self._workers.remove(agent)

@@ -6,11 +6,12 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet
 
+from noa_mlops.artifacts.staging import PREDICTIONS
 from noa_mlops.errors import LedgerConflict, NotFound
 from noa_mlops.files import UnsafePath, open_beneath, read_capped
 from noa_mlops.ledger import LedgerReader, VersionState
@@ -21,8 +22,6 @@ from noa_mlops.records.documents import sha256
 from noa_mlops.records.events import Recorded, Submitted
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.plan import TrainingPlan
-
-PREDICTIONS = "predictions.parquet"
 
 MAX_PREDICTIONS = 1 << 32
 """Most bytes of predictions that are read."""
@@ -58,14 +57,28 @@ def recall(ledger: LedgerReader, accept: Accept, lifecycle_id: str, version: int
         raise NotFound(f"{name} failed, so there is no model of it", hint=f"noa logs {name} says why.")
     history = history_of(ledger, lifecycle_id, version)
     submitted = next(event for event in history if isinstance(event, Submitted))
-    _check_not_redacted(ledger, name, known.plan_digest, submitted.code)
-    plan = TrainingPlan.parse(ledger.get_object(known.plan_digest), "plan.json")
+    _check_not_redacted(ledger, name, {file["sha256"]: f"code {file['path']}" for file in submitted.code})
+    plan = recorded_plan(ledger, lifecycle_id, version)
     submission = accept(plan, recorded_code(ledger.layout.objects, submitted.code, plan))
     return Recalled(name, known, submitted, history, as_trained(submission, history))
 
 
-def _check_not_redacted(ledger: LedgerReader, name: str, plan: str, code: Sequence[Mapping[str, Any]]) -> None:
-    named = {plan: "plan", **{file["sha256"]: f"code {file['path']}" for file in code}}
+def recorded_plan(ledger: LedgerReader, lifecycle_id: str, version: int) -> TrainingPlan:
+    """The plan that a version was submitted with, also of one that no checkpoint vouches for yet.
+
+    Raises `NotFound` for a version that is not here, or whose plan was redacted.
+    """
+    name, known = address(lifecycle_id, version), ledger.state.version(lifecycle_id, version)
+    waiting = (entry for entry in ledger.pending if entry.type == "Submitted")
+    begun = {(entry.lifecycle_id, entry.version): entry.predicate["plan"]["digest"]["sha256"] for entry in waiting}
+    digest = begun.get((lifecycle_id, version)) if known is None else known.plan_digest
+    if digest is None:
+        raise NotFound(f"there is no {name} here")
+    _check_not_redacted(ledger, name, {digest: "plan"})
+    return TrainingPlan.parse(ledger.get_object(digest), "plan.json")
+
+
+def _check_not_redacted(ledger: LedgerReader, name: str, named: Mapping[str, str]) -> None:
     for digest, what in named.items():
         if digest in ledger.state.redacted:
             raise NotFound(

@@ -22,7 +22,7 @@ from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.trials import Trials
 from noa_mlops.records.documents import DocumentInvalid, canonical, compact, parse_object
 from noa_mlops.records.events import Recorded, TrainingCompleted
-from noa_mlops.records.search import Search, Trial, best_of
+from noa_mlops.records.search import MAX_TABLE, Search, Trial, best_of, outcome_text
 from noa_mlops.records.verdict import EvaluationReport
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 FILE = "search.jsonl"
 """The table of trials, in the workspace of the version's trainer, which that cannot write."""
-
-MAX_TABLE = 256 << 20
-"""Bytes of a table that are read."""
 
 
 class Stop(threading.Event):
@@ -243,16 +240,11 @@ class _Table:
             os.fsync(descriptor)
         self.trials[trial.number] = trial
         best = best_of(self._search, tuple(self.trials.values()))
-        said = f"trial {trial.number}: {self._search.metric} {_outcome(trial)}"
+        outcome = outcome_text(trial.to_document()) if trial.value is None else f"{trial.value:.4g}"
+        said = f"trial {trial.number}: {self._search.metric} {outcome}"
         if best is not None:
             said += f"; best {best.value:.4g} by trial {best.number}"
         self._tell({"step": len(self.trials), "of": self._search.trials, "message": said})
-
-
-def _outcome(trial: Trial) -> str:
-    if trial.value is not None:
-        return f"{trial.value:.4g}"
-    return f"given up at step {trial.pruned_at}" if trial.error is None else f"failed: {trial.error}"
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -260,15 +252,17 @@ def _bytes_of(path: Path) -> bytes:
     if not os.path.lexists(path):
         return b""
     with open_beneath(path.parent, path.name) as stream:
-        return read_capped(stream, MAX_TABLE) or b""
+        data = read_capped(stream, MAX_TABLE)
+    if data is None:
+        raise TrainingFailed(f"{path} is larger than {MAX_TABLE} bytes", cause="search", hint=_MOVE_IT)
+    return data
 
 
 def _read(line: bytes, path: Path) -> Trial:
     try:
         return Trial.from_document(parse_object(line, limit=MAX_TABLE))
     except (DocumentInvalid, ValueError, TypeError, KeyError) as error:
-        raise TrainingFailed(
-            f"{path} is not a table of trials: {error}",
-            cause="search",
-            hint="Move it away and run the plan again: the search begins anew.",
-        ) from error
+        raise TrainingFailed(f"{path} is not a table of trials: {error}", cause="search", hint=_MOVE_IT) from error
+
+
+_MOVE_IT = "Move it away and run the plan again: the search begins anew."

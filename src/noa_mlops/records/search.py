@@ -26,6 +26,9 @@ SEARCHED = tuple(row.name for row in METRICS.values() if row.needs in _OF_ROWS a
 MAX_TRIALS = 1000
 """Most trials of a search."""
 
+MAX_TABLE = 256 << 20
+"""Bytes of a table of trials that are read."""
+
 MAX_PARALLEL = 64
 """Most trials at once."""
 
@@ -180,4 +183,4 @@ def outcome_text(trial: Mapping[str, Any]) -> str:
     """What became of a trial that has no value, from its document; empty for one that has."""
     if trial["value"] is not None:
         return ""
-    return str(trial["error"]) if trial["pruned_at"] is None else f"given up at step {trial['pruned_at']}"
+    return f"failed: {trial['error']}" if trial["pruned_at"] is None else f"given up at step {trial['pruned_at']}"
