@@ -162,7 +162,9 @@ def test_subscribers_are_told_of_a_scan_when_it_is_recorded(project):
 
 
 def test_a_column_that_gates_nothing_is_shown_and_blocks_nothing(project):
-    plan = project.plan(seed=9, drift={"overrides": {"x": {"gate": False}}, "margins": {"numeric": 0.2}})
+    plan = project.plan(
+        seed=9, drift={"overrides": {"x": {"gate": False}, "prediction": {"gate": False}}, "margins": {"numeric": 0.2}}
+    )
     assert project.tell("run", plan).status == 0
     result = drift(project, "wild")
     assert result.status == 0, result.said

@@ -388,7 +388,7 @@ def test_refuses_a_misspelt_field_that_would_mean_no_gate():
             {"search": {"metric": "r2", "trials": 0, "space": {"a": [1]}}},
             "search.trials must be from 1 to 1000, got 0",
         ),
-        ({"drift": {"labels": {}}}, "'drift.labels' is not available in this version"),
+        ({"evaluation": {"time": "day"}}, "'evaluation.time' is not available in this version"),
         ({"approvals": {"required": 0}}, "approvals.required must be from 1 to 16, got 0"),
         (
             {"evaluation": {"split": {}}},

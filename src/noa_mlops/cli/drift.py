@@ -12,9 +12,10 @@ from noa_mlops.cli import options, output
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from noa_mlops.lifecycle.scanning import Measure, Scan
+    from noa_mlops.drift import LabelReport
+    from noa_mlops.lifecycle.asking import Ask
+    from noa_mlops.lifecycle.scanning import Scan
     from noa_mlops.records.layout import Layout
-    from noa_mlops.records.verdict import EvaluationReport
 
 
 @click.command(epilog="Example: noa drift rainfall --current data/november.parquet")
@@ -45,7 +46,7 @@ def drift(  # noqa: PLR0913 - one for each option
     if version is not None:
         raise click.BadParameter(f"name the lifecycle: its champion is scanned for, noa drift {name}")
     layout = options.project(folder)
-    scan = (try_scan if dry_run else scan_drift)(layout, name, current, measure=_measure(layout, name))
+    scan = (try_scan if dry_run else scan_drift)(layout, name, current, answer=_answer(layout, name))
     if not dry_run:
         append_drift_report(layout, scan.to_document())
     if html is not None:
@@ -55,7 +56,8 @@ def drift(  # noqa: PLR0913 - one for each option
     if junit is not None or sarif is not None:
         from noa_mlops.audit.ci_reports import drift_checks
 
-        worse = [] if scan.labels is None else [(m.metric, m.why) for m in scan.labels.metrics if m.finding == "hurts"]
+        labels = scan.asked.labels
+        worse = [] if labels is None else [(metric.metric, metric.why) for metric in labels.hurting]
         checks = drift_checks(f"{name}@{scan.champion}", str(scan.dataset["path"]), scan.report, worse)
         options.write_ci_reports(f"drift of {name}", checks, junit, sarif)
     if as_json:
@@ -65,15 +67,15 @@ def drift(  # noqa: PLR0913 - one for each option
     return 3 if scan.rollout == "blocked" else 0
 
 
-def _measure(layout: Layout, name: str) -> Measure:
-    """Asks the champion, loaded and checked only when there are labels to ask about."""
+def _answer(layout: Layout, name: str) -> Ask:
+    """Asks the champion, loaded and checked only when there is something to ask."""
 
-    def measure(features: pa.Table, labels: pa.ChunkedArray) -> EvaluationReport:
+    def answer(features: pa.Table) -> pa.Table:
         from noa_mlops.delivery import load
 
-        return load(name, layout.project).measure(features, labels)
+        return load(name, layout.project).answers(features)
 
-    return measure
+    return answer
 
 
 def _tell(scan: Scan, *, everything: bool) -> None:
@@ -86,7 +88,7 @@ def _tell(scan: Scan, *, everything: bool) -> None:
     path = output.foreign(str(scan.dataset["path"]))
     output.field("Scanned", f"{path}   {scan.report.rows[1]} rows, against {scan.report.rows[0]} of the training")
     output.field("Verdict", scan.verdict + _why(scan))
-    _tell_labels(scan)
+    _tell_asked(scan)
     output.say()
     drifting.tell(scan.report, everything=everything)
     if scan.rollout == "blocked":
@@ -97,13 +99,25 @@ def _tell(scan: Scan, *, everything: bool) -> None:
     output.field("Evidence", f"{recorded}   exit {3 if scan.rollout == 'blocked' else 0}")
 
 
-def _tell_labels(scan: Scan) -> None:
-    """What the labels say of the champion, metric by metric."""
-    if scan.labels is None:
-        return
-    if scan.labels.problem is not None:
-        output.field("Labels", f"could not be asked: {output.foreign(scan.labels.problem)}")
-    for metric in scan.labels.metrics:
+def _tell_asked(scan: Scan) -> None:
+    """What the labels say of the champion, metric by metric; where they decide nothing, what may be expected."""
+    asked = scan.asked
+    if asked.problem is not None:
+        output.field("Champion", f"could not be asked: {output.foreign(asked.problem)}")
+    if asked.labels is not None:
+        _tell_labels(asked.labels)
+    if asked.labels is None or asked.labels.finding == "undecided":
+        for name, value in asked.expected.items():
+            was = output.number(scan.then.get(name))
+            output.field("Estimated", f"{name} {value:.4g}, was {was}: by its own probabilities, and so clears nothing")
+
+
+def _tell_labels(labels: LabelReport) -> None:
+    if labels.problem is not None:
+        output.field("Labels", f"could not be asked: {output.foreign(labels.problem)}")
+    elif labels.labelled.lack is not None:
+        output.field("Labels", labels.labelled.lack)
+    for metric in labels.metrics:
         between = "" if metric.bounds is None else f" ({metric.bounds[0]:.4g} .. {metric.bounds[1]:.4g})"
         now, then = output.number(metric.now), output.number(metric.then)
         output.field(
@@ -124,7 +138,7 @@ def _tell_next(name: str) -> None:
 
 
 def _why(scan: Scan) -> str:
-    if scan.labels is not None and scan.labels.finding == "hurts":
+    if scan.asked.labels is not None and scan.asked.labels.finding == "hurts":
         return ", and it hurts: the labels show it"
     if scan.verdict == "pass" and scan.report.outcome == "fail":
         return ": the data drifted, and the labels show that it does not hurt"

@@ -13,10 +13,11 @@ from noa_mlops.datasets.overlap import overlap
 from noa_mlops.datasets.reader import DatasetReader
 from noa_mlops.datasets.sources import Sources
 from noa_mlops.datasets.splitting import Parts, split
-from noa_mlops.datasets.summaries import Counting, summarise, summarise_table
+from noa_mlops.datasets.summaries import PREDICTION, Counting, summarise, summarise_answers, summarise_table
 from noa_mlops.datasets.writers import write_csv, write_parquet, write_rows
 
 __all__ = [
+    "PREDICTION",
     "Counting",
     "Dataset",
     "DatasetReader",
@@ -34,6 +35,7 @@ __all__ = [
     "reordered",
     "split",
     "summarise",
+    "summarise_answers",
     "summarise_table",
     "write_csv",
     "write_parquet",

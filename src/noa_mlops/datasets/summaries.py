@@ -7,6 +7,7 @@ apart merge into the summary of the whole. Memory is bounded by the number of co
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,7 @@ from noa_mlops.datasets.blocks import (
 from noa_mlops.datasets.dataset import Dataset
 from noa_mlops.datasets.normal import normal_table
 from noa_mlops.datasets.typed import columns_of
-from noa_mlops.records.dataset import Column, DatasetDefinition
+from noa_mlops.records.dataset import Column, ColumnType, DatasetDefinition
 from noa_mlops.records.summary import (
     MAX_BINS,
     MAX_CATEGORIES,
@@ -35,6 +36,12 @@ from noa_mlops.records.summary import (
     DatasetSummary,
     category_key,
 )
+
+PREDICTION = "prediction"
+"""The name under which the answers of a model are counted."""
+
+BLOCK = "block"
+"""The name under which the group or the time of an answer is counted beside it."""
 
 ROWS = 1 << 18
 """Rows that are looked at together."""
@@ -50,6 +57,21 @@ def summarise(dataset: Dataset, target: str | None = None) -> DatasetSummary:
     for batch in dataset.table.select(needed).to_batches(max_chunksize=ROWS):
         counting.add(batch)
     return counting.summary(target if target in names else None)
+
+
+def summarise_answers(answers: pa.Array | pa.ChunkedArray, dataset: Dataset) -> ColumnSummary:
+    """The summary of what a model says of the rows of ``dataset``, which depend on each other as its definition says."""
+    declared, table = dataset.definition, pa.table({PREDICTION: answers})
+    beside = DatasetDefinition(files=("predictions.parquet",))
+    by = declared.group or declared.time
+    if by is not None and by in dataset.table.column_names:
+        table = table.append_column(BLOCK, dataset.table.column(by))
+        beside = replace(beside, group=BLOCK) if declared.group else replace(beside, time=BLOCK)
+    kind: ColumnType = "category" if pa.types.is_string(table.schema.field(PREDICTION).type) else "float"
+    counting = Counting([Column(PREDICTION, kind)], beside)
+    for batch in table.to_batches(max_chunksize=ROWS):
+        counting.add(batch)
+    return counting.summary().columns[0]
 
 
 def summarise_table(table: pa.Table) -> DatasetSummary:

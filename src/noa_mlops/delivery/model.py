@@ -11,7 +11,6 @@ from noa_mlops.delivery.source import Source
 from noa_mlops.records.layout import address
 from noa_mlops.records.manifest import Manifest
 from noa_mlops.records.report_html import table_html
-from noa_mlops.records.verdict import EvaluationReport
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,12 +60,11 @@ class Model:
 
         return predict(self.source, rows)
 
-    def measure(self, features: pa.Table, labels: pa.ChunkedArray) -> EvaluationReport:
-        """Every metric of the model on rows whose ``labels`` are known; the model never sees them.
+    def answers(self, features: pa.Table) -> pa.Table:
+        """What the model's predictor wrote for each row, unjudged: ``prediction``, or ``p_0`` .. of its classes, or ``q_..``.
 
-        ``features`` hold at least the features of ``manifest.predict``; rows without a label are left out. Raises as
-        `predict`, and `EvaluationFailed` for answers or labels that cannot be measured.
+        ``features`` hold at least the features of ``manifest.predict``. Raises as `predict`.
         """
-        from noa_mlops.delivery.predicting import measure
+        from noa_mlops.delivery.predicting import answers
 
-        return measure(self.source, features, labels)
+        return answers(self.source, features)

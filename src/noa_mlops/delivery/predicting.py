@@ -25,19 +25,11 @@ from noa_mlops.datasets import conformed, write_rows
 from noa_mlops.delivery.rows import as_table, in_the_form_of
 from noa_mlops.delivery.source import Source
 from noa_mlops.errors import DatasetInvalid, LedgerConflict, NotFound, StepFailed
-from noa_mlops.evaluation import (
-    Asked,
-    chosen_classes,
-    evaluate,
-    predicted_quantiles,
-    predicted_values,
-    read_predictions,
-)
+from noa_mlops.evaluation import chosen_classes, predicted_quantiles, predicted_values, read_predictions
 from noa_mlops.records.dataset import Column
 from noa_mlops.records.layout import agent_id, predictor_id
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.resources import Resources
-from noa_mlops.records.verdict import EvaluationReport
 
 
 def predict(source: Source, rows: Any) -> Any:
@@ -56,22 +48,11 @@ def predict(source: Source, rows: Any) -> Any:
     return in_the_form_of(rows, chosen)
 
 
-def measure(source: Source, features: pa.Table, labels: pa.ChunkedArray) -> EvaluationReport:
-    """The metrics of a model on labelled rows; see `Model.measure`."""
-    contract = source.record.manifest.predict
-    wanted = [Column(feature["name"], feature["type"]) for feature in contract["features"]]
-    known = labels.is_valid()
-    table = features.select([c.name for c in wanted if c.name in features.column_names]).filter(known)
-    answered = _ask(source, conformed(table, wanted))
-    return evaluate(
-        answered,
-        labels.filter(known),
-        task=contract["task"],
-        classes=contract["classes"],
-        positive=contract["positive"],
-        decision_threshold=contract["decision_threshold"],
-        asked=Asked(tuple(contract.get("quantiles", ()))),
-    )
+def answers(source: Source, features: pa.Table) -> pa.Table:
+    """What the predictor writes for rows of features and more; see `Model.answers`."""
+    wanted = [Column(feature["name"], feature["type"]) for feature in source.record.manifest.predict["features"]]
+    table = features.select([column.name for column in wanted if column.name in features.column_names])
+    return _ask(source, conformed(table, wanted))
 
 
 def _ask(source: Source, features: pa.Table) -> pa.Table:

@@ -4,9 +4,20 @@ Everything here is a pure function over two summaries. Nothing reads a file, a c
 computed again from what was stored, years later, and comes out the same.
 """
 
-from noa_mlops.drift.labels import LabelReport, judge_labels
+from noa_mlops.drift.labels import Labelled, LabelReport, MetricNow, judge_labels
 from noa_mlops.drift.reading import read_report
 from noa_mlops.drift.report import ColumnDrift, DriftReport, SchemaChange, Test
 from noa_mlops.drift.scanning import scan
 
-__all__ = ["ColumnDrift", "DriftReport", "LabelReport", "SchemaChange", "Test", "judge_labels", "read_report", "scan"]
+__all__ = [
+    "ColumnDrift",
+    "DriftReport",
+    "LabelReport",
+    "Labelled",
+    "MetricNow",
+    "SchemaChange",
+    "Test",
+    "judge_labels",
+    "read_report",
+    "scan",
+]

@@ -32,6 +32,7 @@ def _column(document: Mapping[str, Any]) -> ColumnDrift:
         name=document["name"],
         kind=document["kind"],
         is_label=document["is_label"],
+        is_prediction=document.get("is_prediction", False),
         gates=document["gates"],
         tests=tuple(Test(**test) for test in document["tests"]),
         insufficient=document["insufficient"],

@@ -65,6 +65,7 @@ class Test:
 class ColumnDrift:
     """One column in both data. ``rows`` and ``missing`` are counts of reference and current.
 
+    ``is_prediction`` is what the champion says of the rows, before on those that it was promoted on.
     ``picture`` are the shares of both in bins that are alike in the reference, or by category, under ``labels``;
     ``medians`` and ``spread`` are in the unit of the column. ``insufficient``: too few rows to see a change of three
     margins. ``psi`` and ``js`` are shown because people know them; no verdict rests on them.
@@ -88,6 +89,7 @@ class ColumnDrift:
     js: float | None = None
     labels: tuple[str, ...] = ()
     picture: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    is_prediction: bool = False
 
     @property
     def drifted(self) -> bool:
@@ -105,6 +107,7 @@ class ColumnDrift:
             "name": self.name,
             "kind": self.kind,
             "is_label": self.is_label,
+            **({"is_prediction": True} if self.is_prediction else {}),
             "gates": self.gates,
             "drifted": self.drifted,
             "insufficient": self.insufficient,
@@ -180,9 +183,11 @@ class DriftReport:
 
     @property
     def is_certain(self) -> bool:
-        """Whether this window alone is enough to block: another schema, or an effect that is large and certain."""
-        tests = (test for column in self.columns if column.gates for test in column.tests)
-        return bool(self.schema) or any(test.is_certain for test in tests)
+        """Whether this window alone is enough to block: another schema, an effect that is large and certain, or too few data."""
+        if self.outcome != "fail":
+            return False
+        tests = [test for column in self.columns if column.gates for test in column.tests]
+        return bool(self.schema) or any(test.is_certain for test in tests) or not any(test.drifted for test in tests)
 
     def to_document(self) -> dict[str, Json]:
         """JSON form."""

@@ -3,7 +3,8 @@
 A column drifts when an effect reaches its margin *and* its q, adjusted for all questions of the scan, is below the
 declared rate. Neither is enough alone: with many rows chance alone explains nothing, and with few it makes large
 effects. The data fail when a column that gates drifted, or when columns came, went or changed their type; never by the
-share of columns. Where nothing drifted but a change of three margins would go unseen, the scan is inconclusive.
+share of columns. Where nothing drifted but a change of three margins would go unseen, the scan is inconclusive. A plan
+may say that drift only warns, or that too few data block.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ def scan(reference: DatasetSummary, current: DatasetSummary, settings: DriftSett
     """Hold the ``current`` data against the ``reference``. The order of columns has no meaning."""
     schema, common = _schema(reference, current)
     compared = [(first, second, _compare(first, second, settings, reference.target)) for first, second in common]
+    if (answers := _answers(reference, current, settings)) is not None:
+        compared.append(answers)
     chances = false_discovery([asked.p for _, _, found in compared for asked in found.measurements])
     level = settings.fdr / max(1, len(chances))
     blocks_lack = reference.blocks is not None and reference.blocks.count < ENOUGH_BLOCKS
@@ -34,19 +37,20 @@ def scan(reference: DatasetSummary, current: DatasetSummary, settings: DriftSett
     for first, second, found in compared:
         until = taken + len(found.measurements)
         tests = _tests(found, chances[taken:until], settings)
-        too_few = blocks_lack or not sees(found, settings.margins, level)
-        columns.append(_column((first, second), found, tests, settings, target=reference.target, too_few=too_few))
+        too_few = blocks_lack or not sees(found, settings.margins_of(first.name), level)
+        column = _column((first, second), found, tests, settings, target=reference.target, too_few=too_few)
+        columns.append(replace(column, is_prediction=first is reference.predictions))
         taken = until
     ordered = tuple(sorted(columns, key=lambda column: (not column.drifted, -column.margins, column.name)))
     return DriftReport(
-        outcome=_outcome(ordered, schema),
+        outcome=_outcome(ordered, schema, settings),
         columns=ordered,
         schema=schema,
         rows=(reference.rows, current.rows),
         reference=reference.digest,
         current=current.digest,
         settings=settings,
-        notes=_notes(reference, current, ordered),
+        notes=_notes(reference, current, ordered, settings),
     )
 
 
@@ -74,10 +78,20 @@ def _schema(
 
 def _compare(reference: ColumnSummary, current: ColumnSummary, settings: DriftSettings, target: str | None) -> Compared:
     """Every question asked of a column; of the target not whether values are missing, for labels come later."""
-    found = compare(reference, current, settings.margins)
+    found = compare(reference, current, settings.margins_of(reference.name))
     if reference.name != target:
         return found
     return replace(found, measurements=tuple(asked for asked in found.measurements if asked.subject != "missing"))
+
+
+def _answers(
+    reference: DatasetSummary, current: DatasetSummary, settings: DriftSettings
+) -> tuple[ColumnSummary, ColumnSummary, Compared] | None:
+    """What the champion said when it was promoted beside what it says now, as a column like others; None where it was not asked."""
+    before, now = reference.predictions, current.predictions
+    if before is None or now is None or not same_kind(before, now):
+        return None
+    return before, now, compare(before, now, settings.margins_of(before.name))
 
 
 def _tests(found: Compared, chances: list[float], settings: DriftSettings) -> tuple[Test, ...]:
@@ -111,7 +125,7 @@ def _column(
         kind=found.kind,
         is_label=reference.name == target,
         # Time goes on: that it did is no drift, however far.
-        gates=reference.name not in settings.ungated and reference.type != "time",
+        gates=reference.name not in settings.ungated and reference.type != "time" and settings.on_drift == "block",
         tests=tests,
         insufficient=too_few and not any(test.drifted for test in tests),
         rows=(reference.rows, current.rows),
@@ -129,16 +143,20 @@ def _column(
     )
 
 
-def _outcome(columns: tuple[ColumnDrift, ...], schema: tuple[SchemaChange, ...]) -> Outcome:
+def _outcome(columns: tuple[ColumnDrift, ...], schema: tuple[SchemaChange, ...], settings: DriftSettings) -> Outcome:
+    if settings.on_drift == "warn":
+        return "pass"
     gating = [column for column in columns if column.gates]
     if schema or any(column.drifted for column in gating):
         return "fail"
     if not gating or any(column.insufficient for column in gating if not column.is_label):
-        return "inconclusive"
+        return "fail" if settings.on_insufficient == "block" else "inconclusive"
     return "pass"
 
 
-def _notes(reference: DatasetSummary, current: DatasetSummary, columns: tuple[ColumnDrift, ...]) -> tuple[str, ...]:
+def _notes(
+    reference: DatasetSummary, current: DatasetSummary, columns: tuple[ColumnDrift, ...], settings: DriftSettings
+) -> tuple[str, ...]:
     notes = []
     if reference.blocks is None:
         notes.append("rows are assumed independent: no time or group column was declared")
@@ -150,6 +168,8 @@ def _notes(reference: DatasetSummary, current: DatasetSummary, columns: tuple[Co
     else:
         notes.append(f"rows that are near by {reference.blocks.column!r} count as dependent")
     few = sum(column.insufficient for column in columns if column.gates and not column.is_label)
+    if settings.on_drift == "warn":
+        notes.append("the plan says that drift of the data only warns")
     if few:
         notes.append(f"{current.rows} rows are too few to see a change of three margins in {few} columns")
     if reference.target is not None and current.column(reference.target) is None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from noa_mlops.agents import Outcome
-from noa_mlops.datasets import summarise
+from noa_mlops.datasets import summarise, summarise_answers
+from noa_mlops.evaluation import ClassList, answer_column, calibrate
 from noa_mlops.gate import threshold_document
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.records.dataset import FileDigest
@@ -85,9 +88,27 @@ def manifest_of(
     )
 
 
-def summary_of(given: Submission) -> bytes:
-    """What is remembered of the training data beside a promoted model, in canonical form."""
-    return summarise(given.train, given.target).to_bytes()
+def summary_of(given: Submission, predictions: pa.Table | None = None) -> bytes:
+    """What is remembered beside a promoted model, in canonical form: its training data, and what it said where it was measured.
+
+    ``predictions`` are of the rows of the evaluation data, None when they are not known.
+    """
+    summary = summarise(given.train, given.target)
+    if predictions is None or given.evaluation is None or _is_silent(predictions):
+        return summary.to_bytes()
+    classes = None if given.classes is None else ClassList.of(given.classes, given.positive)
+    answers = answer_column(predictions, classes, given.plan.quantiles)
+    labels = given.evaluation.table.column(given.target)
+    return replace(
+        summary,
+        predictions=summarise_answers(answers, given.evaluation),
+        calibration=None if classes is None else calibrate(predictions, labels, classes),
+    ).to_bytes()
+
+
+def _is_silent(predictions: pa.Table) -> bool:
+    """Whether a row has no answer."""
+    return any(column.null_count for column in predictions.columns)
 
 
 def predict_contract(given: Submission) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from noa_mlops.agents import AgentFactory, AgentProfile, Rung, isolation_for, scan_output
-from noa_mlops.datasets import Dataset, DatasetReader, Sources, aligned, split
+from noa_mlops.datasets import PREDICTION, Dataset, DatasetReader, Sources, aligned, split
 from noa_mlops.errors import DatasetInvalid, LifecycleError, PlanInvalid, Problem, TrainingFailed
 from noa_mlops.evaluation import SliceColumn
 from noa_mlops.files import UnsafePath, hash_stream, open_beneath, raise_trouble_behind, read_capped
@@ -147,8 +147,13 @@ def accept(
     whole = _keyed(_read(reader, "dataset_path", plan.dataset_path), plan)
     target = _target(plan, whole)
     whole.require_column(target)
-    for column in plan.drift.overrides:
+    for column in sorted(plan.drift.overrides.keys() - {PREDICTION}):
         whole.require_column(column, "drift.overrides")
+    if plan.drift.labels.delay and whole.definition.time is None:
+        raise PlanInvalid(
+            "drift.labels.delay lets labels count by the age of their rows, and no column says how old a row is",
+            hint="Name it in a dataset definition: 'time: COLUMN'.",
+        )
     parts = _parts(plan, reader, whole, target)
     train, evaluation = parts.train, parts.evaluation
     if (metric := _ranking_metric(plan)) is not None and parts.grouping is None:

@@ -24,6 +24,8 @@ from noa_mlops.errors import EvaluationFailed
 from noa_mlops.evaluation import Answers, Asked, check_rows, evaluate, measure_slices
 from noa_mlops.files import UnsafePath, open_beneath, write_unnamed
 from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.lifecycle.runs import Run
+from noa_mlops.records.events import EvaluationLogged
 from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.slices import Sliced
 from noa_mlops.records.verdict import EvaluationReport
@@ -133,6 +135,19 @@ def parquet(predictions: pa.Table) -> bytes:
     sink = io.BytesIO()
     pa.parquet.write_table(predictions, sink, compression="zstd")
     return sink.getvalue()
+
+
+def answers_of(run: Run, measured: EvaluationLogged | None) -> pa.Table | None:
+    """What a version said of its evaluation rows when it was ``measured``; None when that were other rows, or nothing.
+
+    Raises `EvaluationFailed` as `kept_predictions`.
+    """
+    evaluation = run.submission.evaluation
+    if measured is None or measured.predictions is None or evaluation is None:
+        return None
+    if evaluation.identity.fingerprint != measured.dataset["fingerprint"]:
+        return None
+    return kept_predictions(run.predictions, measured.predictions)
 
 
 def kept_predictions(path: Path, digest: str | None) -> pa.Table:

@@ -21,8 +21,9 @@ from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import compares, decide_recorded, declared_gate, must_compare_again, thresholds
 from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
 from noa_mlops.ledger.incident_law import ENABLE
-from noa_mlops.lifecycle import recording, reevaluation, scanning
+from noa_mlops.lifecycle import measuring, recording, reevaluation, scanning
 from noa_mlops.lifecycle.accounting import summary_of
+from noa_mlops.lifecycle.asking import Ask
 from noa_mlops.lifecycle.beside import silent
 from noa_mlops.lifecycle.bus import EventBus, Subscription
 from noa_mlops.lifecycle.claiming import claim_run
@@ -31,7 +32,7 @@ from noa_mlops.lifecycle.history import event_of, told_of
 from noa_mlops.lifecycle.intake import CodeFile, Submission
 from noa_mlops.lifecycle.reporting import report_of
 from noa_mlops.lifecycle.runs import Interrupted, Run
-from noa_mlops.lifecycle.scanning import Measure, Scan
+from noa_mlops.lifecycle.scanning import Scan
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
 from noa_mlops.lifecycle.storage import check_storage
 from noa_mlops.records.events import EvaluationLogged, Recorded, Submitted, TrainingCompleted
@@ -173,16 +174,16 @@ class TrainingOrchestrator:
         self._services.mirror.check_writable()
         return self._accept(plan)
 
-    def scan_drift(self, lifecycle_id: str, path: str, measure: Measure | None = None) -> Scan:
+    def scan_drift(self, lifecycle_id: str, path: str, answer: Ask | None = None) -> Scan:
         """Scan the data at ``path`` for drift from what the champion was made on; the scan is an entry, told as an event.
 
-        One that blocks the rollout is told as `PromotionReady` with status blocked. ``measure`` asks the champion about
-        rows that have labels; `noa_mlops.delivery.Model.measure` does. Without it labels are not asked. Raises as
-        `noa_mlops.lifecycle.scanning.scan_drift`.
+        One that blocks the rollout is told as `PromotionReady` with status blocked. ``answer`` asks the champion about the
+        rows; `noa_mlops.delivery.Model.answers` does. Without it nothing is known of what it says, and labels are not asked.
+        Raises as `noa_mlops.lifecycle.scanning.scan_drift`.
         """
         services = self._services
         services.ledger.refresh()
-        window = scanning.look(services.ledger, services.layout, lifecycle_id, path, measure)
+        window = scanning.look(services.ledger, services.layout, lifecycle_id, path, answer)
         scan = scanning.record_scan(services.ledger, window, self._append)
         self._catch_up()
         return scan
@@ -334,7 +335,7 @@ class TrainingOrchestrator:
         services = self._services
         self._give_back(run)
         staged, manifest = services.controller.stage(run, trained, measured, services.clock())
-        staged = replace(staged, summary=summary_of(run.submission))
+        staged = replace(staged, summary=summary_of(run.submission, measuring.answers_of(run, measured)))
         signature = sign_model(run.address, manifest.files, self._model_key())
         try:
             return services.store.stage(staged, manifest, signature)

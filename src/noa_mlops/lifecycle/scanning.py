@@ -6,13 +6,13 @@ are read and compared, and the entry is composed on the state it will stand on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from noa_mlops.artifacts import FilesystemArtifactStore
-from noa_mlops.errors import DatasetInvalid, EvaluationFailed, LedgerConflict, NotFound, StepFailed
+from noa_mlops.errors import LedgerConflict, NotFound
 from noa_mlops.ledger import (
     Draft,
     KeyStore,
@@ -27,25 +27,20 @@ from noa_mlops.ledger import (
 from noa_mlops.ledger.drift_law import MAX_SIGNS, confirmed, read_signs
 from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle import intake
+from noa_mlops.lifecycle.asking import Ask, Asked, Subject, ask, measured_then
 from noa_mlops.lifecycle.statements import LIFECYCLE, model_subject
 from noa_mlops.records.documents import Json, canonical, sha256
 from noa_mlops.records.drift import DriftSettings
 from noa_mlops.records.events import DECISION
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.plan import TrainingPlan
-from noa_mlops.records.thresholds import Threshold
-from noa_mlops.records.verdict import EvaluationReport, Outcome
+from noa_mlops.records.verdict import Outcome
 from noa_mlops.registry import Mirror
 from noa_mlops.version import VERSION
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from noa_mlops.datasets import Dataset
-    from noa_mlops.drift import DriftReport, LabelReport
-
-Measure: TypeAlias = "Callable[[pa.Table, pa.ChunkedArray], EvaluationReport]"
-"""Measures the champion on features and their labels, which it never sees."""
+    from noa_mlops.drift import DriftReport
 
 Append: TypeAlias = Callable[[Callable[[LedgerState], Draft]], LedgerEntry]
 """Appends what is composed of the newest state."""
@@ -58,8 +53,8 @@ LONGEST = 60
 class Scan:
     """A scan of ``champion``, a version of the lifecycle, and what it came to.
 
-    ``entry`` is None for one that was not recorded; ``confirms`` the entry whose suspicion it confirmed; ``rollout`` as
-    it stands after it.
+    ``asked`` is what came of asking the champion. ``entry`` is None for one that was not recorded; ``confirms`` the entry
+    whose suspicion it confirmed; ``rollout`` as it stands after it.
     """
 
     lifecycle_id: str
@@ -67,7 +62,8 @@ class Scan:
     dataset: Mapping[str, Any]
     verdict: Outcome
     report: DriftReport
-    labels: LabelReport | None
+    asked: Asked
+    then: Mapping[str, float | None]
     entry: int | None
     timestamp: str | None
     blocks: bool
@@ -97,7 +93,7 @@ class Scan:
             **self.report.to_document(),
             "verdict": self.verdict,
             "data_verdict": self.report.outcome,
-            "labels": None if self.labels is None else self.labels.to_document(),
+            **_told(self.asked, self.then),
         }
 
 
@@ -109,12 +105,14 @@ class Window:
     champion: VersionState
     dataset: Dataset
     report: DriftReport
-    labels: LabelReport | None = None
+    asked: Asked
+    then: Mapping[str, float | None]
 
     @property
     def verdict(self) -> Outcome:
         """Of data and labels together: labels clear data that drifted, but no other schema; what hurts fails."""
-        finding = None if self.labels is None else self.labels.finding
+        labels = self.asked.labels
+        finding = None if labels is None else labels.finding
         if finding == "hurts":
             return "fail"
         return "pass" if finding == "clears" and not self.report.schema else self.report.outcome
@@ -122,13 +120,17 @@ class Window:
     @property
     def is_certain(self) -> bool:
         """Whether this window alone blocks."""
-        hurts = self.labels is not None and self.labels.finding == "hurts"
-        return self.verdict == "fail" and (hurts or self.report.is_certain)
+        labels = self.asked.labels
+        return self.verdict == "fail" and ((labels is not None and labels.is_certain) or self.report.is_certain)
 
     @property
     def signs(self) -> list[list[str]]:
         """What a second window must show again; nothing when nothing failed."""
-        return signs_of(self.report) if self.verdict == "fail" else []
+        if self.verdict != "fail":
+            return []
+        hurting = () if self.asked.labels is None else self.asked.labels.hurting
+        dropped = [[_short(metric.metric), "metric", "worse"] for metric in hurting]
+        return sorted([*dropped, *signs_of(self.report)][:MAX_SIGNS])
 
 
 def scan_drift(
@@ -137,7 +139,7 @@ def scan_drift(
     path: str,
     keystore: KeyStore | None = None,
     *,
-    measure: Measure | None = None,
+    answer: Ask | None = None,
 ) -> Scan:
     """Scan the data file or definition at ``path`` and record it; the mirror follows.
 
@@ -145,20 +147,20 @@ def scan_drift(
     cannot be read; `LedgerConflict` when the champion changed meanwhile.
     """
     with Ledger.open(layout, keystore or KeyStore()) as ledger:
-        scan = record_scan(ledger, look(ledger, layout, lifecycle_id, path, measure), ledger.append)
+        scan = record_scan(ledger, look(ledger, layout, lifecycle_id, path, answer), ledger.append)
         mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin=ledger.origin, known=ledger.all_head_keys)
         mirror.catch_up(partial(ledger_lines, ledger), ledger.keys.signing_key("verifier"))
     return scan
 
 
-def try_scan(layout: Layout, lifecycle_id: str, path: str, *, measure: Measure | None = None) -> Scan:
+def try_scan(layout: Layout, lifecycle_id: str, path: str, *, answer: Ask | None = None) -> Scan:
     """Like `scan_drift`, and nothing is recorded: what it would come to."""
     ledger = Ledger.read_only(layout)
-    window = look(ledger, layout, lifecycle_id, path, measure)
+    window = look(ledger, layout, lifecycle_id, path, answer)
     return _outcome(ledger.state.lifecycle(lifecycle_id), window, None)
 
 
-def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, measure: Measure | None = None) -> Window:
+def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, answer: Ask | None = None) -> Window:
     """Read and compare the data by the rule of the champion's plan; nothing is written. Raises as `scan_drift` does."""
     from noa_mlops.datasets import DatasetReader, summarise
     from noa_mlops.drift import scan
@@ -177,34 +179,26 @@ def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, mea
     policy = ledger.state.policy
     roots = tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()
     dataset = DatasetReader(layout.project, roots).read(path)
-    plan = _plan(ledger, champion)
-    report = scan(reference, summarise(dataset, reference.target), DriftSettings() if plan is None else plan.drift)
-    labels = None
-    if measure is not None and plan is not None and plan.evaluation is not None and reference.target is not None:
-        then = promoted.predicate[DECISION]["metrics"]
-        labels = _ask_labels(dataset, reference.target, measure, (plan.evaluation.metric_thresholds, then))
-    return Window(lifecycle_id, champion, dataset, report, labels)
+    plan, asked = _plan(ledger, champion), Asked()
+    subject = None
+    if plan is not None:
+        contract = store.record(lifecycle_id, champion.profile, champion.version).manifest.predict
+        subject = Subject(contract, plan, measured_then(ledger, lifecycle_id, champion), reference)
+    if answer is not None and subject is not None:
+        asked = ask(dataset, subject, answer, now())
+    current = replace(summarise(dataset, reference.target), predictions=asked.predictions)
+    report = scan(reference, current, DriftSettings() if plan is None else plan.drift)
+    then = {} if subject is None else {name: one.value for name, one in subject.then.items()}
+    return Window(lifecycle_id, champion, dataset, report, asked, then)
 
 
-def _ask_labels(
-    dataset: Dataset,
-    target: str,
-    measure: Measure,
-    against: tuple[Sequence[Threshold], Mapping[str, float | None]],
-) -> LabelReport | None:
-    """What the labels of the data say; None when there are none, or nothing to hold them against."""
-    from noa_mlops.drift import LabelReport, judge_labels
-
-    thresholds, then = against
-    table = dataset.table
-    if not thresholds or target not in table.column_names or table[target].null_count == table.num_rows:
-        return None
-    rows = table.num_rows - table[target].null_count
-    try:
-        measured = measure(table.drop_columns([target]), table[target])
-    except (EvaluationFailed, StepFailed, DatasetInvalid) as error:
-        return LabelReport(rows, (), problem=str(error))
-    return judge_labels(thresholds, measured.metrics, then, rows)
+def _told(asked: Asked, then: Mapping[str, float | None]) -> dict[str, Json]:
+    """What came of asking the champion, as JSON members."""
+    return {
+        "labels": None if asked.labels is None else asked.labels.to_document(),
+        "estimated": asked.expected_document(then),
+        "not_asked": asked.problem,
+    }
 
 
 def _plan(ledger: LedgerReader, champion: VersionState) -> TrainingPlan | None:
@@ -261,7 +255,7 @@ def _draft(window: Window, state: LedgerState) -> Draft:
         "current": report.current,
         "verdict": window.verdict,
         "data_verdict": report.outcome,
-        "labels": None if window.labels is None else window.labels.to_document(),
+        **_told(window.asked, window.then),
         "certain": window.is_certain,
         "signs": window.signs,
         "confirms": confirms,
@@ -316,7 +310,8 @@ def _outcome(lifecycle: LifecycleState, window: Window, entry: LedgerEntry | Non
         dataset=intake.reference(window.dataset),
         verdict=window.verdict,
         report=window.report,
-        labels=window.labels,
+        asked=window.asked,
+        then=window.then,
         entry=None if entry is None else entry.seq,
         timestamp=None if entry is None else entry.ts,
         blocks=blocks,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from noa_mlops.records.documents import Json
 from noa_mlops.records.reading.fields import Form, check_fields, one_of, whole
 from noa_mlops.records.reading.quantities import (
-    DURATION_PATTERN,
-    SIZE_PATTERN,
+    duration_schema,
     duration_text,
     read_duration,
     read_size,
+    size_schema,
     size_text,
 )
 
@@ -20,12 +20,8 @@ KIB, MIB, GIB = 2**10, 2**20, 2**30
 DAY = 86400
 
 
-def _written(pattern: str, *examples: str) -> dict[str, Any]:
-    return {"type": ["integer", "string"], "pattern": f"^(?=.){pattern}$", "examples": list(examples)}
-
-
-_SIZE = Form(read_size, lambda: _written(SIZE_PATTERN, "512MiB", "2GiB"))
-_TIME = Form(read_duration, lambda: _written(DURATION_PATTERN, "90s", "10m"))
+_SIZE = Form(read_size, size_schema)
+_TIME = Form(read_duration, duration_schema)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any, Literal, TypeAlias
 
+from noa_mlops.records.calibration import Calibration
 from noa_mlops.records.dataset import COLUMN_TYPES, ColumnType
 from noa_mlops.records.documents import Json, canonical, parse_object, sha256
 
@@ -191,7 +192,8 @@ class DatasetSummary:
     """A dataset by its counts. ``blocks`` is None where rows are assumed independent, as nothing else was declared.
 
     ``aside`` are columns that the data have and no count was made of: no agent sees them, or they only say which rows
-    depend on each other.
+    depend on each other. ``predictions`` are what the model says: in a reference, of the rows that it was measured on when
+    it was promoted, and ``calibration`` how that came true; None where nothing was asked, or in summaries of older versions.
     """
 
     rows: int
@@ -199,6 +201,8 @@ class DatasetSummary:
     target: str | None = None
     blocks: Blocks | None = None
     aside: tuple[str, ...] = ()
+    predictions: ColumnSummary | None = None
+    calibration: Calibration | None = None
 
     def column(self, name: str) -> ColumnSummary | None:
         """The column of that name, None when there is none."""
@@ -215,7 +219,14 @@ class DatasetSummary:
             "aside": sorted(self.aside),
             "blocks": None if blocks is None else {"role": blocks.role, "column": blocks.column, "count": blocks.count},
             "columns": [column.to_document() for column in ordered],
+            **self._answers(),
         }
+
+    def _answers(self) -> dict[str, Json]:
+        if self.predictions is None:
+            return {}
+        said: dict[str, Json] = {"rows": self.predictions.rows, **self.predictions.to_document()}
+        return {"predictions": said if self.calibration is None else said | self.calibration.to_document()}
 
     def to_bytes(self) -> bytes:
         """The canonical form, which the digest is of."""
@@ -245,7 +256,8 @@ class DatasetSummary:
         columns = tuple(ColumnSummary.from_document(column, rows) for column in document["columns"])
         if any(before.name >= after.name for before, after in pairwise(columns)):
             raise ValueError("the columns of a summary ascend by name")
-        return cls(rows, columns, target, None if blocks is None else _blocks(blocks), aside)
+        summary = cls(rows, columns, target, None if blocks is None else _blocks(blocks), aside)
+        return replace(summary, **_read_answers(document["predictions"])) if "predictions" in document else summary
 
     @classmethod
     def from_bytes(cls, data: bytes) -> DatasetSummary:
@@ -255,6 +267,14 @@ class DatasetSummary:
         if summary.to_bytes() != data:
             raise ValueError("is not written in its one form")
         return summary
+
+
+def _read_answers(document: Mapping[str, Any]) -> dict[str, Any]:
+    rows = document["rows"]
+    if type(rows) is not int or rows < 0:
+        raise ValueError("predictions have a number of rows")
+    calibration = Calibration.from_document(document) if "calibration" in document else None
+    return {"predictions": ColumnSummary.from_document(document, rows), "calibration": calibration}
 
 
 def _blocks(document: Mapping[str, Any]) -> Blocks:

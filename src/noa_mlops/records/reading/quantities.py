@@ -26,6 +26,21 @@ SIZE_PATTERN = r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(TiB|GiB|MiB|KiB|TB|GB|MB|KB|kB
 DURATION_PATTERN = r"([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?"
 """A duration as text; at least one part."""
 
+
+def size_schema() -> dict[str, Any]:
+    """JSON Schema of a size as people write it."""
+    return _written(SIZE_PATTERN, "512MiB", "2GiB")
+
+
+def duration_schema() -> dict[str, Any]:
+    """JSON Schema of a duration as people write it."""
+    return _written(DURATION_PATTERN, "90s", "10m")
+
+
+def _written(pattern: str, *examples: str) -> dict[str, Any]:
+    return {"type": ["integer", "string"], "pattern": f"^(?=.){pattern}$", "examples": list(examples)}
+
+
 _SIZE = re.compile(SIZE_PATTERN)
 _DURATION = re.compile(DURATION_PATTERN)
 _PART = re.compile(r"([0-9]+)([dhms])")
