@@ -23,7 +23,7 @@ def draw(seed, rows, *, a=2.0, b=2.0, overconfident=1.0):
 
 
 @pytest.mark.parametrize("overconfident", [1.0, 3.0])
-@pytest.mark.parametrize("now", [{}, {"a": 4.0}, {"a": 1.3, "b": 1.3}])
+@pytest.mark.parametrize("now", [{}, {"a": 4.0}, {"a": 1.6, "b": 1.6}])
 def test_metrics_are_expected_without_a_label_and_come_out_so(overconfident, now):
     calibration = calibrate(*draw(1, 20_000, overconfident=overconfident), CLASSES)
     predictions, labels = draw(2, 20_000, overconfident=overconfident, **now)
