@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from end_to_end.projects import Project, lay_out
+from noa_mlops.lifecycle import TrainingOrchestrator
 
 DEFINITION = "files: [data/{name}.csv]\ntime: day\ntarget: label\n"
 
@@ -160,3 +161,53 @@ def test_a_champion_that_cannot_be_asked_is_said_and_the_data_are_judged_alone(p
     assert [change["column"] for change in document["schema"]] == ["y"]
     report = json.loads(project.path.joinpath("cicd/ml/reports/drift_report.jsonl").read_text().splitlines()[-1])
     assert report == document
+
+
+def turned(project):
+    """The champion of one world, and a plan for another in which the border lies elsewhere."""
+
+    def plan(learnt, measured):
+        evaluation = {"dataset_path": f"data/{measured}.dataset.yaml", "metric_thresholds": {"accuracy": 0.8}}
+        return project.plan(dataset_path=f"data/{learnt}.dataset.yaml", target=None, evaluation=evaluation)
+
+    assert project.tell("run", plan("learnt", "measured")).status == 0
+    put(project, "learnt2", days(21, until=30, labels=lambda x: x > 0.3))
+    put(project, "measured2", days(22, until=20, labels=lambda x: x > 0.3))
+    return plan("learnt2", "measured2")
+
+
+def test_a_champion_that_dropped_beside_its_challenger_blocks_and_the_challenger_is_held(project):
+    plan = turned(project)
+    result = project.tell("run", plan, "--json")
+    assert result.status == 3, result.said
+    assert (result.document["state"], result.document["reasons"]) == ("held", ["drift"])
+    assert any("the champion little@1 measures accuracy" in note for note in result.document["notes"])
+    *_, measured, scan, decided = project.entries()
+    kinds = [entry["noa_entry"]["type"] for entry in (measured, scan, decided)]
+    assert kinds == ["EvaluationLogged", "DriftScanned", "PromotionReady"]
+    assert (scan["noa_entry"]["status"], scan["predicate"]["beside"]) == ("blocked", 2)
+    assert ["accuracy", "metric", "worse"] in scan["predicate"]["signs"]
+    assert project.champion() == 1
+    assert project.tell("verify", "--decisions").status == 0
+
+    assert project.tell("investigate", "little", "--finding", "the border moved").status == 0
+    assert project.tell("run", plan).status == 3
+    assert project.tell("enable", "little@3", "--reason", "it knows the new border").status == 0
+    assert project.champion() == 3
+    assert [entry["noa_entry"]["type"] for entry in project.entries()].count("DriftScanned") == 1
+    assert project.tell("verify", "--decisions").status == 0
+
+
+def test_a_run_that_was_cut_off_after_the_measurement_still_records_what_it_showed(project, monkeypatch):
+    plan, scan = turned(project), TrainingOrchestrator._scan_beside
+
+    def cut_off(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingOrchestrator, "_scan_beside", cut_off)
+    assert project.tell("run", plan).status == 130
+    assert project.last_entry()[0] == "EvaluationLogged"
+    monkeypatch.setattr(TrainingOrchestrator, "_scan_beside", scan)
+    assert project.tell("run", plan).status == 3
+    kinds = [entry["noa_entry"]["type"] for entry in project.entries()]
+    assert kinds[-3:] == ["EvaluationLogged", "DriftScanned", "PromotionReady"]

@@ -120,3 +120,73 @@ def test_while_blocked_a_version_that_passes_is_held_and_none_is_promoted(champi
 def test_a_scan_that_says_something_else_is_refused(champion, compose, reason):
     with pytest.raises(LedgerConflict, match=reason):
         champion.append(compose)
+
+
+DATA = "7" * 64
+
+
+def dropped(version=2, *, certain=True, champion=1):
+    """A measurement that shows that the champion's metrics dropped."""
+    beside = {"version": champion, "dropped": {"certain": certain}}
+    return evaluated(version, predicate={"dataset": {"fingerprint": DATA}, "champion": beside, "look": 1})
+
+
+def beside(version=2, *, data=DATA, **changes):
+    return failing(FIRST, UP, predicate={"dataset": {"fingerprint": data}, "beside": version}, **changes)
+
+
+@pytest.fixture
+def challenger(champion):
+    """A version 2 whose measurement shows that champion 1 dropped."""
+    for compose in (submitted(), trained(2), dropped()):
+        champion.append(compose)
+    return champion
+
+
+def test_a_drop_that_was_measured_beside_a_challenger_is_scanned_before_the_challenger_is_promoted(challenger):
+    with pytest.raises(LedgerConflict, match="no scan says so"):
+        challenger.append(decided(2, replaces=1))
+    challenger.append(beside(certain=True, status="blocked"))
+    assert lifecycle(challenger).rollout == "blocked"
+    with pytest.raises(LedgerConflict, match="rollout is blocked"):
+        challenger.append(decided(2, replaces=1))
+    challenger.append(decided(2, status="blocked", reasons=["drift"], replaces=1))
+
+
+@pytest.mark.parametrize(
+    ("compose", "reason"),
+    [
+        (beside(), "says less than the measurement"),
+        (
+            scanned(current=FIRST, predicate={"dataset": {"fingerprint": DATA}, "beside": 2}),
+            "says less than the measurement",
+        ),
+        (beside(data="8" * 64, certain=True, status="blocked"), "showed nothing on these data"),
+        (beside(1, certain=True, status="blocked"), "showed nothing on these data"),
+        (beside("2", certain=True, status="blocked"), "showed nothing on these data"),
+    ],
+)
+def test_a_scan_cannot_play_down_what_was_measured_beside_a_challenger(challenger, compose, reason):
+    with pytest.raises(LedgerConflict, match=reason):
+        challenger.append(compose)
+
+
+def test_a_scan_of_other_data_settles_nothing(challenger):
+    challenger.append(scanned(current=SECOND))
+    with pytest.raises(LedgerConflict, match="no scan says so"):
+        challenger.append(decided(2, replaces=1))
+
+
+def test_a_likely_drop_makes_suspicious_and_the_challenger_may_follow(champion):
+    for compose in (submitted(), trained(2), dropped(certain=False), beside()):
+        champion.append(compose)
+    champion.append(decided(2, replaces=1))
+    assert lifecycle(champion).champion == 2
+
+
+def test_windows_that_are_too_few_data_are_counted_in_a_row(champion):
+    for current in (FIRST, SECOND):
+        champion.append(scanned(verdict="inconclusive", current=current))
+    assert lifecycle(champion).unseen == 2
+    champion.append(scanned(current=THIRD))
+    assert lifecycle(champion).unseen == 0

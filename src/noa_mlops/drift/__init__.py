@@ -5,7 +5,7 @@ computed again from what was stored, years later, and comes out the same.
 """
 
 from noa_mlops.drift.labels import Labelled, LabelReport, MetricNow, judge_labels
-from noa_mlops.drift.reading import read_report
+from noa_mlops.drift.reading import read_labels, read_report
 from noa_mlops.drift.report import ColumnDrift, DriftReport, SchemaChange, Test
 from noa_mlops.drift.scanning import scan
 
@@ -18,6 +18,7 @@ __all__ = [
     "SchemaChange",
     "Test",
     "judge_labels",
+    "read_labels",
     "read_report",
     "scan",
 ]

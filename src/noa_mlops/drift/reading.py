@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from noa_mlops.drift.labels import Labelled, LabelReport, MetricNow
 from noa_mlops.drift.report import ColumnDrift, DriftReport, SchemaChange, Test
 from noa_mlops.records.drift import DriftSettings
 
@@ -24,6 +25,28 @@ def read_report(document: Mapping[str, Any]) -> DriftReport:
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"is no report of a scan: {error}") from error
+
+
+def read_labels(document: Mapping[str, Any]) -> LabelReport:
+    """The report whose `to_document` this is. Raises `ValueError`."""
+    try:
+        labelled = Labelled(document["rows"], document["due"], document["window"], document["min_share"])
+        metrics = tuple(
+            MetricNow(
+                one["metric"],
+                one["then"],
+                one["now"],
+                None if one["bounds"] is None else (one["bounds"][0], one["bounds"][1]),
+                one["allowed"],
+                one["finding"],
+                one["why"],
+                one["certain"],
+            )
+            for one in document["metrics"]
+        )
+        return LabelReport(labelled, metrics, document["problem"])
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"is no report of labels: {error}") from error
 
 
 def _column(document: Mapping[str, Any]) -> ColumnDrift:

@@ -5,6 +5,9 @@ suspect; the next one that fails with a sign of these, on other data, blocks; a 
 that is certain (another schema, or a large effect beyond doubt) blocks at once. So the entry says what was seen, and the
 law says what follows: a scan cannot block when it may not, or stay quiet when it must block.
 
+The champion is measured beside every challenger as well. A measurement that shows that its metrics dropped is followed by a
+scan of those data that says so, and until then the challenger cannot be promoted: what hurts blocks, whoever noticed.
+
 An override that was given before ends with the incident that opens. While the rollout is blocked, further failures join the incident that is open and change nothing about it.
 """
 
@@ -16,7 +19,7 @@ from typing import Any
 
 from noa_mlops.evidence import leaf_hash
 from noa_mlops.ledger.entry import LedgerEntry
-from noa_mlops.ledger.state import Incident, LifecycleState, Sign, Suspicion
+from noa_mlops.ledger.state import Dropped, Incident, LifecycleState, Sign, Suspicion, VersionState
 from noa_mlops.ledger.version_law import DECISION, LIFECYCLE, Refusal
 from noa_mlops.records.documents import is_digest
 
@@ -35,9 +38,12 @@ def confirmed(lifecycle: LifecycleState, current: str, signs: frozenset[Sign]) -
 def scanned(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState | Refusal:
     """The lifecycle after a scan, or why it may not follow."""
     predicate = entry.predicate
-    problem = _form_problem(entry, predicate) or _champion_problem(lifecycle, entry)
+    problem = (
+        _form_problem(entry, predicate) or _champion_problem(lifecycle, entry) or _beside_problem(lifecycle, predicate)
+    )
     if problem is not None:
         return Refusal(problem)
+    lifecycle = _accounted(lifecycle, predicate)
     verdict, current, signs = predicate["verdict"], predicate["current"], read_signs(predicate["signs"])
     confirms = confirmed(lifecycle, current, signs)
     blocks = verdict == "fail" and (predicate["certain"] or confirms is not None)
@@ -48,8 +54,28 @@ def scanned(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState | R
         suspicion = Suspicion(entry.seq, lifecycle.champion or 0, current, signs)
     elif verdict == "pass":
         suspicion = None
-    after = replace(lifecycle, suspicion=suspicion)
+    unseen = lifecycle.unseen + 1 if verdict == "inconclusive" else 0
+    after = replace(lifecycle, suspicion=suspicion, unseen=unseen)
     return _blocked(after, entry) if blocks and lifecycle.incident is None else after
+
+
+def shown_beside(version: VersionState, entry: LedgerEntry) -> VersionState | Refusal:
+    """``version`` after its measurement, with what that shows of the champion beside it."""
+    champion = entry.predicate.get("champion")
+    if not isinstance(champion, dict) or champion.get("dropped") is None:
+        return replace(version, dropped=None)
+    said, dataset, number = champion["dropped"], entry.predicate.get("dataset"), champion.get("version")
+    data = dataset.get("fingerprint") if isinstance(dataset, dict) else None
+    certain = said.get("certain") if isinstance(said, dict) else None
+    if not isinstance(data, str) or type(number) is not int or type(certain) is not bool:
+        return Refusal("shows that the champion's metrics dropped in a form that is not known to this version")
+    return replace(version, dropped=Dropped(number, data, certain))
+
+
+def unaccounted(lifecycle: LifecycleState, version: VersionState) -> bool:
+    """Whether what was measured beside ``version`` shows that the champion's metrics dropped, and no scan says so yet."""
+    dropped = version.dropped
+    return dropped is not None and dropped.champion == lifecycle.champion and lifecycle.incident is None
 
 
 def read_signs(written: Any) -> frozenset[Sign]:
@@ -81,6 +107,26 @@ def _champion_problem(lifecycle: LifecycleState, entry: LedgerEntry) -> str | No
     if entry.checksum != champion.checksum:
         return "is about other bytes than those of the champion"
     return None
+
+
+def _beside_problem(lifecycle: LifecycleState, predicate: Mapping[str, Any]) -> str | None:
+    """Why a scan that says what was shown beside a version does not say that."""
+    if "beside" not in predicate:
+        return None
+    number, dataset = predicate["beside"], predicate.get("dataset")
+    version = lifecycle.versions.find(number) if type(number) is int else None
+    shown = None if version is None else version.dropped
+    if shown is None or not isinstance(dataset, dict) or dataset.get("fingerprint") != shown.data:
+        return "says what was measured beside a version, which showed nothing on these data"
+    if predicate["verdict"] != "fail" or (shown.certain and not predicate["certain"]):
+        return "says less than the measurement beside the version showed"
+    return None
+
+
+def _accounted(lifecycle: LifecycleState, predicate: Mapping[str, Any]) -> LifecycleState:
+    if "beside" not in predicate:
+        return lifecycle
+    return lifecycle.with_version(replace(lifecycle.versions[predicate["beside"]], dropped=None))
 
 
 def _form_problem(entry: LedgerEntry, predicate: Mapping[str, Any]) -> str | None:

@@ -38,7 +38,7 @@ from noa_mlops.evidence import (
     signed_by,
     split_line,
 )
-from noa_mlops.ledger.drift_law import scanned
+from noa_mlops.ledger.drift_law import scanned, shown_beside, unaccounted
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_sealed
 from noa_mlops.ledger.incident_law import enabled, investigated
 from noa_mlops.ledger.measuring_law import measured_again
@@ -401,11 +401,10 @@ def _apply(state: LedgerState, entry: LedgerEntry) -> LifecycleState | Refusal:
         return version
     if entry.type == "PromotionReady":
         return _decide(lifecycle, version, entry)
-    return (
-        _looked(lifecycle.with_version(version), entry)
-        if entry.type == "EvaluationLogged"
-        else lifecycle.with_version(version)
-    )
+    if entry.type != "EvaluationLogged":
+        return lifecycle.with_version(version)
+    seen = shown_beside(version, entry)
+    return seen if isinstance(seen, Refusal) else _looked(lifecycle.with_version(seen), entry)
 
 
 def _looked(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState | Refusal:
@@ -436,6 +435,8 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
         return decided
     if lifecycle.admits == "blocked":
         return Refusal("promotes although the rollout is blocked")
+    if unaccounted(lifecycle, lifecycle.versions[version.version]):
+        return Refusal("promotes although the champion's metrics dropped on the same data, and no scan says so")
     return replace(decided.crowned_by(entry.seq, version), rollout="ready")
 
 

@@ -24,12 +24,25 @@ Rollout: TypeAlias = Literal["ready", "blocked"]
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """What a measurement beside the ``champion`` showed of it: its metrics dropped on the data with this fingerprint.
+
+    ``certain`` when that is beyond doubt. It is to be recorded as a scan before the version is decided on.
+    """
+
+    champion: int
+    data: str
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
 class VersionState:
     """One version; ``checksum`` is None until it is trained, ``seqs`` are the indexes of its entries in order.
 
     They end with its decision; what is measured later is not among them. ``named`` is the index of the entry that says
     it is in the store and names its manifest, None while none does.
-    ``proven`` are the gains that hold once it is the champion, as its decision says.
+    ``proven`` are the gains that hold once it is the champion, as its decision says. ``dropped`` is what its measurement
+    showed of the champion beside it, until a scan says so.
     """
 
     version: int
@@ -41,6 +54,7 @@ class VersionState:
     seqs: tuple[int, ...]
     named: int | None = None
     proven: Proven = field(default_factory=lambda: NOTHING_PROVEN)
+    dropped: Dropped | None = None
 
     def after(self, seq: int, status: VersionStatus, checksum: str | None) -> VersionState:
         """With one entry more, at index ``seq``."""
@@ -186,7 +200,7 @@ class LifecycleState:
     ``answerable`` is the leaf hash of that entry in hex, which an act on the lifecycle answers; ``crowned`` the index of
     the entry that made the champion the champion; ``looks`` counts the evaluations since then; ``incident`` is the open
     one, None when there is none; ``suspicion`` the newest window that failed, None when the newest one passed;
-    ``waiting`` are the versions that people may enable; ``measured`` the newest measurement of each version that was
+    ``unseen`` counts the newest windows in a row that were too few data; ``waiting`` are the versions that people may enable; ``measured`` the newest measurement of each version that was
     measured again beside this champion; ``override`` says by whose word the champion is in force, None when by a
     decision. Under an override ``rollout`` is what it will be when that ends.
     """
@@ -200,6 +214,7 @@ class LifecycleState:
     looks: int = 0
     incident: Incident | None = None
     suspicion: Suspicion | None = None
+    unseen: int = 0
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
     measured: Mapping[int, Measured] = field(default_factory=dict)
     override: Override | None = None

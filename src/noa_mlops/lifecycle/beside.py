@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -65,10 +65,22 @@ def stored(layout: Layout, champion: ArtifactRecord, given: Submission) -> Said 
     return Said(table, champion.predictions_sha256) if table.num_rows == evaluation.table.num_rows else None
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A comparison as an entry records it; ``kept`` are the bytes of the champion's predictions, None unless they are new.
+
+    ``metrics`` are the champion's on these rows.
+    """
+
+    document: Mapping[str, Any]
+    kept: bytes | None = None
+    metrics: Mapping[str, Estimate] = field(default_factory=dict)
+
+
 def compared(
     given: Submission, champion: ArtifactRecord, challenger: Challenger, said: Said, labels: pa.ChunkedArray
-) -> tuple[Mapping[str, Any], bytes | None]:
-    """The comparison as an entry records it, and the bytes of the champion's predictions when they are new.
+) -> Compared:
+    """The champion and the challenger on the same rows.
 
     Raises `EvaluationFailed` when what it said cannot be read beside these labels.
     """
@@ -96,7 +108,7 @@ def compared(
     data = None if said.sha256 is not None else parquet(said.predictions)
     digest = said.sha256 if data is None else hashlib.sha256(data).hexdigest()
     kept = {"in": "store" if data is None else "objects", "sha256": digest}
-    return _recorded(champion.manifest.checksum, comparison, kept), data
+    return Compared(_recorded(champion.manifest.checksum, comparison, kept), data, metrics)
 
 
 def improved(

@@ -357,12 +357,13 @@ class AgentLifecycleController:
                 answered = beside.Said(withheld.restore(asked), None)
             own = self._own(run, answered.predictions, withheld, cancel) if challenger.own is not None else None
             theirs = replace(answered, own=None if own is None else own.metrics)
-            comparison, new = beside.compared(given, champion, challenger, theirs, withheld.labels)
+            compared = beside.compared(given, champion, challenger, theirs, withheld.labels)
         except (StepFailed, DatasetInvalid, ArtifactTampered, NotFound, NotAuthorised) as error:
             raise_trouble_behind(error)
             manifest = champion.manifest
-            comparison, new = beside.silent(manifest.version, manifest.checksum, str(error)), None
-        return replace(measured, champion=comparison, kept=new)
+            compared = beside.Compared(beside.silent(manifest.version, manifest.checksum, str(error)))
+        anew = {} if compared.kept is None else compared.metrics
+        return replace(measured, champion=compared.document, kept=compared.kept, champion_anew=anew)
 
     def _ask(
         self, run: Run, stored: ArtifactRecord, features: pa.Table, agent: str, cancel: threading.Event

@@ -20,8 +20,9 @@ from noa_mlops.evidence import SigningKey, sign_model
 from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import compares, decide_recorded, declared_gate, must_compare_again, thresholds
 from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
+from noa_mlops.ledger.drift_law import unaccounted
 from noa_mlops.ledger.incident_law import ENABLE
-from noa_mlops.lifecycle import measuring, recording, reevaluation, scanning
+from noa_mlops.lifecycle import dropping, measuring, recording, reevaluation, scanning
 from noa_mlops.lifecycle.accounting import summary_of
 from noa_mlops.lifecycle.asking import Ask
 from noa_mlops.lifecycle.beside import silent
@@ -284,6 +285,10 @@ class TrainingOrchestrator:
             measured = replace(measured, champion=gone)
         if measured.kept is not None:
             self._services.ledger.put_object(measured.kept)
+        if champion is not None:
+            ledger = self._services.ledger
+            beside = ledger.state.lifecycle(run.lifecycle_id).versions[champion.manifest.version]
+            measured = dropping.with_drop(ledger, run.lifecycle_id, beside, measured)
         return self._record(partial(recording.evaluated, run.submission, trained, measured))
 
     def _champion(self, run: Run) -> tuple[ArtifactRecord | None, Mapping[str, Any] | None]:
@@ -316,6 +321,9 @@ class TrainingOrchestrator:
             lifecycle = state.lifecycle(trained.lifecycle_id)
             if must_compare_again(thresholds(run.submission.plan), step.measured, lifecycle.champion):
                 return self._evaluate(run, trained, cancel, before=step.measured)
+            if step.measured is not None and unaccounted(lifecycle, lifecycle.versions[run.version]):
+                self._scan_beside(run, step.measured)
+                continue
             verdict = services.controller.check(run, step.measured, lifecycle.champion, lifecycle.proven)
             submitter = run.history[0].submitter if isinstance(run.history[0], Submitted) else ()
             decision = decide_recorded(run.submission.plan, verdict, step.measured, lifecycle.admits, submitter)
@@ -329,6 +337,15 @@ class TrainingOrchestrator:
                 return self._record(partial(_unless_moved, draft, lifecycle.deciding))
             except _StateMoved:
                 continue
+
+    def _scan_beside(self, run: Run, measured: EvaluationLogged) -> None:
+        """Record that the champion's metrics dropped on the data of this version, as a scan of them."""
+        ledger, evaluation = self._services.ledger, run.submission.evaluation
+        if evaluation is None:
+            raise ValueError("a version without evaluation data was measured beside nobody")
+        asked = dropping.asked_beside(measured)
+        window = scanning.look_beside(ledger, self._services.layout, run.lifecycle_id, run.version, evaluation, asked)
+        scanning.record_scan(ledger, window, self._append)
 
     def _store(self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None) -> ArtifactRecord:
         """Make the measured bytes, signed by the model key, an immutable folder that nothing names yet."""
@@ -371,7 +388,7 @@ class TrainingOrchestrator:
             notes = (*notes, f"registry mirror pending ({error}): noa doctor --repair")
         if declared_gate(run.submission.plan) == "none" and run.submission.plan.evaluation is not None:
             notes = (*notes, f"the plan declares no gate: {run.submission.plan.evaluation.reason}")
-        notes = (*notes, *_too_few(run.submission.plan, self._services.ledger.state))
+        notes = (*notes, *_too_few(run.submission.plan, self._services.ledger.state), *dropping.notes(run.history))
         run.tell()
         lifecycle = self._services.ledger.state.lifecycle(run.lifecycle_id)
         return report_of(run.history, lifecycle, run.submission.isolation, notes)

@@ -176,7 +176,7 @@ class _Again:
         record = self._store.record(name, champion.profile, champion.version)
         said = recorded_predictions(self._layout, name, champion, recorded["predictions"]["sha256"])
         told = beside.Said(said, recorded["predictions"]["sha256"])
-        return beside.compared(given, record, challenger, told, labels)[0]
+        return beside.compared(given, record, challenger, told, labels).document
 
 
 def _evaluation(given: Submission) -> Any:

@@ -18,7 +18,7 @@ from noa_mlops.records.events import AgentProvisioned, LifecycleEvent, Recorded,
 from noa_mlops.records.layout import address
 from noa_mlops.records.overlap import Overlap
 from noa_mlops.records.slices import Sliced
-from noa_mlops.records.verdict import EvaluationReport
+from noa_mlops.records.verdict import Estimate, EvaluationReport
 
 OnProgress = Callable[[dict[str, Any]], None]
 """Takes what a trainer says of itself."""
@@ -91,7 +91,8 @@ class Measured:
 
     ``overlap`` are the rows that training has seen, ``slices`` the metrics by columns as far as the plan asks.
     ``champion`` is the comparison as an entry records it, None without a champion or a threshold to compare by; ``kept``
-    are the champion's predictions when they are new, for the objects; ``evaluator`` is the plan's own, as recorded.
+    are the champion's predictions when they are new, for the objects, and ``champion_anew`` its metrics by them; ``evaluator``
+    is the plan's own, as recorded.
     """
 
     report: EvaluationReport
@@ -101,6 +102,7 @@ class Measured:
     slices: Mapping[str, Sliced] = field(default_factory=dict)
     champion: Mapping[str, Any] | None = None
     kept: bytes | None = None
+    champion_anew: Mapping[str, Estimate] = field(default_factory=dict)
     evaluator: Mapping[str, Any] | None = None
 
 

@@ -34,7 +34,8 @@ from noa_mlops.records.drift import DriftSettings
 from noa_mlops.records.events import DECISION
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.plan import TrainingPlan
-from noa_mlops.records.verdict import Outcome
+from noa_mlops.records.summary import DatasetSummary
+from noa_mlops.records.verdict import Estimate, Outcome
 from noa_mlops.registry import Mirror
 from noa_mlops.version import VERSION
 
@@ -99,7 +100,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The data of now beside the champion they were scanned for."""
+    """The data of now beside the champion they were scanned for; ``beside`` is the version that it was measured beside on them."""
 
     lifecycle_id: str
     champion: VersionState
@@ -107,6 +108,7 @@ class Window:
     report: DriftReport
     asked: Asked
     then: Mapping[str, float | None]
+    beside: int | None = None
 
     @property
     def verdict(self) -> Outcome:
@@ -162,34 +164,67 @@ def try_scan(layout: Layout, lifecycle_id: str, path: str, *, answer: Ask | None
 
 def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, answer: Ask | None = None) -> Window:
     """Read and compare the data by the rule of the champion's plan; nothing is written. Raises as `scan_drift` does."""
-    from noa_mlops.datasets import DatasetReader, summarise
-    from noa_mlops.drift import scan
+    from noa_mlops.datasets import DatasetReader
 
+    known = _known(ledger, layout, lifecycle_id)
+    policy = ledger.state.policy
+    roots = tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()
+    dataset = DatasetReader(layout.project, roots).read(path)
+    asked = Asked()
+    if answer is not None and known.plan is not None:
+        store, champion = FilesystemArtifactStore(layout), known.champion
+        contract = store.record(lifecycle_id, champion.profile, champion.version).manifest.predict
+        asked = ask(dataset, Subject(contract, known.plan, known.then, known.summary), answer, now())
+    return _window(lifecycle_id, known, dataset, asked)
+
+
+def look_beside(
+    ledger: LedgerReader, layout: Layout, lifecycle_id: str, version: int, dataset: Dataset, asked: Asked
+) -> Window:
+    """Like `look`, of the evaluation data of a ``version`` that the champion was measured beside, with what came of that."""
+    window = _window(lifecycle_id, _known(ledger, layout, lifecycle_id), dataset, asked)
+    return replace(window, beside=version)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a champion: its plan, unless it was redacted, the summary of its data, and its metrics then."""
+
+    champion: VersionState
+    plan: TrainingPlan | None
+    summary: DatasetSummary
+    then: Mapping[str, Estimate]
+
+
+def _known(ledger: LedgerReader, layout: Layout, lifecycle_id: str) -> _Known:
     champion = champion_of(ledger, lifecycle_id)
-    store = FilesystemArtifactStore(layout)
-    promoted = ledger.history(lifecycle_id, champion.version)[-1]
-    stored = promoted if champion.named is None else ledger.entry(champion.named)
-    named = {str(subject.get("name")): subject["digest"]["sha256"] for subject in stored.subject}
-    if "summary.json" not in named:
+    digest = summary_digest(ledger, lifecycle_id, champion)
+    if digest is None:
         raise NotFound(
             f"{address(lifecycle_id, champion.version)} was promoted without a summary of its data",
             hint="Run its plan again: the next version is promoted with one.",
         )
-    reference = store.summary(lifecycle_id, champion.profile, champion.version, named["summary.json"])
-    policy = ledger.state.policy
-    roots = tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()
-    dataset = DatasetReader(layout.project, roots).read(path)
-    plan, asked = _plan(ledger, champion), Asked()
-    subject = None
-    if plan is not None:
-        contract = store.record(lifecycle_id, champion.profile, champion.version).manifest.predict
-        subject = Subject(contract, plan, measured_then(ledger, lifecycle_id, champion), reference)
-    if answer is not None and subject is not None:
-        asked = ask(dataset, subject, answer, now())
-    current = replace(summarise(dataset, reference.target), predictions=asked.predictions)
-    report = scan(reference, current, DriftSettings() if plan is None else plan.drift)
-    then = {} if subject is None else {name: one.value for name, one in subject.then.items()}
-    return Window(lifecycle_id, champion, dataset, report, asked, then)
+    store = FilesystemArtifactStore(layout)
+    summary = store.summary(lifecycle_id, champion.profile, champion.version, digest)
+    return _Known(champion, plan_of(ledger, champion), summary, measured_then(ledger, lifecycle_id, champion))
+
+
+def summary_digest(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> str | None:
+    """The digest of the summary of a version's training data; None for one that was stored without."""
+    history = ledger.history(lifecycle_id, version.version)
+    stored = history[-1] if version.named is None else ledger.entry(version.named)
+    named = {str(subject.get("name")): subject["digest"]["sha256"] for subject in stored.subject}
+    return named.get("summary.json")
+
+
+def _window(lifecycle_id: str, known: _Known, dataset: Dataset, asked: Asked) -> Window:
+    from noa_mlops.datasets import summarise
+    from noa_mlops.drift import scan
+
+    current = replace(summarise(dataset, known.summary.target), predictions=asked.predictions)
+    report = scan(known.summary, current, DriftSettings() if known.plan is None else known.plan.drift)
+    then = {name: one.value for name, one in known.then.items()}
+    return Window(lifecycle_id, known.champion, dataset, report, asked, then)
 
 
 def _told(asked: Asked, then: Mapping[str, float | None]) -> dict[str, Json]:
@@ -201,7 +236,7 @@ def _told(asked: Asked, then: Mapping[str, float | None]) -> dict[str, Json]:
     }
 
 
-def _plan(ledger: LedgerReader, champion: VersionState) -> TrainingPlan | None:
+def plan_of(ledger: LedgerReader, champion: VersionState) -> TrainingPlan | None:
     """The champion's plan; None when it was taken out of the evidence."""
     if champion.plan_digest in ledger.state.redacted:
         return None
@@ -261,6 +296,7 @@ def _draft(window: Window, state: LedgerState) -> Draft:
         "confirms": confirms,
         "report": report.digest,
         "verifier": {"noa-mlops": VERSION},
+        **({} if window.beside is None else {"beside": window.beside}),
     }
     if blocks:
         predicate[DECISION] = _decision(window)
