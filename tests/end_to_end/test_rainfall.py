@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from end_to_end.projects import Project, Result
-from noa_mlops.demo import GOOD, lay_out
+from noa_mlops.demo import GOOD, STORY, lay_out
 from noa_mlops.records.layout import Layout
 
 STRICT = GOOD.replace("roc_auc: 0.80", "roc_auc: 0.99")
@@ -228,11 +228,24 @@ def test_equal_plan_and_data_give_an_equal_model(project):
     assert len(checksums) == 1
 
 
-def test_the_demo_shows_a_promotion_a_rejection_and_checked_evidence(tmp_path):
+def test_the_demo_tells_the_whole_story_and_ends_ready_and_audited(tmp_path):
     demo = Project(tmp_path / "demo")
-    result = demo.tell("demo")
+    result = demo.tell("demo", "--json")
     assert result.status == 0, result.said
-    for words in ("CHAMPION  rainfall@1", "REJECTED  rainfall@2", "roc_auc: 0.6", "verified: 9 entries, 9 sealed"):
-        assert words in result.out
-    assert demo.champion("rainfall") == 1
-    assert "Origin      demo/" in result.out
+    told = {step["command"].split(" --")[0]: step for step in result.document["steps"]}
+    assert result.document["complete"]
+    assert [step["status"] for step in result.document["steps"]] == [chapter.status for chapter in STORY]
+    assert told["noa run plans/worse.yaml"]["said"]["state"] == "rejected"
+    calm, changed, later = (step["said"] for step in result.document["steps"] if "noa drift" in step["command"])
+    assert [(scan["verdict"], scan["data_verdict"], scan["rollout"]) for scan in (calm, changed, later)] == [
+        ("pass", "fail", "ready"),
+        ("fail", "fail", "blocked"),
+        ("pass", "fail", "ready"),
+    ]
+    assert told["noa run plans/again.yaml"]["said"]["state"] == "held"
+    assert told["noa audit"]["said"]["holds"]
+    assert demo.champion("rainfall") == 3
+    assert demo.verifies()
+    again = demo.tell("demo")
+    assert again.status == 5
+    assert "there is a project in" in again.said

@@ -19,7 +19,7 @@ from noa_mlops.version import VERSION
 COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Work": {
         "init": ("init", "Make a project here: folders, policy, keys, the first entry; a first plan with --data."),
-        "demo": ("demo", "Train, verify and promote on real weather data; then reject a worse model."),
+        "demo": ("demo", "The whole procedure on real weather data: promotion, drift, the way out, audit."),
         "run": ("run", "Train a plan, measure it, decide, promote."),
         "evaluate": ("evaluate", "Measure a version again; or judge it by another plan."),
         "status": ("status", "Lifecycles: champion, rollout, last runs."),
