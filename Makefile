@@ -5,6 +5,7 @@
 # make mutants small wrongs put into gate, ledger and verifying, and which of them no test notices (MUTANTS=500: a sample)
 # make bench   our times against the floors of this machine, in one run (BENCH=--full: a million entries)
 # make bench-peers   the same steps by DBOS, Dagster, Metaflow and MLflow, from environments that it makes
+# make false-alarms   how often drift is wrong, from seeded draws: about ten minutes
 # make lock    resolve the requirements again (UPGRADE=--upgrade takes newer versions)
 # make clean   back to a fresh clone
 #
@@ -20,7 +21,7 @@ unexport PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_HASHES PIP_TARGET PIP_USER PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types floors tests soak fuzz mutants bench bench-peers lock clean
+.PHONY: help demo test lint types floors tests soak fuzz mutants bench bench-peers false-alarms lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +61,9 @@ bench: $(VENV)/.dev $(VENV)/.torch
 
 bench-peers: $(VENV)/.tabular
 	$(BIN)/python -m benchmarks.peers
+
+false-alarms: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.false_alarms
 
 # A stamp stands for an environment that holds exactly what its lock names, and this package on top.
 $(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/.created

@@ -73,10 +73,15 @@ def test_false_discoveries_are_adjusted_as_benjamini_and_hochberg_say():
 
 
 @pytest.mark.parametrize(
-    ("shift", "distance", "index"),
-    [(0.1, 0.03988, 0.00959), (0.2, 0.07966, 0.03831), (0.3, 0.11924, 0.08606), (0.5, 0.19741, 0.23775)],
+    ("shift", "distance", "index", "divergence"),
+    [
+        (0.1, 0.03988, 0.00959, 0.04156),
+        (0.2, 0.07966, 0.03831, 0.08297),
+        (0.3, 0.11924, 0.08606, 0.12405),
+        (0.5, 0.19741, 0.23775, 0.20468),
+    ],
 )
-def test_a_shifted_normal_distribution(shift, distance, index):
+def test_a_shifted_normal_distribution(shift, distance, index, divergence):
     shares = (np.arange(100_000) + 0.5) / 100_000
     quantiles = stats.norm.ppf(shares)
     pair = pair_of(quantiles, quantiles + shift)
@@ -84,6 +89,7 @@ def test_a_shifted_normal_distribution(shift, distance, index):
     assert moved.moved == pytest.approx(shift, rel=0.01)
     assert moved.distance == pytest.approx(distance, abs=0.0005)
     assert stability_index(*in_tenths(pair)[:2]) == pytest.approx(index, rel=0.02)
+    assert jensen_shannon(*in_tenths(pair)[:2]) == pytest.approx(divergence, rel=0.02)
 
 
 @pytest.mark.parametrize(
