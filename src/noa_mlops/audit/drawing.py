@@ -81,6 +81,13 @@ def shares(title: str, parts_of_one: Mapping[str, float]) -> str:
     return _svg(title, 500, 22 * len(parts_of_one) + 10, parts)
 
 
+def before_and_now(title: str, pair: tuple[float, float]) -> str:
+    """Two shares as bars, one above the other."""
+    before, now = (round(max(1.0, 200 * share), 1) for share in pair)
+    bars = [f"<rect class=was width={before} height=8 />", f"<rect class=is y=9 width={now} height=8 />"]
+    return _svg(f"{title}: {pair[0]:.1%} before, {pair[1]:.1%} now", 204, 18, bars)
+
+
 class _Scale:
     """From numbers to places in a picture."""
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from noa_mlops.audit.difference import Difference
     from noa_mlops.drift import ColumnDrift, DriftReport, Test
 
 MOST = 60
@@ -27,26 +26,13 @@ th{font-weight:600}.fail{color:var(--bad);font-weight:600}.pass{color:var(--good
 _WORDS = {"pass": "alike", "fail": "drifted", "inconclusive": "inconclusive"}
 
 
-def difference_page(found: Difference) -> str:
-    """The page of a comparison."""
-    before, now = (escape(path) for path in found.paths)
-    matched = ""
-    if found.rows is not None:
-        rows = found.rows
-        matched = (
-            f"<p>By <b>{escape(rows.key)}</b>: {rows.added} rows added, {rows.removed} removed, {rows.changed} changed,"
-            f" {rows.same} the same.</p>"
-        )
-    return page(f"{before} → {now}", found.report, matched)
-
-
 def scan_page(name: str, path: str, report: DriftReport) -> str:
     """The page of a scan of the champion ``name``."""
     return page(f"{escape(name)}: its training data → {escape(path)}", report)
 
 
-def page(title: str, report: DriftReport, more: str = "") -> str:
-    """The page of a scan; ``title`` and ``more`` are HTML."""
+def page(title: str, report: DriftReport, more: str = "", style: str = "") -> str:
+    """The page of a scan; ``title`` and ``more`` are HTML, ``style`` is more CSS."""
     schema = "".join(f"<li>{escape(str(change))}</li>" for change in report.schema)
     shown = report.columns[:MOST]
     left = len(report.columns) - len(shown)
@@ -63,7 +49,7 @@ def page(title: str, report: DriftReport, more: str = "") -> str:
         "".join(f"<p class=few>{escape(note)}</p>" for note in report.notes),
         f"<p class=few>Blue is before, red is now. {digests}</p>",
     ]
-    return frame(title, parts)
+    return frame(title, parts, style)
 
 
 def frame(title: str, parts: Iterable[str], style: str = "") -> str:
