@@ -24,7 +24,7 @@ def difference_page(found: Difference) -> str:
         facts(_standing(found.incident)),
         *(f"<p class=inconclusive>{written(note)}</p>" for note in found.notes),
         *_rows(found.rows),
-        *_labels(found.labels),
+        *labels_parts(found.labels),
         *_metrics(found.incident),
         *_slices(found.slices),
     ]
@@ -49,7 +49,8 @@ def _rows(matched: RowDifference | None) -> Iterator[str]:
         yield table(("column", "changed in rows"), ((written(name), str(count)) for name, count in ordered))
 
 
-def _labels(labels: LabelRates | None) -> Iterator[str]:
+def labels_parts(labels: LabelRates | None) -> Iterator[str]:
+    """The labels before and now, as parts of a page."""
     if labels is None:
         return
     yield f"<h2>Labels: {written(labels.target)}</h2>"

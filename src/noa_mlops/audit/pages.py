@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from noa_mlops.drift import ColumnDrift, DriftReport, Test
 
@@ -33,23 +33,27 @@ def scan_page(name: str, path: str, report: DriftReport) -> str:
 
 def page(title: str, report: DriftReport, more: str = "", style: str = "") -> str:
     """The page of a scan; ``title`` and ``more`` are HTML, ``style`` is more CSS."""
-    schema = "".join(f"<li>{escape(str(change))}</li>" for change in report.schema)
-    shown = report.columns[:MOST]
-    left = len(report.columns) - len(shown)
-    named = {"Reference": report.reference, "current": report.current, "report": report.digest}
-    digests = ", ".join(f"{name} <code>{digest}</code>" for name, digest in named.items())
     parts = [
         f"<p class={report.outcome}>{_WORDS[report.outcome].upper()}</p>",
         f"<p>{report.rows[0]} rows before, {report.rows[1]} now.</p>{more}",
-        f"<h2>Schema</h2><ul>{schema}</ul>" if schema else "",
-        "<h2>Columns</h2><table><tr><th>column<th>what moved<th>effect<th>allowed<th>q<th>before and now</tr>",
-        *(_row(column) for column in shown),
-        "</table>",
-        f"<p class=few>{left} more columns moved less.</p>" if left else "",
-        "".join(f"<p class=few>{escape(note)}</p>" for note in report.notes),
-        f"<p class=few>Blue is before, red is now. {digests}</p>",
+        *columns_parts(report),
     ]
     return frame(title, parts, style)
+
+
+def columns_parts(report: DriftReport) -> Iterator[str]:
+    """What a scan found, column by column, as parts of a page."""
+    if report.schema:
+        yield f"<h2>Schema</h2><ul>{''.join(f'<li>{escape(str(change))}</li>' for change in report.schema)}</ul>"
+    yield "<h2>Columns</h2><table><tr><th>column<th>what moved<th>effect<th>allowed<th>q<th>before and now</tr>"
+    yield from (_row(column) for column in report.columns[:MOST])
+    yield "</table>"
+    if (left := len(report.columns) - MOST) > 0:
+        yield f"<p class=few>{left} more columns moved less.</p>"
+    yield from (f"<p class=few>{escape(note)}</p>" for note in report.notes)
+    named = {"Reference": report.reference, "current": report.current, "report": report.digest}
+    digests = ", ".join(f"{name} <code>{digest}</code>" for name, digest in named.items())
+    yield f"<p class=few>Blue is before, red is now. {digests}</p>"
 
 
 def frame(title: str, parts: Iterable[str], style: str = "") -> str:

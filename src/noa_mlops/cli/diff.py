@@ -37,9 +37,13 @@ def diff(  # noqa: PLR0913 - one for each option
 ) -> int:
     """Compare two data files or definitions: schema, rows, labels, and every column by how far it moved. Needs no ledger.
 
+    With two times LIFECYCLE@N: their plans, their training data, and what was measured of each.
+
     With LIFECYCLE alone: what blocks its rollout, the training data against those of the scan, as the scan was recorded. It
     is kept as an object of the evidence, whose digest is printed; with --dry-run it is not.
     """
+    if (versions := _versions(reference, current)) is not None:
+        return _compared_versions(*versions, folder, html, everything=everything, as_json=as_json)
     if current is None:
         return _incident(reference, folder, key, html, everything=everything, dry_run=dry_run, as_json=as_json)
     from noa_mlops.audit.difference import compare_datasets
@@ -53,6 +57,50 @@ def diff(  # noqa: PLR0913 - one for each option
         from noa_mlops.cli.diffing import tell
 
         tell(found, everything=everything)
+    return 0
+
+
+def _versions(reference: str, current: str | None) -> tuple[tuple[str, int], tuple[str, int]] | None:
+    """The two versions, when both names are LIFECYCLE@N. Raises `click.UsageError` for a version and something else."""
+    if current is None:
+        return None
+    before, now = _version(reference), _version(current)
+    if before is not None and now is not None:
+        return before, now
+    if (before or now) is not None:
+        raise click.UsageError("a version is compared with a version: noa diff LIFECYCLE@N LIFECYCLE@N")
+    return None
+
+
+def _version(name: str) -> tuple[str, int] | None:
+    try:
+        lifecycle_id, version = options.address(name)
+    except click.BadParameter:
+        return None
+    return None if version is None else (lifecycle_id, version)
+
+
+def _compared_versions(
+    before: tuple[str, int],
+    now: tuple[str, int],
+    folder: Path,
+    html: Path | None,
+    *,
+    everything: bool,
+    as_json: bool,
+) -> int:
+    from noa_mlops.audit.version_difference import compare_versions
+    from noa_mlops.audit.version_difference_page import version_difference_page
+    from noa_mlops.cli import diffing_versions
+    from noa_mlops.ledger import Ledger
+
+    found = compare_versions(Ledger.read_only(options.project(folder)), before, now)
+    if html is not None:
+        html.write_text(version_difference_page(found), encoding="utf-8")
+    if as_json:
+        output.emit(found.to_document())
+    else:
+        diffing_versions.tell(found, everything=everything)
     return 0
 
 

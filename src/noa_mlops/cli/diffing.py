@@ -28,7 +28,7 @@ def tell(found: Difference, *, everything: bool) -> None:
     if found.rows is not None:
         _tell_rows(found.rows, most)
     if found.labels is not None:
-        _tell_labels(found.labels, most)
+        tell_labels(found.labels, most)
     if found.incident is not None and found.incident.labels is not None:
         tell_metrics(found.incident.labels)
     for note in found.notes:
@@ -47,7 +47,8 @@ def _tell_rows(matched: RowDifference, most: int | None) -> None:
         output.field("", f"{output.foreign(name)} changed in {count}")
 
 
-def _tell_labels(labels: LabelRates, most: int | None) -> None:
+def tell_labels(labels: LabelRates, most: int | None) -> None:
+    """The labels before and now."""
     name = output.foreign(labels.target)
     if labels.medians is not None:
         output.field("Labels", f"{name}, median {labels.medians[0]:.4g} → {labels.medians[1]:.4g}")
