@@ -79,3 +79,29 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(folder, arguments, s
     result = folder.tell("diff", *arguments)
     assert result.status == 2, result.said
     assert said in result.said
+
+
+def test_labels_are_compared_by_value_when_a_target_is_named_or_declared(folder):
+    named = json.loads(folder.done("diff", "before.parquet", "after.parquet", "--target", "town", "--json").out)
+    rates = {one["label"]: (one["before"], one["now"]) for one in named["label_rates"]["rates"]}
+    assert rates["<b>Bonn</b>"][0] == 0 < rates["<b>Bonn</b>"][1]
+    assert sum(before for before, _ in rates.values()) == pytest.approx(1)
+    with folder.path.joinpath("before.dataset.yaml").open("a") as definition:
+        definition.write("target: income\n")
+    shown = folder.done("diff", "before.dataset.yaml", "after.dataset.yaml", "--html", str(folder.path / "d.html"))
+    assert "income, median 0." in shown.out
+    assert "without a label 0 →" in shown.out
+    assert "Labels: income" in folder.path.joinpath("d.html").read_text()
+    assert json.loads(folder.done("diff", "before.parquet", "after.parquet", "--json").out)["label_rates"] is None
+    assert (
+        "Did you mean 'town'?"
+        in folder.done("diff", "before.parquet", "after.parquet", "--target", "Town", status=2).said
+    )
+
+
+def test_rows_are_counted_by_the_slices_that_a_definition_declares(folder):
+    with folder.path.joinpath("after.dataset.yaml").open("a") as definition:
+        definition.write("slices: [town]\n")
+    slices = json.loads(folder.done("diff", "before.dataset.yaml", "after.dataset.yaml", "--json").out)["slices"]
+    assert slices[0]["slice"] == "town '<b>Bonn</b>'"
+    assert sum(one["shares"][1] for one in slices) == pytest.approx(1)

@@ -81,6 +81,27 @@ def shares(title: str, parts_of_one: Mapping[str, float]) -> str:
     return _svg(title, 500, 22 * len(parts_of_one) + 10, parts)
 
 
+def before_and_now(title: str, pair: tuple[float, float]) -> str:
+    """Two shares as bars, one above the other."""
+    before, now = (round(max(1.0, 200 * share), 1) for share in pair)
+    bars = [f"<rect class=was width={before} height=8 />", f"<rect class=is y=9 width={now} height=8 />"]
+    return _svg(f"{title}: {pair[0]:.1%} before, {pair[1]:.1%} now", 204, 18, bars)
+
+
+def intervals(title: str, pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> str:
+    """Two values with their intervals on one scale, the first above the second; nothing where one is missing."""
+    if any(found["value"] is None for found in pair):
+        return ""
+    across = _Scale.over([n for found in pair for n in (found["value"], *(found["interval"] or ()))], 4, 216)
+    parts = []
+    for found, y, name in zip(pair, (6, 18), ("was", "is"), strict=True):
+        if found["interval"]:
+            low, high = map(across.place, found["interval"])
+            parts.append(f"<line class=bar x1={low} x2={high} y1={y} y2={y} />")
+        parts.append(f"<circle class={name} cx={across.place(found['value'])} cy={y} r=4 />")
+    return _svg(title, 220, 24, parts)
+
+
 class _Scale:
     """From numbers to places in a picture."""
 

@@ -6,9 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from noa_mlops.audit.difference import Difference
     from noa_mlops.drift import ColumnDrift, DriftReport, Test
 
 MOST = 60
@@ -27,43 +26,34 @@ th{font-weight:600}.fail{color:var(--bad);font-weight:600}.pass{color:var(--good
 _WORDS = {"pass": "alike", "fail": "drifted", "inconclusive": "inconclusive"}
 
 
-def difference_page(found: Difference) -> str:
-    """The page of a comparison."""
-    before, now = (escape(path) for path in found.paths)
-    matched = ""
-    if found.rows is not None:
-        rows = found.rows
-        matched = (
-            f"<p>By <b>{escape(rows.key)}</b>: {rows.added} rows added, {rows.removed} removed, {rows.changed} changed,"
-            f" {rows.same} the same.</p>"
-        )
-    return page(f"{before} → {now}", found.report, matched)
-
-
 def scan_page(name: str, path: str, report: DriftReport) -> str:
     """The page of a scan of the champion ``name``."""
     return page(f"{escape(name)}: its training data → {escape(path)}", report)
 
 
-def page(title: str, report: DriftReport, more: str = "") -> str:
-    """The page of a scan; ``title`` and ``more`` are HTML."""
-    schema = "".join(f"<li>{escape(str(change))}</li>" for change in report.schema)
-    shown = report.columns[:MOST]
-    left = len(report.columns) - len(shown)
-    named = {"Reference": report.reference, "current": report.current, "report": report.digest}
-    digests = ", ".join(f"{name} <code>{digest}</code>" for name, digest in named.items())
+def page(title: str, report: DriftReport, more: str = "", style: str = "") -> str:
+    """The page of a scan; ``title`` and ``more`` are HTML, ``style`` is more CSS."""
     parts = [
         f"<p class={report.outcome}>{_WORDS[report.outcome].upper()}</p>",
         f"<p>{report.rows[0]} rows before, {report.rows[1]} now.</p>{more}",
-        f"<h2>Schema</h2><ul>{schema}</ul>" if schema else "",
-        "<h2>Columns</h2><table><tr><th>column<th>what moved<th>effect<th>allowed<th>q<th>before and now</tr>",
-        *(_row(column) for column in shown),
-        "</table>",
-        f"<p class=few>{left} more columns moved less.</p>" if left else "",
-        "".join(f"<p class=few>{escape(note)}</p>" for note in report.notes),
-        f"<p class=few>Blue is before, red is now. {digests}</p>",
+        *columns_parts(report),
     ]
-    return frame(title, parts)
+    return frame(title, parts, style)
+
+
+def columns_parts(report: DriftReport) -> Iterator[str]:
+    """What a scan found, column by column, as parts of a page."""
+    if report.schema:
+        yield f"<h2>Schema</h2><ul>{''.join(f'<li>{escape(str(change))}</li>' for change in report.schema)}</ul>"
+    yield "<h2>Columns</h2><table><tr><th>column<th>what moved<th>effect<th>allowed<th>q<th>before and now</tr>"
+    yield from (_row(column) for column in report.columns[:MOST])
+    yield "</table>"
+    if (left := len(report.columns) - MOST) > 0:
+        yield f"<p class=few>{left} more columns moved less.</p>"
+    yield from (f"<p class=few>{escape(note)}</p>" for note in report.notes)
+    named = {"Reference": report.reference, "current": report.current, "report": report.digest}
+    digests = ", ".join(f"{name} <code>{digest}</code>" for name, digest in named.items())
+    yield f"<p class=few>Blue is before, red is now. {digests}</p>"
 
 
 def frame(title: str, parts: Iterable[str], style: str = "") -> str:

@@ -10,6 +10,7 @@ from noa_mlops.datasets.fingerprints import fingerprint
 from noa_mlops.datasets.labels import classes_of, inverse, permutation, reordered
 from noa_mlops.datasets.matching import RowDifference, match_rows
 from noa_mlops.datasets.overlap import overlap
+from noa_mlops.datasets.portions import Portion, portions
 from noa_mlops.datasets.reader import DatasetReader
 from noa_mlops.datasets.sources import Sources
 from noa_mlops.datasets.splitting import Parts, split
@@ -22,6 +23,7 @@ __all__ = [
     "Dataset",
     "DatasetReader",
     "Parts",
+    "Portion",
     "RowDifference",
     "Sources",
     "aligned",
@@ -32,6 +34,7 @@ __all__ = [
     "match_rows",
     "overlap",
     "permutation",
+    "portions",
     "reordered",
     "split",
     "summarise",

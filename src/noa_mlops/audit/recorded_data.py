@@ -1,0 +1,97 @@
+"""Data that an entry names, read again from where they were: only what is still as it was recorded is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from noa_mlops.artifacts import FilesystemArtifactStore
+from noa_mlops.errors import LedgerTampered, LifecycleError
+from noa_mlops.ledger import LedgerReader, VersionState
+from noa_mlops.records.layout import Layout
+from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.summary import DatasetSummary
+
+if TYPE_CHECKING:
+    from noa_mlops.datasets import Dataset, DatasetReader
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAgain:
+    """A dataset as it was recorded; ``dataset`` is None when that is not there any more, and ``problem`` says why."""
+
+    path: str
+    dataset: Dataset | None = None
+    problem: str | None = None
+
+
+def reader_of(ledger: LedgerReader) -> DatasetReader:
+    """Reads what lies below the project or one of the policy's data roots."""
+    from noa_mlops.datasets import DatasetReader
+
+    layout, policy = ledger.layout, ledger.state.policy
+    return DatasetReader(layout.project, () if policy is None else tuple(layout.project / r for r in policy.data_roots))
+
+
+def read_again(reader: DatasetReader, recorded: Mapping[str, Any], split_by: TrainingPlan | None = None) -> ReadAgain:
+    """The dataset that an entry names by ``path`` and ``fingerprint``.
+
+    ``split_by`` is the plan whose training part it was, where a plan may have split the data.
+    """
+    path = str(recorded["path"])
+    try:
+        dataset = reader.read(path)
+        if split_by is not None:
+            dataset = _training_part(dataset, split_by)
+    except (OSError, LifecycleError) as error:
+        return ReadAgain(path, problem=f"cannot be read any more: {str(error).splitlines()[0]}")
+    if dataset.identity.fingerprint != recorded["fingerprint"]:
+        return ReadAgain(path, problem="has other rows than those that were recorded")
+    return ReadAgain(path, dataset)
+
+
+def _training_part(dataset: Dataset, plan: TrainingPlan) -> Dataset:
+    from noa_mlops.datasets import split
+
+    by = None if plan.evaluation is None else plan.evaluation.split
+    target = plan.target or dataset.definition.target
+    return dataset if by is None or target is None else split(dataset, by, target).train
+
+
+def plan_of(ledger: LedgerReader, version: VersionState) -> TrainingPlan | None:
+    """The recorded plan of a version; None when it was taken out of the evidence."""
+    if version.plan_digest in ledger.state.redacted:
+        return None
+    return TrainingPlan.parse(ledger.get_object(version.plan_digest), name="plan.json")
+
+
+def slice_columns(plan: TrainingPlan | None) -> Iterator[str]:
+    """The columns by which a plan wants its metrics apart."""
+    for threshold in () if plan is None or plan.evaluation is None else plan.evaluation.metric_thresholds:
+        yield from threshold.slices
+        if threshold.fairness is not None:
+            yield threshold.fairness.by
+
+
+def summary_of(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> DatasetSummary | None:
+    """The summary of the training data that lies beside a version; None when none is signed with it.
+
+    Raises `ArtifactTampered` when it is not the one that was signed.
+    """
+    last = ledger.history(lifecycle_id, version.version)[-1] if version.named is None else ledger.entry(version.named)
+    named = {str(subject.get("name")): subject["digest"]["sha256"] for subject in last.subject}
+    if "summary.json" not in named:
+        return None
+    store = FilesystemArtifactStore(Layout.of(ledger.layout.project))
+    return store.summary(lifecycle_id, version.profile, version.version, named["summary.json"])
+
+
+def recorded_json(ledger: LedgerReader, digest: str, limit: int) -> Mapping[str, Any]:
+    """An object that is JSON. Raises `LedgerTampered`."""
+    from noa_mlops.records.documents import DocumentInvalid, parse_object
+
+    try:
+        return parse_object(ledger.get_object(digest), limit=limit)
+    except DocumentInvalid as error:
+        raise LedgerTampered(f"the object {digest} {error}") from error
