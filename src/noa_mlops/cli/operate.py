@@ -38,8 +38,8 @@ def operate(poll: str, folder: Path, *, once: bool, dry_run: bool, as_json: bool
     failure.
     """
     layout, seconds = options.project(folder), options.duration(poll)
-    if seconds < 1:
-        raise click.BadParameter("--poll must be at least 1s")
+    if seconds < 1 and not (once or dry_run):
+        raise click.BadParameter("--poll must be at least 1s; with --once, 0s takes every file for whole")
     settings = _settings(layout)
     load_arrow()
     if dry_run:
@@ -73,6 +73,7 @@ def _run(layout: Layout, presence: Presence, cancel: threading.Event, poll: int,
     runtime = RuntimeManager()
     with Ledger.open(layout, KeyStore()) as ledger:
         loop = Loop(layout, ledger, runtime, Outlook(layout, ledger, runtime, poll), presence, means)
+        loop.prepare()
         while True:
             loop.tend(current.settings())
             if once:

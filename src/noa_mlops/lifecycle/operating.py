@@ -7,6 +7,7 @@ and tried again when it is due, or when what it read changed; it stops no other 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -71,12 +72,24 @@ class Loop:
         self._means = means
         self._waits: dict[str, str] = {}
         self._failed: dict[str, tuple[object, float]] = {}
+        self._may_lag = False
         self.exit_code = 0
         """That of the newest round: 3 when a rollout of the schedule is blocked, else that of the first failure."""
+
+    def prepare(self) -> None:
+        """Check that policy and registry allow to go on, and bring the mirror up to the ledger, where a kill left it behind.
+
+        Raises `RegistryConflict`, `NotAuthorised`.
+        """
+        open_orchestrator(self._layout, AgentFactory(), self._runtime).close()
+        self._may_lag = False
 
     def tend(self, settings: Settings) -> None:
         """Do what is due for every lifecycle. Raises `Interrupted` when it was stopped, `LedgerTampered`."""
         self.exit_code = 0
+        if self._may_lag:
+            with contextlib.suppress(LifecycleError, OSError):  # told when it failed first
+                self.prepare()
         for name in set(self._waits) - set(settings.schedule):
             del self._waits[name]
         for name, task in settings.schedule.items():
@@ -201,6 +214,7 @@ class Loop:
     def _fail(self, name: str, what: str, seen: object, task: Scheduled, error: LifecycleError | OSError) -> None:
         """Tell of a failure, and leave it alone until it is due or what it read was touched."""
         self._failed[what] = (seen, time.monotonic() + pause_of(task))
+        self._may_lag = True
         code = error.exit_code if isinstance(error, LifecycleError) else 5
         self.exit_code = self.exit_code or code
         hint = error.hint if isinstance(error, LifecycleError) else None
