@@ -26,7 +26,7 @@ from noa_mlops.records.plan import TrainingPlan
 
 TRAIN = 'echo "$NOA_PAYLOAD" > out/model.txt; mkdir "$PWD/out/part"; echo more > out/part/weights.txt'
 PREDICT = "{ echo prediction; tail -n +2 data/features.csv | awk '{print $1 % 2}'; } > out/predictions.csv"
-WARM = ("noa_mlops.lifecycle", "noa_mlops.audit", "pyarrow.parquet", "pyarrow.csv")
+WARM = ("noa_mlops.lifecycle", "noa_mlops.audit", "noa_mlops.drift", "pyarrow.parquet", "pyarrow.csv", "pydantic")
 """What every process here needs; imported once, by the server that they are forked from."""
 
 

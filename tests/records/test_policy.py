@@ -13,10 +13,8 @@ from noa_mlops.records.policy import (
     ENTRY_TYPES,
     KeyRecord,
     Policy,
-    Settings,
     founding_policy,
     policy_text,
-    settings_text,
 )
 
 PEM = "-----BEGIN PUBLIC KEY-----\nAAAA\nBBBB\n-----END PUBLIC KEY-----\n"
@@ -45,7 +43,6 @@ def test_a_document_gives_back_the_policy_it_was_made_of():
 
 def test_the_text_for_people_says_what_the_document_says():
     assert YAML(typ="safe", pure=True).load(policy_text(POLICY)) == POLICY.to_document()
-    assert YAML(typ="safe", pure=True).load(settings_text(Settings("demo"))) == {"name": "demo"}
 
 
 def test_a_second_key_ends_solo_mode():

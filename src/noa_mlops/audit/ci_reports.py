@@ -93,6 +93,7 @@ RULES = {
     "schema-change": "The data have the columns and types that the champion was made on",
     "data-drift": "No column moved away from the data that the champion was made on",
     "metric-drift": "The champion measures as it did when it was promoted",
+    "data": "The data that are scheduled to be scanned can be read",
     "rollout": "The rollout is ready",
     "evidence": "The registry log is whole and verified",
 }

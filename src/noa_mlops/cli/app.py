@@ -32,6 +32,10 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "gate": ("gate", "May this be rolled out? From the registry and the origin alone, for CI."),
         "pull": ("pull", "The champion into a folder of a deployment, whole and verified."),
         "drift": ("drift", "Scan new data for drift; block the rollout when it must be."),
+        "operate": (
+            "operate",
+            "The loop: scan, block, retrain, verify and propose, on a schedule or when files arrive.",
+        ),
     },
     "Decide (signed)": {
         "investigate": ("investigate", "Say what was found of an incident."),
@@ -53,7 +57,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "keys": ("keys", "List, export, make, rotate and revoke keys."),
         "policy": ("policy", "What policy.yaml would change; sign it."),
         "profiles": ("profiles", "Agent profiles and their hyperparameters."),
-        "schema": ("schema", "JSON Schema of plans and dataset definitions."),
+        "schema": ("schema", "JSON Schema of plans, dataset definitions and settings."),
     },
 }
 """Every command by group: the module of `noa_mlops.cli` that holds it, and its line in the help."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from noa_mlops.cli import options, output
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from noa_mlops.audit.ci_reports import Check
     from noa_mlops.drift import LabelReport
     from noa_mlops.lifecycle.asking import Ask
     from noa_mlops.lifecycle.scanning import Scan
@@ -19,16 +21,16 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: noa drift rainfall --current data/november.parquet")
-@click.argument("lifecycle_id", metavar="LIFECYCLE")
-@click.option("--current", required=True, metavar="DATASET", help="The data of now: a file or a definition.")
+@click.argument("lifecycle_id", metavar="[LIFECYCLE]", required=False)
+@click.option("--current", metavar="DATASET", help="The data of now: a file or a definition; else those of noa.yaml.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page with pictures as well.")
 @click.option("--all", "everything", is_flag=True, help="Show the columns that hardly moved as well.")
 @options.ci_reports
 @options.dry_run
 @options.common
 def drift(  # noqa: PLR0913 - one for each option
-    lifecycle_id: str,
-    current: str,
+    lifecycle_id: str | None,
+    current: str | None,
     html: Path | None,
     junit: Path | None,
     sarif: Path | None,
@@ -38,15 +40,32 @@ def drift(  # noqa: PLR0913 - one for each option
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Scan new data against those that the champion was made on; record it, and block the rollout when it must be."""
+    """Scan new data against those that the champion was made on; record it, and block the rollout when it must be.
+
+    Without --current the data that the schedule of noa.yaml names are scanned, of one lifecycle or of all: a data file each
+    time, of a name with * the files that were not scanned yet. --html is the page of the worst scan then.
+    """
     from noa_mlops.audit.reports import append_drift_report
     from noa_mlops.lifecycle.scanning import scan_drift, try_scan
 
-    name, version = options.address(lifecycle_id)
+    name, version = options.address(lifecycle_id) if lifecycle_id is not None else (None, None)
     if version is not None:
         raise click.BadParameter(f"name the lifecycle: its champion is scanned for, noa drift {name}")
     layout = options.project(folder)
-    scan = (try_scan if dry_run else scan_drift)(layout, name, current, answer=_answer(layout, name))
+    if current is None:
+        from noa_mlops.cli.drift_scheduled import Ways, scan_scheduled
+
+        one = try_scan if dry_run else scan_drift
+        ways = Ways(
+            lambda lifecycle, path: one(layout, lifecycle, path, answer=answers_by(layout, lifecycle)),
+            partial(tell, everything=everything),
+            checks_of,
+        )
+        written = {"html": html, "junit": junit, "sarif": sarif}
+        return scan_scheduled(layout, name, written, ways, dry_run=dry_run, as_json=as_json)
+    if name is None:
+        raise click.UsageError("--current DATASET is scanned for one lifecycle: noa drift LIFECYCLE --current DATASET")
+    scan = (try_scan if dry_run else scan_drift)(layout, name, current, answer=answers_by(layout, name))
     if not dry_run:
         append_drift_report(layout, scan.to_document())
     if html is not None:
@@ -54,20 +73,24 @@ def drift(  # noqa: PLR0913 - one for each option
 
         html.write_text(scan_page(f"{name}@{scan.champion}", current, scan.report), encoding="utf-8")
     if junit is not None or sarif is not None:
-        from noa_mlops.audit.ci_reports import drift_checks
-
-        labels = scan.asked.labels
-        worse = [] if labels is None else [(metric.metric, metric.why) for metric in labels.hurting]
-        checks = drift_checks(f"{name}@{scan.champion}", str(scan.dataset["path"]), scan.report, worse)
-        options.write_ci_reports(f"drift of {name}", checks, junit, sarif)
+        options.write_ci_reports(f"drift of {name}", checks_of(scan), junit, sarif)
     if as_json:
         output.emit(scan.to_document())
     else:
-        _tell(scan, everything=everything)
+        tell(scan, everything=everything)
     return 3 if scan.rollout == "blocked" else 0
 
 
-def _answer(layout: Layout, name: str) -> Ask:
+def checks_of(scan: Scan) -> list[Check]:
+    """What a scan checked, for reports of CI."""
+    from noa_mlops.audit.ci_reports import drift_checks
+
+    labels = scan.asked.labels
+    worse = [] if labels is None else [(metric.metric, metric.why) for metric in labels.hurting]
+    return drift_checks(f"{scan.lifecycle_id}@{scan.champion}", str(scan.dataset["path"]), scan.report, worse)
+
+
+def answers_by(layout: Layout, name: str) -> Ask:
     """Asks the champion, loaded and checked only when there is something to ask."""
 
     def answer(features: pa.Table) -> pa.Table:
@@ -78,7 +101,8 @@ def _answer(layout: Layout, name: str) -> Ask:
     return answer
 
 
-def _tell(scan: Scan, *, everything: bool) -> None:
+def tell(scan: Scan, *, everything: bool) -> None:
+    """A scan for people: what moved, what follows, what to do next."""
     from noa_mlops.cli import drifting
 
     word = "blocked" if scan.rollout == "blocked" else "suspect" if scan.suspect else "ready"

@@ -10,11 +10,11 @@ from noa_mlops.cli import options, output
 
 
 @click.command(epilog="Example: noa schema plan > plan.schema.json")
-@click.argument("kind", type=click.Choice(["plan", "dataset"]), default="plan")
+@click.argument("kind", type=click.Choice(["plan", "dataset", "settings"]), default="plan")
 @options.common
 def schema(kind: str, folder: Path, *, as_json: bool) -> int:
-    """Print the JSON Schema (2020-12) of training plans or dataset definitions."""
-    from noa_mlops.records.schema import dataset_schema, plan_schema
+    """Print the JSON Schema (2020-12) of training plans, dataset definitions or the settings in noa.yaml."""
+    from noa_mlops.records.schema import dataset_schema, plan_schema, settings_schema
 
-    output.emit(plan_schema() if kind == "plan" else dataset_schema())
+    output.emit({"plan": plan_schema, "dataset": dataset_schema, "settings": settings_schema}[kind]())
     return 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,9 +17,10 @@ def status(folder: Path, *, as_json: bool) -> int:
     """Show each lifecycle: its champion, its rollout, its newest versions."""
     from noa_mlops.audit.views import project_view
     from noa_mlops.ledger import Ledger
+    from noa_mlops.ledger.presence import presence_of
 
     layout = options.project(folder)
-    view = project_view(Ledger.read_only(layout))
+    view = {**project_view(Ledger.read_only(layout)), "loop": presence_of(layout)}
     if as_json:
         output.emit(view)
         return 0
@@ -34,6 +37,16 @@ def status(folder: Path, *, as_json: bool) -> int:
             )
     if not view["lifecycles"]:
         output.say("no lifecycle yet; next: noa run plans/PLAN.yaml")
+    if view["loop"] is not None:
+        _tell_loop(view["loop"])
     mode = "   solo mode: one person holds every role" if view["solo_mode"] else ""
     output.say(f"{view['entries']} entries{mode}")
     return 0
+
+
+def _tell_loop(loop: Mapping[str, Any]) -> None:
+    """What the loop of the project is doing, and what it waits for."""
+    doing = output.foreign(str(loop["doing"])) if loop["doing"] else "nothing is due"
+    output.say(f"noa operate runs as process {loop['pid']} since {loop['since']}: {doing}")
+    for name, why in loop["waits"].items():
+        output.say(output.foreign(f"  {name} waits: {why}"))

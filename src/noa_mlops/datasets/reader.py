@@ -43,6 +43,14 @@ class DatasetReader:
         """
         return self._read(path, *self._definition(path))
 
+    def files(self, path: str) -> tuple[str, ...]:
+        """The files that make the dataset at ``path``: itself, and those that it names as a definition.
+
+        Raises as `read` does for a definition.
+        """
+        definition, digest = self._definition(path)
+        return definition.files if digest is None else (path, *definition.files)
+
     def read_as(self, path: str, definition: DatasetDefinition) -> Dataset:
         """Read by a definition that is in no file; ``path`` is what messages and the identity call it."""
         return self._read(path, definition, None)

@@ -24,10 +24,14 @@ _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs
 
 
 class Lock:
-    """The lock at ``path``. It is not held by a process forked from the holder, nor by another `Lock`."""
+    """The lock at ``path``. It is not held by a process forked from the holder, nor by another `Lock`.
 
-    def __init__(self, path: Path) -> None:
+    ``taken`` begins the message that names its holder.
+    """
+
+    def __init__(self, path: Path, taken: str = "the ledger is in use by process") -> None:
         self._path = os.fspath(path)
+        self._taken = taken
         self._descriptor = -1
         self._process = 0
 
@@ -51,7 +55,7 @@ class Lock:
         pause = _FIRST_PAUSE
         while not self._try():
             if time.monotonic() >= deadline:
-                raise LedgerConflict(f"the ledger is in use by process {self._holder()} ({self._path})")
+                raise LedgerConflict(f"{self._taken} {self._holder()} ({self._path})")
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 

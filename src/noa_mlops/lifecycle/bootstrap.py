@@ -7,7 +7,7 @@ from pathlib import Path
 
 from noa_mlops.agents import AgentFactory, RuntimeManager
 from noa_mlops.artifacts import FilesystemArtifactStore
-from noa_mlops.ledger import Ledger
+from noa_mlops.ledger import Ledger, LedgerReader
 from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle.controller import AgentLifecycleController
 from noa_mlops.lifecycle.founding import check_policy, found_project
@@ -76,7 +76,7 @@ def _is_unnamed(ledger: Ledger, lifecycle_id: str, version: int) -> bool:
     return known is not None and known.named is None
 
 
-def data_roots(layout: Layout, ledger: Ledger) -> tuple[Path, ...]:
+def data_roots(layout: Layout, ledger: LedgerReader) -> tuple[Path, ...]:
     """Folders outside the project from which the policy in force lets plans read."""
     policy = ledger.state.policy
     return tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()

@@ -11,9 +11,10 @@ from noa_mlops.ledger import KeyStore, Ledger
 from noa_mlops.lifecycle.policy_change import edited_policy
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.names import as_name
-from noa_mlops.records.policy import Settings, policy_text, settings_text
+from noa_mlops.records.policy import policy_text
+from noa_mlops.records.settings import Settings, settings_text
 
-IGNORED = "/storage/artifacts/workspaces/\n/storage/db/evidence/ledger.lock\n"
+IGNORED = "/storage/artifacts/workspaces/\n/storage/db/evidence/ledger.lock\n/storage/operate.lock\n"
 """What a project's ``.gitignore`` begins with: what is not evidence."""
 
 BINARY = (

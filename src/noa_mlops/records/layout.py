@@ -66,6 +66,11 @@ class Layout:
         return self.artifacts / "workspaces"
 
     @property
+    def loop(self) -> Path:
+        """The lock of the loop, and what it is doing; never unlinked."""
+        return self.artifacts.parent / "operate.lock"
+
+    @property
     def mirror(self) -> Path:
         """The registry log that CI reads."""
         return self.capabilities.parent / "ml_artifacts.log"

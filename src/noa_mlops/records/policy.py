@@ -1,4 +1,4 @@
-"""The policy: which keys there are and what each may do; and the settings that nobody signs.
+"""The policy: which keys there are and what each may do.
 
 A role is a named list of entry types and acts. Types of ledger lines are capitalised, acts of people are not,
 so a key that may act can never sign a line by it.
@@ -53,6 +53,9 @@ SIGN_POLICY = "policy"
 
 SIGN_MODEL = "model.sig"
 """What the model key signs, and nothing else."""
+
+LOOP = "loop"
+"""The role by which a policy lets the loop enable what passed after an investigation; no policy begins with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +189,6 @@ def _floors_text(lifecycles: Mapping[str, Floors]) -> Iterator[str]:
     yield "lifecycles:" if lifecycles else "lifecycles: {}"
     for name, floors in lifecycles.items():
         yield f"  {scalar(name)}: {compact(floors.to_document()).decode()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What ``noa.yaml`` says: the project's name. Nobody signs it."""
-
-    name: str
-
-
-def settings_text(settings: Settings) -> str:
-    """The text of ``noa.yaml``."""
-    return f"# Settings of this project that nobody signs.\nname: {quoted(settings.name)}\n"
 
 
 def _key(keyid: str, value: object) -> KeyRecord:

@@ -32,6 +32,13 @@ def dataset_schema() -> dict[str, Any]:
     return schema_of(DatasetDefinition, title="noa dataset definition")
 
 
+def settings_schema() -> dict[str, Any]:
+    """The schema of ``noa.yaml``."""
+    from noa_mlops.records.settings import Settings
+
+    return schema_of(Settings, title="noa project settings")
+
+
 def schema_of(kind: type[Any], *, title: str) -> dict[str, Any]:
     """The schema of documents that `read_document` reads into the frozen dataclass ``kind``."""
     from noa_mlops.records.reading.typed import adapter

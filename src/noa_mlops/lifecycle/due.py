@@ -1,0 +1,128 @@
+"""What is next for a lifecycle of the schedule: pure, from what the ledger and the files say.
+
+Resuming after a crash asks the same question. The order is that of the procedure: while a rollout is blocked and nobody has
+looked, the loop waits for people; after that it makes one version by the declared plan, and what passes waits to be
+enabled. What a plan came to once, it is not run for again: only when its data, its code or itself changed, and after a
+failed training, which may have been the machine's fault, once in each time that the schedule says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from noa_mlops.ledger import LifecycleState, VersionState
+from noa_mlops.records.layout import address
+from noa_mlops.records.reading.quantities import duration_text
+from noa_mlops.records.settings import Scheduled
+
+RETRY = 3600
+"""Seconds after which what failed is tried again, where the schedule does not say how often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrain:
+    """Run the plan, because of ``why``."""
+
+    plan: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """A version passed and is held: it waits to be enabled."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing is to be done now: for ``why`` it waits. ``people`` says whether it is they who must do something."""
+
+    why: str
+    people: bool = False
+
+
+Step: TypeAlias = Retrain | Propose | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was made by a plan, since the incident was investigated when one is open.
+
+    ``newest`` is None when nothing was. ``changed`` says what is not as it was for that, empty when nothing is; ``began``
+    and ``ended`` are how many seconds ago it did. ``running`` is a version that a living process works on, ``settled``
+    whether nobody writes the plan's data, ``stale`` whether they are those that the champion was measured on.
+    """
+
+    newest: VersionState | None = None
+    changed: str = ""
+    began: float = 0.0
+    ended: float = 0.0
+    running: int | None = None
+    settled: bool = True
+    stale: bool = False
+
+
+def next_step(name: str, task: Scheduled, lifecycle: LifecycleState, look: Callable[[], Made]) -> Step:
+    """The next step for the lifecycle ``name``; ``look`` reads the plan's data, and is asked only when it matters."""
+    incident = lifecycle.incident
+    if incident is not None and incident.investigated is None:
+        steps = f'noa diff {name}, then: noa investigate {name} --finding "..."'
+        return Wait(f"blocked by entry {incident.seq} until somebody has looked: {steps}", people=True)
+    version = proposed(lifecycle)
+    if version is not None:
+        return Propose(version)
+    if task.plan is not None and (incident is not None or task.retrain):
+        return _by_plan(name, task.plan, task.every, lifecycle, look())
+    if incident is not None:
+        return Wait(f"investigated, and no plan is scheduled: noa run PLAN, then noa enable {name}@N", people=True)
+    if lifecycle.champion is None:
+        return Wait("no champion yet: noa run PLAN", people=True)
+    return Wait("new data")
+
+
+def proposed(lifecycle: LifecycleState) -> int | None:
+    """The newest version that may be enabled as the rollout stands; None when there is none."""
+    since = -1 if lifecycle.incident is None else lifecycle.incident.investigated or 0
+    waiting = (version for version in lifecycle.waiting if lifecycle.awaited(version) is not None)
+    return max((version for version in waiting if lifecycle.versions[version].first_seq > since), default=None)
+
+
+def pause_of(task: Scheduled) -> int:
+    """Seconds until what failed is tried again."""
+    return task.every or RETRY
+
+
+def _by_plan(name: str, plan: str, every: int | None, lifecycle: LifecycleState, made: Made) -> Step:
+    """Whether the plan is to be run now."""
+    if made.running is not None:
+        return Wait(f"{address(name, made.running)} is being run by another process")
+    if not made.settled:
+        return Wait(f"the data of {plan} are still being written")
+    newest = made.newest
+    if newest is not None and newest.on_its_way:
+        return Retrain(plan, f"{address(name, newest.version)} was cut off and goes on")
+    if newest is not None and not made.changed:
+        return _unchanged(name, plan, every or RETRY, newest, made.ended)
+    if lifecycle.incident is not None and made.stale:
+        champion = address(name, lifecycle.champion or 0)
+        return Wait(f"{plan} names the evaluation data that {champion} was measured on: name data of now", people=True)
+    if lifecycle.incident is not None and newest is None:
+        return Retrain(plan, "the incident was investigated")
+    if newest is None:
+        return Retrain(plan, "nothing was made by it yet")
+    if lifecycle.incident is None and every is not None and made.began < every:
+        return Wait(f"{made.changed}; the plan is run in {duration_text(max(1, round(every - made.began)))}")
+    return Retrain(plan, made.changed)
+
+
+def _unchanged(name: str, plan: str, pause: int, newest: VersionState, ended: float) -> Step:
+    """What follows when a plan, its data and its code are those of the newest version."""
+    if newest.status != "failed":
+        return Wait(f"{address(name, newest.version)} is {newest.status}; new data, or another {plan}")
+    if ended >= pause:
+        return Retrain(plan, f"{address(name, newest.version)} failed, and it is time to try again")
+    left = duration_text(max(1, round(pause - ended)))
+    return Wait(f"{address(name, newest.version)} failed: noa logs {name}@{newest.version}; tried again in {left}")

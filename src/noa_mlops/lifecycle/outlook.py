@@ -1,0 +1,153 @@
+"""What the loop sees before it does anything: the windows to scan, and the next step of each lifecycle.
+
+Nothing is written here. What is read of files is read again only when somebody touched them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from noa_mlops.agents import AgentFactory, RuntimeManager, is_owned
+from noa_mlops.ledger import LedgerReader, LifecycleState
+from noa_mlops.lifecycle.bootstrap import data_roots, open_orchestrator
+from noa_mlops.lifecycle.claiming import UNFINISHED, changed_inputs
+from noa_mlops.lifecycle.due import Made, Step, next_step
+from noa_mlops.lifecycle.history import history_of
+from noa_mlops.lifecycle.intake import Submission
+from noa_mlops.lifecycle.windows import Past, Sight, Stamp, is_settled, unscanned
+from noa_mlops.records.events import Submitted
+from noa_mlops.records.layout import Layout
+from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.settings import Scheduled
+
+_Seen: TypeAlias = tuple[Stamp, int | None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """A plan's inputs held against what was recorded: what changed, and whether they are the champion's."""
+
+    changed: str
+    stale: bool
+
+
+class Outlook:
+    """Looks at a project for the loop; ``settle`` is how many seconds a file must lie still before it is read."""
+
+    def __init__(self, layout: Layout, ledger: LedgerReader, runtime: RuntimeManager, settle: float) -> None:
+        self._layout = layout
+        self._ledger = ledger
+        self._runtime = runtime
+        self._settle = settle
+        self._past = Past(ledger)
+        self._roots: tuple[Path, ...] = ()
+        self._sight = Sight(layout.project, ())
+        self._inputs: dict[str, tuple[_Seen, _Inputs]] = {}
+
+    def refresh(self) -> None:
+        """Take in what was recorded since. Raises `LedgerTampered`."""
+        self._ledger.refresh()
+        self._past.read_on()
+        if (roots := data_roots(self._layout, self._ledger)) != self._roots:
+            self._roots, self._sight = roots, Sight(self._layout.project, roots)
+
+    def lifecycle(self, name: str) -> LifecycleState:
+        """A lifecycle as it stands."""
+        return self._ledger.state.lifecycle(name)
+
+    def waits_until(self, name: str, task: Scheduled) -> float:
+        """Seconds until a lifecycle is to be scanned again; 0 when it is now."""
+        last = self._past.last(name)
+        return 0.0 if task.every is None or last is None else max(0.0, task.every - _ago(last))
+
+    def windows(self, name: str, task: Scheduled) -> Iterator[str]:
+        """The data to scan now: none without a champion, or before it is time. Raises `DatasetInvalid`."""
+        if self.lifecycle(name).champion is not None and self.waits_until(name, task) == 0:
+            yield from unscanned(self._sight, self._past, name, task)
+
+    def stamp(self, path: str) -> Stamp:
+        """How the files of a dataset look from outside. Raises `PlanInvalid` for a definition that cannot be used."""
+        return self._sight.stamp(path)
+
+    def is_settled(self, stamp: Stamp) -> bool:
+        """Whether nobody has touched these files lately."""
+        return is_settled(stamp, time.time_ns(), self._settle)
+
+    def plan(self, task: Scheduled) -> TrainingPlan:
+        """The plan that is scheduled. Raises `PlanInvalid`."""
+        return TrainingPlan.load(task.plan or "", project=self._layout.project)
+
+    def touched(self, task: Scheduled) -> Stamp:
+        """How the scheduled plan and all that it names look from outside. Raises `PlanInvalid`."""
+        own = self._look(task.plan or "")
+        plan = self.plan(task)
+        data = [plan.dataset_path]
+        if plan.evaluation is not None and plan.evaluation.dataset_path is not None:
+            data.append(plan.evaluation.dataset_path)
+        return (own, *self._sight.stamp(*data), *map(self._look, plan.code))
+
+    def step(self, name: str, task: Scheduled) -> Step:
+        """The next step of a lifecycle. Raises what reading the plan and its data raises."""
+        return next_step(name, task, self.lifecycle(name), lambda: self._made(name, task))
+
+    def _made(self, name: str, task: Scheduled) -> Made:
+        lifecycle, plan, stamp = self.lifecycle(name), self.plan(task), self.touched(task)
+        for version in lifecycle.versions.values():
+            if version.status in UNFINISHED and is_owned(self._layout.workspace(version.agent_id)):
+                return Made(running=version.version)
+        if not self.is_settled(stamp):
+            return Made(settled=False)
+        since = -1 if lifecycle.incident is None else lifecycle.incident.investigated or 0
+        fitting = (v for v in lifecycle.versions.values() if v.plan_digest == plan.digest and v.first_seq > since)
+        newest = max(fitting, key=lambda version: version.version, default=None)
+        if newest is not None and newest.status in UNFINISHED:
+            return Made(newest)
+        number = None if newest is None else newest.version
+        inputs = self._held_against(name, plan, (stamp, number, lifecycle.champion or 0))
+        if newest is None:
+            return Made(None, stale=inputs.stale)
+        began, ended = (_ago(self._ledger.entry(seq).ts) for seq in (newest.first_seq, newest.last_seq))
+        return Made(newest, inputs.changed, began, ended, stale=inputs.stale)
+
+    def _held_against(self, name: str, plan: TrainingPlan, seen: _Seen) -> _Inputs:
+        """Read the plan's data, unless they were read and nobody touched them since."""
+        known = self._inputs.get(name)
+        if known is not None and known[0] == seen:
+            return known[1]
+        with open_orchestrator(self._layout, AgentFactory(), self._runtime) as orchestrator:
+            submission = orchestrator.check_plan(plan)
+        _, number, champion = seen
+        submitted = None if number is None else self._submitted(name, number)
+        changed = "" if submitted is None else changed_inputs(submitted, submission)
+        inputs = _Inputs(changed, bool(champion) and self._is_stale(self._submitted(name, champion), submission))
+        self._inputs[name] = (seen, inputs)
+        return inputs
+
+    def _submitted(self, name: str, version: int) -> Submitted | None:
+        event = history_of(self._ledger, name, version)[0]
+        return event if isinstance(event, Submitted) else None
+
+    @staticmethod
+    def _is_stale(champion: Submitted | None, submission: Submission) -> bool:
+        """Whether a version would be measured on the data that the champion was measured on."""
+        before = None if champion is None else champion.datasets.get("evaluation")
+        now = submission.datasets.get("evaluation")
+        return before is not None and now is not None and before["fingerprint"] == now["fingerprint"]
+
+    def _look(self, file: str) -> tuple[str, int, int, int]:
+        try:
+            status = os.stat(self._layout.project / file)
+        except (OSError, ValueError):
+            return file, -1, -1, -1
+        return file, status.st_size, status.st_ino, status.st_ctime_ns
+
+
+def _ago(moment: str) -> float:
+    """Seconds since a time, as entries write it."""
+    return time.time() - datetime.fromisoformat(moment).timestamp()

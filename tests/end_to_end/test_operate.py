@@ -1,0 +1,303 @@
+"""`noa operate`: scans what arrives, blocks, retrains once somebody has looked, and waits for people where it must."""
+
+import json
+import shutil
+import signal
+import time
+
+import pytest
+
+from end_to_end.projects import PLAN, TRAIN, Project, lay_out, rows, until
+from end_to_end.test_drift import window
+
+NOW = {**PLAN["evaluation"], "dataset_path": "data/now.csv"}
+WAITS = 'until [ -e "$NOA_CHECKPOINT/go" ]; do sleep 0.05; done\n'
+
+
+def once(project, status=0):
+    """One round, with every file taken for whole."""
+    return project.done("operate", "--once", "--poll", "0s", status=status)
+
+
+def kinds(project):
+    """The types of the entries after the first champion."""
+    return [entry["noa_entry"]["type"] for entry in project.entries()][5:]
+
+
+def scans(project):
+    """The data of every scan, in order."""
+    return [e["predicate"]["dataset"] for e in project.entries() if e["noa_entry"]["type"] == "DriftScanned"]
+
+
+def states(project):
+    """The states of the versions, from 1 on."""
+    versions = project.tell("show", "little", "--json").document["versions"]
+    return [version["state"] for version in reversed(versions)]
+
+
+def schedule(project, **task):
+    usual = {"data": "data/arrivals/*.csv", "plan": "plan.json"}
+    project.write("noa.yaml", json.dumps({"name": "project", "schedule": {"little": {**usual, **task}}}))
+
+
+@pytest.fixture(scope="session")
+def operated(once):
+    """A project with a champion and a schedule; two windows have arrived."""
+
+    def make(folder):
+        project = lay_out(folder / "project")
+        project.write("data/train.csv", rows(2000, 1))
+        for arguments in (("init",), ("run", "plan.json")):
+            project.done(*arguments)
+        schedule(project)
+        project.write("data/arrivals/1.csv", window(11))
+        project.write("data/arrivals/2.csv", window(14, moved=0.5))
+
+    return once("operated", make)
+
+
+@pytest.fixture
+def project(home, operated):
+    for name in ("project", "keys"):
+        shutil.copytree(operated / name, home / name, symlinks=True)
+    return Project(home / "project")
+
+
+@pytest.fixture
+def investigated(project):
+    """Its rollout is blocked, somebody has looked, and the plan names data of now."""
+    once(project, 3)
+    project.done("investigate", "little", "--finding", "the sensor was moved")
+    project.write("data/now.csv", rows(1200, 21))
+    project.plan(evaluation=NOW)
+    return project
+
+
+def test_it_scans_blocks_waits_for_people_retrains_and_proposes(project):
+    first = once(project, 3)
+    assert "scanned data/arrivals/1.csv: pass, entry" in first.out
+    assert "scanned data/arrivals/2.csv: fail, and the rollout is blocked" in first.out
+    assert 'noa investigate little --finding "..."' in first.out
+    assert kinds(project) == ["DriftScanned", "DriftScanned"], "nothing is trained before somebody has looked"
+    project.done("investigate", "little", "--finding", "the sensor was moved")
+    assert "name data of now" in once(project, 3).out, "the plan would be measured on the champion's data"
+    project.write("data/now.csv", rows(1200, 21))
+    project.plan(evaluation=NOW)
+    proposed = once(project, 3)
+    assert "runs plan.json: the incident was investigated" in proposed.out
+    assert 'little@2 passed and is held: noa enable little@2 --reason "..."' in proposed.out
+    before = len(project.entries())
+    once(project, 3)
+    assert len(project.entries()) == before, "nothing is done twice"
+    project.done("enable", "little@2", "--reason", "measured on data of now")
+    assert "waits: new data" in once(project).out
+    project.write("data/arrivals/3.csv", window(17))
+    once(project)
+    assert [scan["path"] for scan in scans(project)] == [f"data/arrivals/{number}.csv" for number in (1, 2, 3)]
+    lines = (project.path / "cicd/ml/reports/drift_report.jsonl").read_text().splitlines()
+    assert (len(lines), project.champion(), project.verifies()) == (3, 2, True)
+
+
+def test_what_a_plan_came_to_is_not_tried_again_until_something_changed(investigated):
+    project = investigated
+    strict = {**NOW, "metric_thresholds": {"roc_auc": 0.9999}}
+    project.plan(evaluation=strict)
+    assert "is rejected; new data, or another plan.json" in once(project, 3).out
+    once(project, 3)
+    assert states(project) == ["champion", "rejected"]
+    project.write("data/now.csv", rows(1200, 22))
+    assert "its evaluation data changed" in once(project, 3).out
+    assert states(project) == ["champion", "rejected", "rejected"]
+
+
+def test_a_training_that_failed_is_tried_again_when_it_is_due_and_not_before(investigated):
+    project = investigated
+    schedule(project, every="2s")
+    project.programs(train="exit 3\n")
+    assert "noa logs little@2; tried again in 2s" in once(project, 3).out
+    once(project, 3)
+    assert states(project) == ["champion", "failed"]
+    time.sleep(2.1)
+    once(project, 3)
+    assert states(project) == ["champion", "failed", "failed"]
+
+
+def test_with_retrain_new_data_make_a_new_version_and_old_data_make_none(project):
+    schedule(project, data="data/none/*.csv", retrain=True)
+    once(project)
+    assert states(project) == ["champion"]
+    project.write("data/train.csv", rows(2100, 31))
+    assert "runs plan.json: its training data changed" in once(project).out
+    once(project)
+    assert states(project) == ["former", "champion"]
+    schedule(project, data="data/none/*.csv", retrain=True, every="1h")
+    project.write("data/train.csv", rows(2100, 32))
+    assert "the plan is run in 1h" in once(project).out.replace("60m", "1h").replace("3599s", "1h").replace(
+        "3598s", "1h"
+    )
+    assert states(project) == ["former", "champion"]
+
+
+def test_with_retrain_a_lifecycle_begins_by_itself(home):
+    project = lay_out(home / "fresh")
+    project.done("init")
+    schedule(project, retrain=True)
+    assert "nothing was made by it yet" in once(project).out
+    assert states(project) == ["champion"]
+
+
+def test_what_fails_for_one_is_told_and_stops_no_other(project):
+    project.write("data/arrivals/0.csv", "x,y\n1\n")
+    tasks = {
+        "other": {"data": "data/none.csv", "plan": "none.yaml", "retrain": True},
+        "little": {"data": "data/arrivals/*.csv"},
+    }
+    project.write("noa.yaml", json.dumps({"name": "project", "schedule": tasks}))
+    lines = [
+        json.loads(line)
+        for line in project.done("operate", "--once", "--poll", "0s", "--json", status=3).out.splitlines()
+    ]
+    told = [(line["lifecycle_id"], line["event"]) for line in lines]
+    assert told == [
+        ("other", "failed"),
+        ("little", "failed"),
+        ("little", "scanned"),
+        ("little", "scanned"),
+        ("little", "waits"),
+    ]
+    assert "none.yaml" in lines[0]["text"]
+    assert "data/arrivals/0.csv" in lines[1]["text"]
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(project):
+    before = project.state()
+    said = project.done("operate", "--dry-run", "--poll", "0s").out
+    assert "little  would scan data/arrivals/1.csv" in said
+    assert "is still being written" in project.done("operate", "--dry-run", "--poll", "1h").out
+    document = project.done("operate", "--dry-run", "--poll", "0s", "--json").document
+    assert document["lifecycles"][0]["scans"] == ["data/arrivals/1.csv", "data/arrivals/2.csv"]
+    assert (project.state(), (project.path / "storage/operate.lock").exists()) == (before, False)
+
+
+def test_nothing_to_operate_is_said(project):
+    project.write("noa.yaml", "name: project\n")
+    assert "schedules nothing" in project.done("operate", "--once", status=2).err
+    project.write("noa.yaml", "name: project\nschedule:\n  little: {dat: x}\n")
+    assert "noa.yaml:3:12  unknown field 'schedule.little.dat'" in project.done("operate", "--once", status=2).err
+
+
+def grant(project):
+    """Give the loop a key of its own, by a policy that root signs."""
+    project.done("keys", "new", "loop")
+    project.done("policy", "sign")
+
+
+def test_it_enables_by_itself_only_where_the_policy_grants_it(investigated):
+    project = investigated
+    once(project, 3)
+    assert states(project) == ["champion", "held"], "the operator's key is here, and is not the loop's"
+    grant(project)
+    assert "little@2 is the champion" in once(project).out
+    assert (states(project), project.verifies()) == (["former", "champion"], True)
+    policy = json.loads(project.tell("keys", "list", "--json").out)
+    [key] = [key["keyid"] for key in policy if key["roles"] == ["loop"]]
+    signed = project.entries()[-1]["predicate"]["act"]["signatures"]
+    assert [signature["keyid"] for signature in signed] == [key]
+
+
+def test_a_grant_reaches_no_version_that_asks_for_people(investigated):
+    project = investigated
+    grant(project)
+    project.plan(evaluation=NOW, approvals={"required": 1})
+    assert "not by the loop: it waits for people's approval" in once(project, 3).out
+    assert states(project) == ["champion", "held"]
+
+
+def test_a_grant_whose_key_is_elsewhere_enables_nothing(investigated):
+    project = investigated
+    grant(project)
+    [folder] = (project.path.parent / "keys").iterdir()
+    named = {path.name for path in folder.iterdir()}
+    for name in named - {"verifier.pem", "operator.pem", "root.pem", "model.pem"}:
+        (folder / name).unlink()
+    assert "whose key is not on this machine" in once(project, 3).out
+    assert states(project) == ["champion", "held"]
+
+
+@pytest.fixture
+def running(project):
+    """Starts the loop as a process of its own, looking every second."""
+    return lambda *more: project.start("operate", "--poll", "1s", *more)
+
+
+def end(process, number):
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    return process.returncode, out
+
+
+def test_a_file_is_read_when_nobody_writes_it_any_more_and_settings_are_read_again(project, running):
+    shutil.rmtree(project.path / "data/arrivals")
+    loop = running("--json")
+    said = [json.loads(loop.stdout.readline())]
+    assert said[0]["text"] == "waits: new data"
+    content = window(12).encode()
+    path = project.write("data/arrivals/1.csv", b"")
+    parts = 6
+    for part in range(parts):
+        with path.open("ab") as stream:
+            stream.write(content[part * len(content) // parts : (part + 1) * len(content) // parts])
+        time.sleep(0.5)
+    until(lambda: scans(project))
+    assert [(scan["path"], scan["rows"]) for scan in scans(project)] == [("data/arrivals/1.csv", 2000)]
+    project.write("noa.yaml", "name: project\nschedule: {little: {dta: x}}\n")
+    project.write("data/arrivals/2.csv", window(13))
+    until(lambda: len(scans(project)) == 2)
+    project.write("data/now.csv", window(15))
+    schedule(project, data="data/now.csv")
+    until(lambda: len(scans(project)) == 3)
+    status, out = end(loop, signal.SIGINT)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["event"] for line in lines] == ["scanned", "failed", "scanned", "scanned", "stopped"]
+    assert (status, lines[-1]["exit"]) == (130, 130)
+
+
+def test_there_is_one_loop_and_its_status_is_seen(project, running):
+    loop = running()
+    until(lambda: "investigate" in project.tell("status").out.partition("noa operate runs as process")[2])
+    assert f"noa operate runs as process {loop.pid} since" in project.tell("status").out
+    second = project.done("operate", "--once", status=5)
+    assert f"noa operate runs here already, as process {loop.pid}" in second.err
+    loop.kill()
+    loop.wait()
+    assert project.tell("status", "--json").document["loop"] is None
+    assert once(project, 3).status == 3
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_stopped_or_killed_while_it_trains_it_goes_on_with_the_same_version(investigated, running, number, status):
+    project = investigated
+    project.programs(train=WAITS + TRAIN)
+    loop = running()
+    until(lambda: project.workspace("little-2").joinpath("stdout.log").exists())
+    assert end(loop, number)[0] == status
+    assert kinds(project)[-1] == "Submitted"
+    project.workspace("little-2").joinpath("checkpoint/go").touch()
+    once(project, 3)
+    once(project, 3)
+    assert states(project) == ["champion", "held"]
+    assert kinds(project).count("PromotionReady") == 1
+    assert len(scans(project)) == 2
+    assert project.verifies()
+
+
+def test_a_version_that_somebody_else_runs_is_left_to_them(investigated):
+    project = investigated
+    project.programs(train=WAITS + TRAIN)
+    run = project.start("run", "plan.json")
+    until(lambda: project.workspace("little-2").joinpath("stdout.log").exists())
+    assert "little@2 is being run by another process" in once(project, 3).out
+    project.workspace("little-2").joinpath("checkpoint/go").touch()
+    assert run.wait(60) == 3
+    assert "little@2 passed and is held" in once(project, 3).out
