@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from drift.data import summary
-from noa_mlops.drift import judge_labels, scan
+from noa_mlops.drift import Labelled, judge_labels, scan
 from noa_mlops.evaluation import evaluate
 from noa_mlops.records.thresholds import Threshold
 
@@ -38,6 +38,6 @@ def test_features_stay_silent_and_labels_speak(variant, rate, finding):
     columns = [{f"x{place}": features[:, place] for place in range(3)} for features, _ in (then, now)]
     assert scan(summary(**columns[0]), summary(**columns[1])).outcome == "pass"
     assert now[1].mean() == pytest.approx(rate, abs=0.01)
-    before = {name: metric.value for name, metric in known_to_the_champion(*then).items()}
-    threshold = [Threshold("accuracy", minimum=0.8)]
-    assert judge_labels(threshold, known_to_the_champion(*now), before, ROWS).finding == finding
+    before, threshold = known_to_the_champion(*then), [Threshold("accuracy", minimum=0.8)]
+    rows = Labelled(ROWS, ROWS, ROWS)
+    assert judge_labels(threshold, known_to_the_champion(*now), before, rows).finding == finding
