@@ -19,13 +19,19 @@ PLAN = {
 }
 
 
+BREAK = 12_000
+"""The row from which on another weather is called rain."""
+
+CHUNKS = range(9000, BREAK + 1, 500)
+
+
 @pytest.fixture
 def weather(home):
     rows = pyarrow.parquet.read_table(Path(demo.__file__).with_name("rainfall.parquet"))
     project = Project(home / "project")
     project.write("plan.json", json.dumps(PLAN))
     (project.path / "data").mkdir()
-    parts = {"train": (0, 6000), "eval": (6000, 3000), "calm": (11_500, 500), "broken": (12_000, 500)}
+    parts = {"train": (0, 6000), "eval": (6000, 3000)} | {str(start): (start, 500) for start in CHUNKS}
     for name, (start, count) in parts.items():
         pyarrow.parquet.write_table(rows.slice(start, count), project.path / f"data/{name}.parquet")
     for arguments in (("init",), ("run", "plan.json")):
@@ -35,12 +41,13 @@ def weather(home):
 
 
 def test_no_block_before_the_break_and_one_at_once_after_it(weather):
-    calm = weather.tell("drift", "rainfall", "--current", "data/calm.parquet", "--json")
-    assert calm.status == 0, calm.said
-    assert (calm.document["verdict"], calm.document["data_verdict"]) == ("pass", "fail")
-    assert calm.document["columns"][0]["name"] == "visibility"
-    broken = weather.tell("drift", "rainfall", "--current", "data/broken.parquet", "--json")
-    assert broken.status == 3, broken.said
-    (roc_auc,) = broken.document["labels"]["metrics"]
-    assert (roc_auc["metric"], roc_auc["finding"]) == ("roc_auc", "hurts")
+    for start in CHUNKS:
+        scan = weather.tell("drift", "rainfall", "--current", f"data/{start}.parquet", "--json")
+        (roc_auc,) = scan.document["labels"]["metrics"]
+        if start == BREAK:
+            assert (scan.status, roc_auc["finding"], roc_auc["certain"]) == (3, "hurts", True)
+            assert scan.document["estimated"]["roc_auc"]["estimated"] < roc_auc["then"] - 0.05
+        else:
+            assert (scan.status, scan.document["verdict"], roc_auc["finding"]) == (0, "pass", "clears"), start
+            assert (scan.document["data_verdict"], scan.document["columns"][0]["name"]) == ("fail", "visibility")
     assert weather.verifies()

@@ -16,31 +16,33 @@ from noa_mlops.lifecycle.runs import Measured
 from noa_mlops.lifecycle.scanning import plan_of, summary_digest
 from noa_mlops.records.events import EvaluationLogged, Recorded
 from noa_mlops.records.layout import address
+from noa_mlops.records.thresholds import Threshold
+from noa_mlops.records.verdict import Estimate
 
 
 def with_drop(ledger: LedgerReader, lifecycle_id: str, champion: VersionState, measured: Measured) -> Measured:
-    """``measured`` with what it shows of the ``champion`` beside it; unchanged where its metrics did not drop.
+    """``measured`` with what it shows of the ``champion`` beside it: None under ``dropped`` where its metrics did not drop.
 
-    Nor where nothing is known to hold them against: rows that it was measured on before, or a version without a summary.
+    Unchanged where nothing is known to hold them against: rows that it was measured on before, or a version without a summary.
     """
+    if not measured.champion_anew or measured.champion is None:
+        return measured
+    plan = plan_of(ledger, champion)
+    if plan is None or plan.evaluation is None or summary_digest(ledger, lifecycle_id, champion) is None:
+        return measured
+    declared, then = plan.evaluation.metric_thresholds, measured_then(ledger, lifecycle_id, champion)
+    said = drop_of(declared, then, measured.champion_anew, measured.report.rows)
+    return replace(measured, champion={**measured.champion, "dropped": said})
+
+
+def drop_of(
+    declared: Sequence[Threshold], then: Mapping[str, Estimate], now: Mapping[str, Estimate], rows: int
+) -> dict[str, Any] | None:
+    """What an entry says of the champion's metrics ``now``, on so many rows, against ``then``; None where none dropped."""
     from noa_mlops.drift import Labelled, judge_labels
 
-    if (
-        not measured.champion_anew
-        or measured.champion is None
-        or summary_digest(ledger, lifecycle_id, champion) is None
-    ):
-        return measured
-    plan, rows = plan_of(ledger, champion), measured.report.rows
-    if plan is None or plan.evaluation is None:
-        return measured
-    then = measured_then(ledger, lifecycle_id, champion)
-    thresholds = plan.evaluation.metric_thresholds
-    labels = judge_labels(thresholds, measured.champion_anew, then, Labelled(rows, rows, rows))
-    if labels.finding != "hurts":
-        return measured
-    said = {"certain": labels.is_certain, **labels.to_document()}
-    return replace(measured, champion={**measured.champion, "dropped": said})
+    labels = judge_labels(declared, now, then, Labelled(rows, rows, rows))
+    return {"certain": labels.is_certain, **labels.to_document()} if labels.finding == "hurts" else None
 
 
 def asked_beside(measured: EvaluationLogged) -> Asked:

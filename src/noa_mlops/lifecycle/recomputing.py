@@ -17,15 +17,16 @@ import pyarrow as pa
 from noa_mlops.agents import AgentFactory
 from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.errors import LifecycleError
+from noa_mlops.gate import estimates_recorded, thresholds
 from noa_mlops.ledger import LedgerEntry, LedgerState, Refusal, VersionState, get_object, read_lines
 from noa_mlops.ledger.law import examine
-from noa_mlops.lifecycle import beside, intake, measuring, recording
+from noa_mlops.lifecycle import beside, dropping, intake, measuring, recording
 from noa_mlops.lifecycle.history import event_of
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.recalling import recorded_predictions
 from noa_mlops.lifecycle.runs import Measured
 from noa_mlops.records.comparison import Comparison
-from noa_mlops.records.events import Submitted, TrainingCompleted
+from noa_mlops.records.events import EvaluationLogged, Submitted, TrainingCompleted
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.own_metrics import own_name
 from noa_mlops.records.plan import TrainingPlan
@@ -106,16 +107,19 @@ class _Again:
         self._read: dict[str, Submission | LifecycleError] = {}
         self._begun: dict[tuple[str, int], Submitted] = {}
         self._trained: dict[tuple[str, int], TrainingCompleted] = {}
+        self._measured: dict[tuple[str, int], EvaluationLogged] = {}
 
     def keep(self, entry: LedgerEntry) -> None:
-        """Note how a version began and what it was trained to, for what is measured of it later."""
-        if entry.type in ("Submitted", "TrainingCompleted"):
+        """Note how a version began, what it was trained to and what it was decided on by, for what is measured later."""
+        if entry.type in ("Submitted", "TrainingCompleted", "EvaluationLogged"):
             event = event_of(entry)
             place = (event.lifecycle_id, event.version)
             if isinstance(event, Submitted):
                 self._begun[place] = event
             elif isinstance(event, TrainingCompleted):
                 self._trained[place] = event
+            elif isinstance(event, EvaluationLogged) and event.verdict is None:
+                self._measured[place] = event
 
     def differences(self, entry: LedgerEntry, state: LedgerState) -> Iterator[str]:
         """What an entry says otherwise than its predictions and labels do; ``state`` is that before it.
@@ -138,7 +142,21 @@ class _Again:
         if compared is not None:
             for member in ("metrics", "improvements"):
                 recorded = entry.predicate["champion"][member]
-                yield from _differences(f"champion.{member}", _ours(recorded), _ours(compared[member]))
+                yield from _differences(f"champion.{member}", _ours(recorded), _ours(compared.document[member]))
+            yield from self._drop(entry, compared, state)
+
+    def _drop(self, entry: LedgerEntry, compared: beside.Compared, state: LedgerState) -> Iterator[str]:
+        """What is said otherwise of the champion's metrics since its promotion; entries of older versions say nothing."""
+        recorded, name = entry.predicate["champion"], entry.lifecycle_id or ""
+        if "dropped" not in recorded:
+            return
+        champion = state.lifecycle(name).versions[recorded["version"]]
+        declared = thresholds(TrainingPlan.parse(get_object(self._layout.objects, champion.plan_digest), "plan.json"))
+        if any(own_name(threshold.metric) is not None for threshold in declared):
+            return  # what the plan's own evaluator says is not measured here
+        then = estimates_recorded(self._measured[name, champion.version])
+        follows = dropping.drop_of(declared, then, compared.metrics, entry.predicate["rows"])
+        yield from _differences("champion.dropped", recorded["dropped"], follows)
 
     def _given(self, version: VersionState, submitted: Submitted, entry: LedgerEntry, state: LedgerState) -> Submission:
         """The plan with its data, which must be those that were measured on and learned from."""
@@ -166,7 +184,7 @@ class _Again:
         labels: pa.ChunkedArray,
         entry: LedgerEntry,
         state: LedgerState,
-    ) -> Mapping[str, Any] | None:
+    ) -> beside.Compared | None:
         """The comparison with the champion of then; None when there was none, or it could not be asked."""
         recorded = entry.predicate.get("champion")
         if recorded is None or recorded["unavailable"] is not None:
@@ -176,7 +194,7 @@ class _Again:
         record = self._store.record(name, champion.profile, champion.version)
         said = recorded_predictions(self._layout, name, champion, recorded["predictions"]["sha256"])
         told = beside.Said(said, recorded["predictions"]["sha256"])
-        return beside.compared(given, record, challenger, told, labels).document
+        return beside.compared(given, record, challenger, told, labels)
 
 
 def _evaluation(given: Submission) -> Any:
