@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from end_to_end.projects import Project, lay_out
+from end_to_end.test_published_schemas import validator
 from noa_mlops.lifecycle import TrainingOrchestrator
 
 DEFINITION = "files: [data/{name}.csv]\ntime: day\ntarget: label\n"
@@ -187,6 +188,8 @@ def test_a_champion_that_dropped_beside_its_challenger_blocks_and_the_challenger
     assert kinds == ["EvaluationLogged", "DriftScanned", "PromotionReady"]
     assert (scan["noa_entry"]["status"], scan["predicate"]["beside"]) == ("blocked", 2)
     assert ["accuracy", "metric", "worse"] in scan["predicate"]["signs"]
+    for entry in (measured, scan):
+        assert validator("lifecycle").is_valid(entry["predicate"]), entry["noa_entry"]["type"]
     assert project.champion() == 1
     deep = project.tell("verify", "--decisions", "--deep", "--json").document
     assert (deep["findings"], deep["measured"]) == ([], 2)
