@@ -44,19 +44,22 @@ def compare_datasets(
 ) -> Difference:
     """Compare two data files or definitions below ``folder``; rows are matched by ``key``, or the one both declare.
 
+    With ``settings.joint`` a classifier is asked whether it can tell their rows apart.
+
     Raises `DatasetInvalid` or `UnsafePath` for data that cannot be read, or a key that identifies no rows.
     """
-    from noa_mlops.datasets import DatasetReader, match_rows, summarise
-    from noa_mlops.drift import scan
+    from noa_mlops.datasets import DatasetReader, match_rows, samples, summarise
+    from noa_mlops.drift import scan, tell_apart
 
     reader = DatasetReader(folder)
     reference, current = reader.read(paths[0]), reader.read(paths[1])
     declared = {reference.definition.key, current.definition.key}
     if key is None and len(declared) == 1:
         key = declared.pop()
+    joint = tell_apart(*samples(reference, current, settings.ungated)) if settings.joint else None
     return Difference(
         paths,
-        scan(summarise(reference), summarise(current), settings),
+        scan(summarise(reference), summarise(current), settings, joint),
         None if key is None else match_rows(reference, current, key),
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.argument("reference", metavar="DATASET|LIFECYCLE")
 @click.argument("current", metavar="[DATASET]", required=False)
 @click.option("--key", metavar="COLUMN", help="The column that identifies rows; by default the one both declare.")
+@click.option("--joint", is_flag=True, help="Ask a classifier whether rows can be told apart by all columns together.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page with pictures as well.")
 @click.option("--all", "everything", is_flag=True, help="Show the columns that hardly moved as well.")
 @options.common
@@ -27,6 +28,7 @@ def diff(
     html: Path | None,
     folder: Path,
     *,
+    joint: bool,
     everything: bool,
     as_json: bool,
 ) -> int:
@@ -34,7 +36,9 @@ def diff(
 
     With LIFECYCLE alone: what blocks its rollout, as the scan that blocked it was recorded.
     """
-    found = _incident(reference, folder) if current is None else _datasets(folder, (reference, current), key)
+    found = (
+        _incident(reference, folder) if current is None else _datasets(folder, (reference, current), key, joint=joint)
+    )
     if html is not None:
         from noa_mlops.audit.pages import difference_page
 
@@ -56,11 +60,11 @@ def _incident(name: str, folder: Path) -> Difference:
     return compare_incident(Ledger.read_only(options.project(folder)), lifecycle_id)
 
 
-def _datasets(folder: Path, paths: tuple[str, str], key: str | None) -> Difference:
+def _datasets(folder: Path, paths: tuple[str, str], key: str | None, *, joint: bool) -> Difference:
     from noa_mlops.audit.difference import compare_datasets
     from noa_mlops.records.drift import DriftSettings
 
-    return compare_datasets(folder.absolute(), paths, DriftSettings(), key)
+    return compare_datasets(folder.absolute(), paths, DriftSettings(joint=joint), key)
 
 
 def _tell(found: Difference, *, everything: bool) -> None:

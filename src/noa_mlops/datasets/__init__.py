@@ -11,6 +11,7 @@ from noa_mlops.datasets.labels import classes_of, inverse, permutation, reordere
 from noa_mlops.datasets.matching import RowDifference, match_rows
 from noa_mlops.datasets.overlap import overlap
 from noa_mlops.datasets.reader import DatasetReader
+from noa_mlops.datasets.sampling import Sample, samples
 from noa_mlops.datasets.sources import Sources
 from noa_mlops.datasets.splitting import Parts, split
 from noa_mlops.datasets.summaries import Counting, summarise, summarise_table
@@ -22,6 +23,7 @@ __all__ = [
     "DatasetReader",
     "Parts",
     "RowDifference",
+    "Sample",
     "Sources",
     "aligned",
     "classes_of",
@@ -32,6 +34,7 @@ __all__ = [
     "overlap",
     "permutation",
     "reordered",
+    "samples",
     "split",
     "summarise",
     "summarise_table",

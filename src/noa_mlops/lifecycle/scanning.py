@@ -28,6 +28,7 @@ from noa_mlops.ledger.drift_law import MAX_SIGNS, confirmed, read_signs
 from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle import intake
 from noa_mlops.lifecycle.statements import LIFECYCLE, model_subject
+from noa_mlops.lifecycle.together import look_together
 from noa_mlops.records.documents import Json, canonical, sha256
 from noa_mlops.records.drift import DriftSettings
 from noa_mlops.records.events import DECISION
@@ -176,9 +177,13 @@ def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, mea
     reference = store.summary(lifecycle_id, champion.profile, champion.version, named["summary.json"])
     policy = ledger.state.policy
     roots = tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()
-    dataset = DatasetReader(layout.project, roots).read(path)
-    plan = _plan(ledger, champion)
-    report = scan(reference, summarise(dataset, reference.target), DriftSettings() if plan is None else plan.drift)
+    reader = DatasetReader(layout.project, roots)
+    dataset, plan, joint = reader.read(path), _plan(ledger, champion), None
+    if plan is not None and plan.drift.joint:
+        recorded = ledger.history(lifecycle_id, champion.version)[0].predicate["datasets"]["train"]
+        joint = look_together(reader, plan, recorded, dataset, reference.target)
+    settings = DriftSettings() if plan is None else plan.drift
+    report = scan(reference, summarise(dataset, reference.target), settings, joint)
     labels = None
     if measure is not None and plan is not None and plan.evaluation is not None and reference.target is not None:
         then = promoted.predicate[DECISION]["metrics"]

@@ -87,6 +87,9 @@ class DriftSettings:
     overrides: Annotated[Mapping[str, ColumnOverride], Rule(_overrides)] = field(default_factory=dict, hash=False)
     """What is said of single columns, by name."""
 
+    joint: Annotated[bool, instance_of(bool)] = False
+    """True: a classifier is asked whether it can tell rows apart by all columns together, which needs the rows of both."""
+
     def __post_init__(self) -> None:
         check_fields(self)
 
@@ -97,7 +100,13 @@ class DriftSettings:
 
     def to_document(self) -> dict[str, Json]:
         """JSON form, everything said."""
-        return {"fdr": self.fdr, "margins": self.margins.to_document(), "ungated": list(self.ungated)}
+        document: dict[str, Json] = {
+            "fdr": self.fdr,
+            "margins": self.margins.to_document(),
+            "ungated": list(self.ungated),
+        }
+        # Said only where it is asked for: reports that were recorded before keep their bytes.
+        return document | ({"joint": True} if self.joint else {})
 
     def normal_form(self) -> dict[str, Json]:
         """As a plan says it: what stands at its default is left out."""
@@ -107,6 +116,7 @@ class DriftSettings:
             "fdr": None if self.fdr == DriftSettings().fdr else self.fdr,
             "margins": margins or None,
             "overrides": {name: {"gate": False} for name in self.ungated} or None,
+            "joint": self.joint or None,
         }
         return {name: value for name, value in document.items() if value is not None}
 
@@ -114,4 +124,4 @@ class DriftSettings:
     def from_document(cls, document: Mapping[str, Any]) -> DriftSettings:
         """The settings that `to_document` wrote."""
         overrides = {name: ColumnOverride(gate=False) for name in document["ungated"]}
-        return cls(document["fdr"], Margins(**document["margins"]), overrides)
+        return cls(document["fdr"], Margins(**document["margins"]), overrides, document.get("joint", False))
