@@ -90,11 +90,13 @@ def compare_datasets(
 ) -> Difference:
     """Compare two data files or definitions below ``folder``.
 
-    Rows are matched by ``key``, or the one both declare; labels are those of ``target``, or what the first declares.
+    Rows are matched by ``key``, or the one both declare; labels are those of ``target``, or what the first declares. With
+    ``settings.joint`` a classifier is asked whether it can tell their rows apart.
+
     Raises `DatasetInvalid` or `UnsafePath` for data that cannot be read, or a key that identifies no rows.
     """
-    from noa_mlops.datasets import DatasetReader, match_rows, summarise
-    from noa_mlops.drift import scan
+    from noa_mlops.datasets import DatasetReader, match_rows, samples, summarise
+    from noa_mlops.drift import scan, tell_apart
 
     reader = DatasetReader(folder)
     reference, current = reader.read(paths[0]), reader.read(paths[1])
@@ -102,9 +104,10 @@ def compare_datasets(
         reference.require_column(target)
     target = target or reference.definition.target
     key = key or declared_key(reference, current)
+    joint = tell_apart(*samples(reference, current, settings.ungated)) if settings.joint else None
     return Difference(
         paths,
-        scan(summarise(reference, target), summarise(current, target), settings),
+        scan(summarise(reference, target), summarise(current, target), settings, joint),
         None if key is None else match_rows(reference, current, key),
         slices_of((reference, current), (*reference.definition.slices, *current.definition.slices)),
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.argument("current", metavar="[DATASET|LIFECYCLE@N]", required=False)
 @click.option("--key", metavar="COLUMN", help="The column that identifies rows; by default the one both declare.")
 @click.option("--target", metavar="COLUMN", help="The column of the labels; by default what the first declares.")
+@click.option("--joint", is_flag=True, help="Ask a classifier whether rows can be told apart by all columns together.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page with pictures as well.")
 @click.option("--all", "everything", is_flag=True, help="Show what hardly moved as well.")
 @options.dry_run
@@ -31,6 +32,7 @@ def diff(  # noqa: PLR0913 - one for each option
     html: Path | None,
     folder: Path,
     *,
+    joint: bool,
     everything: bool,
     dry_run: bool,
     as_json: bool,
@@ -49,7 +51,7 @@ def diff(  # noqa: PLR0913 - one for each option
     from noa_mlops.audit.difference import compare_datasets
     from noa_mlops.records.drift import DriftSettings
 
-    found = compare_datasets(folder.absolute(), (reference, current), DriftSettings(), key, target)
+    found = compare_datasets(folder.absolute(), (reference, current), DriftSettings(joint=joint), key, target)
     _write_page(found, html)
     if as_json:
         output.emit(found.to_document())

@@ -70,6 +70,8 @@ def moved(column: ColumnDrift, test: Test) -> str:
             return f"{column.new_share:.1%} in new categories {names}".rstrip()
         case "length":
             return f"length of texts moved {test.effect:.2f} of its spread"
+        case "joint":
+            return f"a classifier tells rows apart: area {0.5 + test.effect:.3f}"
         case _:
             return _values(column, test)
 
@@ -84,6 +86,8 @@ def _values(column: ColumnDrift, test: Test) -> str:
 
 
 def _allowed(test: Test) -> str:
+    if test.subject == "joint":
+        return f"{0.5 + test.margin:.2f}"
     return f"{test.margin:.2f}" if test.subject in {"length", "values"} else f"{test.margin:.0%}"
 
 

@@ -12,6 +12,7 @@ from noa_mlops.datasets.matching import RowDifference, match_rows
 from noa_mlops.datasets.overlap import overlap
 from noa_mlops.datasets.portions import Portion, portions
 from noa_mlops.datasets.reader import DatasetReader
+from noa_mlops.datasets.sampling import Sample, samples
 from noa_mlops.datasets.sources import Sources
 from noa_mlops.datasets.splitting import Parts, split
 from noa_mlops.datasets.summaries import PREDICTION, Counting, summarise, summarise_answers, summarise_table
@@ -25,6 +26,7 @@ __all__ = [
     "Parts",
     "Portion",
     "RowDifference",
+    "Sample",
     "Sources",
     "aligned",
     "classes_of",
@@ -36,6 +38,7 @@ __all__ = [
     "permutation",
     "portions",
     "reordered",
+    "samples",
     "split",
     "summarise",
     "summarise_answers",

@@ -33,8 +33,8 @@ def overlap(train: pa.Table, evaluation: pa.Table, key: str | None = None) -> Ov
     names = [key] if key is not None else [name for name in train.column_names if name in evaluation.column_names]
     if key is not None:
         train, evaluation = (table.filter(pc.is_valid(table.column(key))) for table in (train, evaluation))
-    known, counts = np.unique(_row_hashes(train, names), return_counts=True)
-    asked = _row_hashes(evaluation, names)
+    known, counts = np.unique(row_hashes(train, names), return_counts=True)
+    asked = row_hashes(evaluation, names)
     shared = int(np.count_nonzero(_within(asked, known))) if known.size else 0
     if key is not None or not known.size:
         return Overlap(shared, asked.size, 0.0, 0.0, by_key=key is not None)
@@ -54,12 +54,12 @@ def _within(asked: _Hashes, known: _Hashes) -> npt.NDArray[np.bool_]:
     return np.asarray(known[places] == np.sort(asked))
 
 
-def _row_hashes(table: pa.Table, names: list[str]) -> _Hashes:
+def row_hashes(table: pa.Table, names: list[str]) -> _Hashes:
     """One hash per row, made column by column, so that memory holds one column at a time."""
     hashes = np.full(table.num_rows, _SEED, dtype=np.uint64)
     for name in names:
         hashes ^= _column_hashes(table.column(name))
-        _mix(hashes)
+        mix(hashes)
     return hashes
 
 
@@ -77,7 +77,7 @@ def _column_hashes(column: pa.ChunkedArray) -> _Hashes:
         bits = pc.fill_null(whole.cast(pa.int64()), 0).to_numpy().astype(np.uint64)
     bits = np.asarray(bits, dtype=np.uint64)
     bits[missing] = _MISSING
-    _mix(bits)
+    mix(bits)
     return bits
 
 
@@ -93,7 +93,7 @@ def _text_hashes(column: pa.ChunkedArray) -> _Hashes:
     return np.asarray(table[encoded.indices.to_numpy()])
 
 
-def _mix(values: _Hashes) -> None:
+def mix(values: _Hashes) -> None:
     """The finalizer of SplitMix64 (Steele, Lea and Flood 2014), in place."""
     values += np.uint64(0x9E3779B97F4A7C15)
     values ^= values >> np.uint64(30)

@@ -9,11 +9,14 @@ from noa_mlops.records.documents import Json, canonical, sha256
 from noa_mlops.records.drift import DriftSettings
 from noa_mlops.records.verdict import Outcome
 
-Subject: TypeAlias = Literal["values", "missing", "new categories", "length"]
-"""What of a column is compared."""
+Subject: TypeAlias = Literal["values", "missing", "new categories", "length", "joint"]
+"""What of a column is compared; ``joint`` is how all columns go together."""
 
-Kind: TypeAlias = Literal["numeric", "time", "discrete", "categorical"]
-"""How a column is compared: by its order, or value by value."""
+Kind: TypeAlias = Literal["numeric", "time", "discrete", "categorical", "joint"]
+"""How a column is compared: by its order, or value by value; ``joint`` stands for all of them."""
+
+TOGETHER = "(all columns together)"
+"""The name that the joint check has among the columns."""
 
 CERTAIN = 1e-6
 """The q below which one window is enough."""

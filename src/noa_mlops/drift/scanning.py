@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from noa_mlops.drift.columns import Compared, compare, same_kind, sees
+from noa_mlops.drift.joint import Joint, as_column
 from noa_mlops.drift.report import ColumnDrift, DriftReport, SchemaChange, Test
 from noa_mlops.drift.tails import false_discovery
 from noa_mlops.records.drift import DriftSettings
@@ -24,13 +25,23 @@ ENOUGH_BLOCKS = 30
 _DEFAULT = DriftSettings()
 
 
-def scan(reference: DatasetSummary, current: DatasetSummary, settings: DriftSettings = _DEFAULT) -> DriftReport:
-    """Hold the ``current`` data against the ``reference``. The order of columns has no meaning."""
+def scan(
+    reference: DatasetSummary,
+    current: DatasetSummary,
+    settings: DriftSettings = _DEFAULT,
+    joint: Joint | str | None = None,
+) -> DriftReport:
+    """Hold the ``current`` data against the ``reference``. The order of columns has no meaning.
+
+    ``joint`` is what `tell_apart` found in the rows of both, or why it was not asked; None where nobody wanted to know.
+    """
     schema, common = _schema(reference, current)
     compared = [(first, second, _compare(first, second, settings, reference.target)) for first, second in common]
     if (answers := _answers(reference, current, settings)) is not None:
         compared.append(answers)
-    chances = false_discovery([asked.p for _, _, found in compared for asked in found.measurements])
+    together = [joint] if isinstance(joint, Joint) else []
+    single = [asked.p for _, _, found in compared for asked in found.measurements]
+    chances = false_discovery([*single, *(found.p for found in together)])
     level = settings.fdr / max(1, len(chances))
     blocks_lack = reference.blocks is not None and reference.blocks.count < ENOUGH_BLOCKS
     columns, taken = [], 0
@@ -41,6 +52,8 @@ def scan(reference: DatasetSummary, current: DatasetSummary, settings: DriftSett
         column = _column((first, second), found, tests, settings, target=reference.target, too_few=too_few)
         columns.append(replace(column, is_prediction=first is reference.predictions))
         taken = until
+    blocks = settings.on_drift == "block"
+    columns += [replace(as_column(found, chances[-1], settings.fdr), gates=blocks) for found in together]
     ordered = tuple(sorted(columns, key=lambda column: (not column.drifted, -column.margins, column.name)))
     return DriftReport(
         outcome=_outcome(ordered, schema, settings),
@@ -50,7 +63,7 @@ def scan(reference: DatasetSummary, current: DatasetSummary, settings: DriftSett
         reference=reference.digest,
         current=current.digest,
         settings=settings,
-        notes=_notes(reference, current, ordered, settings),
+        notes=(*_notes(reference, current, ordered, settings), *_not_together(joint)),
     )
 
 
@@ -152,6 +165,10 @@ def _outcome(columns: tuple[ColumnDrift, ...], schema: tuple[SchemaChange, ...],
     if not gating or any(column.insufficient for column in gating if not column.is_label):
         return "fail" if settings.on_insufficient == "block" else "inconclusive"
     return "pass"
+
+
+def _not_together(joint: Joint | str | None) -> tuple[str, ...]:
+    return (f"all columns together were not looked at: {joint}",) if isinstance(joint, str) else ()
 
 
 def _notes(

@@ -29,6 +29,7 @@ from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle import intake
 from noa_mlops.lifecycle.asking import Ask, Asked, Subject, ask, measured_then
 from noa_mlops.lifecycle.statements import LIFECYCLE, model_subject
+from noa_mlops.lifecycle.together import look_together
 from noa_mlops.records.documents import Json, canonical, sha256
 from noa_mlops.records.drift import DriftSettings
 from noa_mlops.records.events import DECISION
@@ -41,7 +42,7 @@ from noa_mlops.version import VERSION
 
 if TYPE_CHECKING:
     from noa_mlops.datasets import Dataset
-    from noa_mlops.drift import DriftReport
+    from noa_mlops.drift import DriftReport, Joint
 
 Append: TypeAlias = Callable[[Callable[[LedgerState], Draft]], LedgerEntry]
 """Appends what is composed of the newest state."""
@@ -169,13 +170,16 @@ def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, ans
     known = _known(ledger, layout, lifecycle_id)
     policy = ledger.state.policy
     roots = tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()
-    dataset = DatasetReader(layout.project, roots).read(path)
-    asked = Asked()
+    reader = DatasetReader(layout.project, roots)
+    dataset, asked, joint = reader.read(path), Asked(), None
     if answer is not None and known.plan is not None:
         store, champion = FilesystemArtifactStore(layout), known.champion
         contract = store.record(lifecycle_id, champion.profile, champion.version).manifest.predict
         asked = ask(dataset, Subject(contract, known.plan, known.then, known.summary), answer, now())
-    return _window(lifecycle_id, known, dataset, asked)
+    if known.plan is not None and known.plan.drift.joint:
+        recorded = ledger.history(lifecycle_id, known.champion.version)[0].predicate["datasets"]["train"]
+        joint = look_together(reader, known.plan, recorded, dataset, known.summary.target)
+    return _window(lifecycle_id, known, dataset, asked, joint)
 
 
 def look_beside(
@@ -217,12 +221,14 @@ def summary_digest(ledger: LedgerReader, lifecycle_id: str, version: VersionStat
     return named.get("summary.json")
 
 
-def _window(lifecycle_id: str, known: _Known, dataset: Dataset, asked: Asked) -> Window:
+def _window(
+    lifecycle_id: str, known: _Known, dataset: Dataset, asked: Asked, joint: Joint | str | None = None
+) -> Window:
     from noa_mlops.datasets import summarise
     from noa_mlops.drift import scan
 
     current = replace(summarise(dataset, known.summary.target), predictions=asked.predictions)
-    report = scan(known.summary, current, DriftSettings() if known.plan is None else known.plan.drift)
+    report = scan(known.summary, current, DriftSettings() if known.plan is None else known.plan.drift, joint)
     then = {name: one.value for name, one in known.then.items()}
     return Window(lifecycle_id, known.champion, dataset, report, asked, then)
 

@@ -128,6 +128,9 @@ class DriftSettings:
     on_insufficient: Annotated[Literal["block", "warn"], one_of("block", "warn")] = "warn"
     """What data too few to see a drift do."""
 
+    joint: Annotated[bool, instance_of(bool)] = False
+    """True: a classifier is asked whether it can tell rows apart by all columns together, which needs the rows of both."""
+
     def __post_init__(self) -> None:
         check_fields(self)
 
@@ -167,6 +170,7 @@ class DriftSettings:
             "labels": self.labels.to_document() or None,
             "on_drift": None if self.on_drift == standard.on_drift else self.on_drift,
             "on_insufficient": None if self.on_insufficient == standard.on_insufficient else self.on_insufficient,
+            "joint": self.joint or None,
         }
         return {name: value for name, value in document.items() if value is not None}
 
@@ -184,7 +188,8 @@ class DriftSettings:
             LabelSettings(**labels),
             document.get("on_drift", "block"),
             document.get("on_insufficient", "warn"),
+            document.get("joint", False),
         )
 
 
-_LATER = ("labels", "on_drift", "on_insufficient")
+_LATER = ("labels", "on_drift", "on_insufficient", "joint")
