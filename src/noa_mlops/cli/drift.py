@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from noa_mlops.cli import options, output
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from noa_mlops.audit.ci_reports import Check
     from noa_mlops.lifecycle.scanning import Measure, Scan
     from noa_mlops.records.layout import Layout
     from noa_mlops.records.verdict import EvaluationReport
@@ -52,17 +54,26 @@ def drift(  # noqa: PLR0913 - one for each option
         from noa_mlops.audit.pages import scan_page
 
         html.write_text(scan_page(f"{name}@{scan.champion}", current, scan.report), encoding="utf-8")
-    if junit is not None or sarif is not None:
-        from noa_mlops.audit.ci_reports import drift_checks
-
-        worse = [] if scan.labels is None else [(m.metric, m.why) for m in scan.labels.metrics if m.finding == "hurts"]
-        checks = drift_checks(f"{name}@{scan.champion}", str(scan.dataset["path"]), scan.report, worse)
-        options.write_ci_reports(f"drift of {name}", checks, junit, sarif)
+    options.tell_ci(f"drift of {name}", _checks(layout, scan), layout.project, junit, sarif)
     if as_json:
         output.emit(scan.to_document())
     else:
         _tell(scan, everything=everything)
     return 3 if scan.rollout == "blocked" else 0
+
+
+def _checks(layout: Layout, scan: Scan) -> list[Check]:
+    """What was checked: data that moved and do not hurt are no finding, and the first suspect window only warns."""
+    from noa_mlops.audit.ci_reports import drift_checks
+    from noa_mlops.audit.plan_places import plan_about
+
+    worse = [] if scan.labels is None else [(m.metric, m.why) for m in scan.labels.metrics if m.finding == "hurts"]
+    plan = plan_about(layout.project, scan.lifecycle_id)
+    name, path = f"{scan.lifecycle_id}@{scan.champion}", str(scan.dataset["path"])
+    checks = drift_checks(name, path, scan.report, worse, plan)
+    if scan.verdict == "pass":
+        return [replace(check, problem=None) for check in checks]
+    return [replace(check, level="error" if scan.rollout == "blocked" else "warning") for check in checks]
 
 
 def _measure(layout: Layout, name: str) -> Measure:
