@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+CI = ("GITHUB_ACTIONS", "GITHUB_WORKSPACE", "GITHUB_ENV", "GITHUB_STEP_SUMMARY", "CI_PROJECT_DIR")
+"""What a CI system says of the job that runs these tests; tests that are about jobs say it themselves."""
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_real_home(tmp_path_factory):
@@ -13,6 +16,8 @@ def _no_real_home(tmp_path_factory):
         patch.setenv("NOA_KEYS", str(folder / "keys"))
         patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        for name in CI:
+            patch.delenv(name, raising=False)
         yield
 
 

@@ -159,3 +159,16 @@ def test_the_page_is_one_file_that_loads_nothing_and_holds_no_foreign_markup(blo
     for part in ("Labels: label", "Slices", "1000 rows added", "roc_auc"):
         assert part in page
     assert page.count("<svg") > 8
+
+
+def test_what_was_redacted_is_not_shown_and_the_rest_is(blocked):
+    whole = blocked.done("diff", "little", "--json").document
+    blocked.done("redact", whole["digest"], "--reason", "names a town")
+    assert whole["digest"] not in objects(blocked)
+    plan = blocked.done("show", "little@1", "--json").document["plan_digest"]
+    blocked.done("redact", plan, "--reason", "names a customer")
+    document = blocked.done("diff", "little", "--json").document
+    assert (document["columns"], document["matched"]) == (whole["columns"], whole["matched"])
+    assert document["slices"] == [], "only the plan named them"
+    blocked.done("redact", whole["incident"]["report"], "--reason", "names a town")
+    assert "was redacted, so nothing is left" in blocked.done("diff", "little", status=2).said

@@ -135,3 +135,18 @@ def test_the_page_draws_both_intervals_and_loads_nothing(three):
     assert page.count("before and now</title>") == page.count(' before and now"') > 10
     assert "http" not in page
     assert "<script" not in page
+
+
+def test_a_version_that_failed_is_compared_by_its_plan_and_markup_of_a_plan_stays_text(three):
+    three.programs(predict="echo 'no luck' >&2; exit 3\n")
+    evaluation = {**EVALUATION, "notes": "<script>alert(1)</script> see data/train.csv"}
+    three.done("run", three.plan(dataset_path="data/train.dataset.yaml", evaluation=evaluation), status=6)
+    path = three.path / "versions.html"
+    shown = three.done("diff", "little@1", "little@4", "--html", str(path)).out
+    assert "little@4 was not measured" in shown
+    assert "evaluation.notes" in shown
+    assert "<script" not in path.read_text()
+    assert "&lt;script&gt;" in path.read_text()
+    document = compared(three, "little@1", "little@4")
+    assert document["now"]["state"] == "failed"
+    assert all(metric["now"]["value"] is None and metric["change"] is None for metric in document["metrics"])

@@ -1,13 +1,19 @@
 """CI asks whether a model may be rolled out: from a copy of registry/ and the origin alone, and never a yes that is not proven."""
 
 import json
+import os
+import resource
 import shutil
+import subprocess
+import sys
 import time
 
 import pytest
 
-from end_to_end.projects import told
+from end_to_end.projects import told, with_permissions
 from end_to_end.test_drift import window
+from noa_mlops.audit.rollout import read_registry
+from noa_mlops.errors import LedgerTampered
 
 
 def origin_of(project):
@@ -99,6 +105,25 @@ def replaced(make):
     return put
 
 
+def linked(log, head):
+    """The very log, verified, but reached through a link: what it leads to can be changed by others."""
+    elsewhere = log.parent.parent / "elsewhere"
+    log.rename(elsewhere)
+    log.symlink_to(elsewhere)
+
+
+def huge(log, head):
+    """A terabyte that takes no room."""
+    with log.open("ab") as stream:
+        stream.truncate(1 << 40)
+
+
+def many_lines(log, head):
+    """More lines than fit into the memory of a runner, were they kept."""
+    with log.open("ab") as stream:
+        stream.write(b"{}\n" * 5_000_000)
+
+
 def behind(log, head):
     lines = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join(lines[:-1]))
@@ -112,10 +137,24 @@ HARM = {
     "gone": lambda log, head: log.unlink(),
     "a folder": replaced(lambda log: log.mkdir()),
     "a link": replaced(lambda log: log.symlink_to("/dev/zero")),
+    "a link to itself elsewhere": linked,
+    "a pipe": replaced(os.mkfifo),
+    "huge": huge,
+    "many lines": many_lines,
+    "one long line": lambda log, head: log.write_bytes(log.read_bytes() + b'{"line":"' + b"x" * (1 << 20) + b'"}\n'),
+    "an empty line": lambda log, head: log.write_bytes(b"\n" + log.read_bytes()),
+    "no newline at its end": lambda log, head: log.write_bytes(log.read_bytes()[:-1]),
+    "other line ends": lambda log, head: log.write_bytes(log.read_bytes().replace(b"\n", b"\r\n")),
     "a line dropped": without("PromotionReady"),
     "behind its head": behind,
     "ahead of its head": lambda log, head: log.write_bytes(log.read_bytes() + log.read_bytes().splitlines(True)[-1]),
     "no head": lambda log, head: head.unlink(),
+    "an empty head": lambda log, head: head.write_bytes(b""),
+    "a folder for a head": lambda log, head: (head.unlink(), head.mkdir()),
+    "a huge head": lambda log, head: os.truncate(head, 1 << 40),
+    "a head without a size": lambda log, head: head.write_bytes(head.read_bytes().replace(b"\n", b"\nx", 1)),
+    "no registry": lambda log, head: shutil.rmtree(log.parent),
+    "a file for the registry": lambda log, head: (shutil.rmtree(log.parent), log.parent.write_bytes(b"ready")),
     "another head": lambda log, head: head.write_bytes(head.read_bytes().replace(b"registry", b"registrx")),
     "no JSON": lambda log, head: log.write_bytes(b"yes\n" + log.read_bytes()),
 }
@@ -128,6 +167,44 @@ def test_a_log_that_does_not_hold_is_never_ready(runner, harm, home, monkeypatch
     harm(runner.log, runner.head)
     runner(status=4, fresh=False)
     assert (home / "env").read_text().splitlines()[-1] == "ML_ROLLOUT_STATUS=blocked"
+
+
+def test_a_log_that_may_not_be_read_is_never_ready(promoted, home):
+    origin = origin_of(promoted)
+    for name in ("ml_artifacts.log", "checkpoint"):
+        path = promoted.path / "registry" / name
+        path.chmod(0o000)
+        refused = with_permissions(promoted, "gate", "little", "--origin", origin)
+        path.chmod(0o644)
+        assert refused.status == 4, refused.said
+        assert "Permission denied" in refused.err
+
+
+def test_no_line_can_be_left_out_doubled_or_put_elsewhere_and_no_byte_changed(promoted, runner):
+    promoted.done("run", promoted.plan(seed=7))
+    runner(status=0)
+    log, origin = runner.log, origin_of(promoted)
+    whole = log.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    assert len(lines) == 5
+    others = [lines[:at] + lines[at + 1 :] for at in range(len(lines))]
+    others += [[*lines[:at], lines[at], *lines[at:]] for at in range(len(lines))]
+    others += [[*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]] for at in range(len(lines) - 1)]
+    changed = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(0, len(whole), 199)]
+    for data in [*map(b"".join, others), *changed]:
+        log.write_bytes(data)
+        with pytest.raises(LedgerTampered):
+            read_registry(log.parent, origin)
+    log.write_bytes(whole)
+    assert read_registry(log.parent, origin).lines == len(lines)
+
+
+def test_a_log_of_many_lines_is_refused_in_little_memory(runner):
+    runner(status=0)
+    many_lines(runner.log, runner.head)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "there are more" in runner(status=4, fresh=False).said
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "kilobytes"
 
 
 def test_the_log_of_another_project_is_refused(runner, home):
@@ -157,3 +234,51 @@ def test_while_a_run_is_recorded_the_answer_is_that_of_a_moment(promoted, runner
     while process.poll() is None:
         assert told("gate", "little", "--origin", origin, "-C", str(promoted.path)).status == 0
     assert process.returncode == 0
+
+
+WRITERS = 8
+SCANS = 2
+EIGHT = """
+import os, sys
+import noa_mlops.datasets, noa_mlops.drift, noa_mlops.lifecycle.scanning, pyarrow.csv
+from noa_mlops.cli.app import main
+
+count, folder, *names = sys.argv[1:]
+for name in names:
+    if os.fork() == 0:
+        scan = ["drift", "little", "--current", name, "-C", folder]
+        os._exit(any([main(scan) not in (0, 3) for _ in range(int(count))]))
+sys.exit(any([os.wait()[1] for _ in names]))
+"""
+"""A process for each name, which scans that data so many times; all at once, and with everything imported before."""
+
+
+def test_while_eight_write_at_once_every_answer_is_that_of_a_whole_log_and_blocked_stays_blocked(promoted, home):
+    """Asked of the folder itself, and of copies that are taken while it grows: those fit together, or are refused."""
+    promoted.write("data/quiet.csv", window(11))
+    promoted.write("data/wild.csv", window(14, moved=0.5))
+    origin, copy = origin_of(promoted), home / "copy"
+    names = ["data/wild.csv", *["data/quiet.csv"] * (WRITERS - 1)]
+    writers = subprocess.Popen(
+        [sys.executable, "-c", EIGHT, str(SCANS), str(promoted.path), *names], stdout=subprocess.DEVNULL
+    )
+    lines, blocked, copies = 3, False, []
+    try:
+        while writers.poll() is None:
+            log = read_registry(promoted.path / "registry", origin)
+            assert log.lines >= lines, "the log of a later moment"
+            status = log.rollouts["little"].status
+            assert status == "blocked" or not blocked
+            lines, blocked = log.lines, status == "blocked"
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(promoted.path / "registry", copy / "registry")
+            copies.append(told("gate", "little", "--origin", origin, "-C", str(copy)).status)
+            assert copies[-1] in ((3, 4) if blocked else (0, 3, 4))
+    finally:
+        writers.kill()
+        writers.wait()
+    assert writers.returncode == 0
+    assert read_registry(promoted.path / "registry", origin).lines == 3 + WRITERS * SCANS
+    assert told("gate", "little", "--origin", origin, "-C", str(promoted.path)).status == 3
+    assert {0, 3} & set(copies), "some copies were whole"
+    assert promoted.verifies()

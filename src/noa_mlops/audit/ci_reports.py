@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree as ET
 
 from noa_mlops.version import VERSION
 
 if TYPE_CHECKING:
+    from noa_mlops.audit.plan_places import Place, PlanText
     from noa_mlops.drift import DriftReport
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -25,7 +26,8 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 class Check:
     """One thing that a job was to check; ``problem`` is None when it holds.
 
-    ``rule`` is what was checked for, in kebab case; ``file`` and ``line`` are where to look, relative to the project.
+    ``rule`` is what was checked for, in kebab case; ``file``, ``line`` and ``column`` are where to look, in a file that is
+    relative to the project; a ``level`` of warning stops nothing.
     """
 
     name: str
@@ -33,33 +35,63 @@ class Check:
     problem: str | None
     file: str
     line: int = 1
+    column: int = 1
+    level: Literal["error", "warning"] = "error"
+
+    def at(self, place: Place | None) -> Check:
+        """The same check about another place; about its own when there is none."""
+        return self if place is None else replace(self, file=place.file, line=place.line, column=place.column)
 
 
-def drift_checks(name: str, path: str, report: DriftReport, worse: Iterable[tuple[str, str]] = ()) -> list[Check]:
-    """The checks of a scan of ``path`` for a champion: its schema, every column that gates, every metric that got ``worse``."""
-    found = [Check(f"{name} schema", "schema-change", str(change), path) for change in report.schema]
-    found = found or [Check(f"{name} schema", "schema-change", None, path)]
+def drift_checks(
+    name: str, path: str, report: DriftReport, worse: Iterable[tuple[str, str]] = (), plan: PlanText | None = None
+) -> list[Check]:
+    """The checks of a scan of ``path`` for a champion: its schema, every column that gates, every metric that got ``worse``.
+
+    They are about the lines of the ``plan`` that declare what was asked, where it is known, else about the data.
+    """
+
+    def at(*field: str) -> Place | None:
+        return None if plan is None else plan.place(*field)
+
+    data = at("dataset_path")
+    found = [Check(f"{name} schema", "schema-change", str(change), path).at(data) for change in report.schema]
+    found = found or [Check(f"{name} schema", "schema-change", None, path).at(data)]
     for column in report.columns:
         moved = [test for test in column.tests if test.drifted and column.gates]
         said = "; ".join(
             f"{column.name}: {test.subject} moved {test.effect:.3g}, allowed {test.margin:g} (q {test.q:.2g})"
             for test in moved
         )
-        found.append(Check(f"{name} {column.name}", "data-drift", said or None, path))
-    found += [Check(f"{name} {metric}", "metric-drift", f"{metric}: {why}", path) for metric, why in worse]
+        found.append(Check(f"{name} {column.name}", "data-drift", f"{said} in {path}" if said else None, path).at(data))
+    for metric, why in worse:
+        asked = at("evaluation", "metric_thresholds", metric)
+        found.append(Check(f"{name} {metric}", "metric-drift", f"{metric} on {path}: {why}", path).at(asked))
     return found
 
 
 def junit(suite: str, checks: Sequence[Check], moment: str) -> bytes:
-    """A test suite with a case for each check; ``moment`` is RFC 3339 in UTC."""
+    """A test suite with a case for each check; ``moment`` is RFC 3339 in UTC.
+
+    It has what the strictest of the published forms asks for, that of Apache Ant, and nothing that Jenkins does not know.
+    """
     failures = sum(check.problem is not None for check in checks)
     counts = {"tests": str(len(checks)), "failures": str(failures), "errors": "0", "time": "0"}
-    root = ET.Element("testsuites", {"name": "noa", **counts})
+    root = ET.Element("testsuites")
     inside = ET.SubElement(
         root,
         "testsuite",
-        {"name": _text(suite), **counts, "skipped": "0", "timestamp": moment[:19]},
+        {
+            "name": _text(suite),
+            **counts,
+            "skipped": "0",
+            "timestamp": moment[:19],
+            "hostname": "localhost",
+            "id": "0",
+            "package": "noa",
+        },
     )
+    ET.SubElement(ET.SubElement(inside, "properties"), "property", {"name": "noa-mlops", "value": VERSION})
     for check in checks:
         case = ET.SubElement(
             inside, "testcase", {"name": _text(check.name), "classname": f"noa.{check.rule}", "time": "0"}
@@ -67,6 +99,8 @@ def junit(suite: str, checks: Sequence[Check], moment: str) -> bytes:
         if check.problem is not None:
             said = ET.SubElement(case, "failure", {"message": _text(check.problem), "type": check.rule})
             said.text = _text(f"{check.file}:{check.line}  {check.problem}")
+    ET.SubElement(inside, "system-out")
+    ET.SubElement(inside, "system-err")
     written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return written + b"\n"
 
@@ -96,20 +130,30 @@ RULES = {
     "data": "The data that are scheduled to be scanned can be read",
     "rollout": "The rollout is ready",
     "evidence": "The registry log is whole and verified",
+    "plan": "The plan can be used",
+    "threshold": "The model meets what its plan asks for",
 }
 """What each rule asks, as a sentence that holds when the check does."""
 
 
 def _result(check: Check, place: int) -> dict[str, Any]:
-    where = {"artifactLocation": {"uri": _uri(check.file)}, "region": {"startLine": check.line}}
+    where = {
+        "artifactLocation": {"uri": _uri(check.file)},
+        "region": {"startLine": check.line, "startColumn": check.column},
+    }
     return {
         "ruleId": check.rule,
         "ruleIndex": place,
-        "level": "error",
-        "message": {"text": check.problem},
+        "level": check.level,
+        "message": {"text": _plain(check.problem or "")},
         "locations": [{"physicalLocation": where, "logicalLocations": [{"fullyQualifiedName": check.name}]}],
         "partialFingerprints": {"check/v1": f"{check.rule}:{check.name}"},
     }
+
+
+def _plain(text: str) -> str:
+    """Text that is neither a placeholder nor a link, SARIF sections 3.11.5 and 3.11.6."""
+    return text.replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 
 def _uri(path: str) -> str:

@@ -12,10 +12,10 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from noa_mlops.errors import LedgerTampered, LifecycleError, NotFound
-from noa_mlops.evidence import Frontier, LogCheckpoint, NoteInvalid, leaf_hash, parse_checkpoint
+from noa_mlops.evidence import Frontier, LogCheckpoint, NoteInvalid, claimed_size, leaf_hash, parse_checkpoint
 from noa_mlops.files import open_beneath, read_capped
 from noa_mlops.ledger import (
     LedgerEntry,
@@ -75,9 +75,12 @@ def read_registry(folder: Path, origin: str) -> RegistryLog:
     """Read and verify the log in ``folder``. Raises `LedgerTampered` for anything that does not hold, saying what."""
     path, head = folder / "ml_artifacts.log", folder / "checkpoint"
     with standing_still(path):
-        note, lines = _read(head, MAX_HEAD), list(_lines(path))
+        note, lines = _read(head, MAX_HEAD), _lines(path)
     log, state, frontier, crowns = RegistryLog(origin), LedgerState(), Frontier(), dict[str, LedgerEntry]()
+    claimed = claimed_size(note)
     for number, line in enumerate(lines, start=1):
+        if claimed is not None and number > claimed:
+            raise LedgerTampered(f"{head} is over {claimed} lines, and there are more")
         fields = _fields(path, number, line)
         state, entry = _admitted(path, number, (line, fields), state, origin)
         frontier = frontier.push(leaf_hash(line))
@@ -123,21 +126,29 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """The lines, without their newlines; what is there when it is opened, and no more."""
+    """The lines, without their newlines, of what is there now and no more; one at a time, however many there are."""
     try:
-        with open_beneath(path.parent, path.name) as stream:
-            left = os.fstat(stream.fileno()).st_size
-            if left == 0:
-                raise LedgerTampered(f"{path} is empty")
-            while line := stream.readline(min(MAX_LINE, left)):
-                left -= len(line)
-                if not line.endswith(b"\n"):
-                    raise LedgerTampered(f"{path} ends in a line that was cut")
-                yield line[:-1]
+        stream = open_beneath(path.parent, path.name)
+        size = os.fstat(stream.fileno()).st_size
     except (OSError, LifecycleError) as error:
-        if isinstance(error, LedgerTampered):
-            raise
         raise LedgerTampered(f"{path} cannot be read ({error})") from error
+    if size == 0:
+        stream.close()
+        raise LedgerTampered(f"{path} is empty")
+    return _read_lines(path, stream, size)
+
+
+def _read_lines(path: Path, stream: BinaryIO, left: int) -> Iterator[bytes]:
+    with stream:
+        while left:
+            try:
+                line = stream.readline(min(MAX_LINE, left))
+            except OSError as error:
+                raise LedgerTampered(f"{path} cannot be read ({error})") from error
+            left -= len(line)
+            if not line.endswith(b"\n"):
+                raise LedgerTampered(f"{path} ends in a line that was cut")
+            yield line[:-1]
 
 
 def _fields(path: Path, number: int, line: bytes) -> Mapping[str, Any]:

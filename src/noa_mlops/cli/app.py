@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "show": ("show", "One lifecycle or version: metrics, thresholds, evidence; or a data file."),
         "logs": ("logs", "What the agents of a version printed."),
         "watch": ("watch", "Events as they are recorded."),
-        "diff": ("diff", "Two datasets side by side, or what blocks a rollout."),
+        "diff": ("diff", "Two datasets or versions side by side, or what blocks a rollout."),
     },
     "Rollout": {
         "gate": ("gate", "May this be rolled out? From the registry and the origin alone, for CI."),
@@ -57,7 +57,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "keys": ("keys", "List, export, make, rotate and revoke keys."),
         "policy": ("policy", "What policy.yaml would change; sign it."),
         "profiles": ("profiles", "Agent profiles and their hyperparameters."),
-        "schema": ("schema", "JSON Schema of plans, dataset definitions and settings."),
+        "schema": ("schema", "JSON Schema of plans, definitions and settings; check files by themselves."),
     },
 }
 """Every command by group: the module of `noa_mlops.cli` that holds it, and its line in the help."""

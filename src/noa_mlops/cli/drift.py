@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ def drift(  # noqa: PLR0913 - one for each option
         ways = Ways(
             lambda lifecycle, path: one(layout, lifecycle, path, answer=answers_by(layout, lifecycle)),
             partial(tell, everything=everything),
-            checks_of,
+            partial(checks_of, layout),
         )
         written = {"html": html, "junit": junit, "sarif": sarif}
         return scan_scheduled(layout, name, written, ways, dry_run=dry_run, as_json=as_json)
@@ -72,8 +73,7 @@ def drift(  # noqa: PLR0913 - one for each option
         from noa_mlops.audit.pages import scan_page
 
         html.write_text(scan_page(f"{name}@{scan.champion}", current, scan.report), encoding="utf-8")
-    if junit is not None or sarif is not None:
-        options.write_ci_reports(f"drift of {name}", checks_of(scan), junit, sarif)
+    options.tell_ci(f"drift of {name}", checks_of(layout, scan), layout.project, junit, sarif)
     if as_json:
         output.emit(scan.to_document())
     else:
@@ -81,13 +81,18 @@ def drift(  # noqa: PLR0913 - one for each option
     return 3 if scan.rollout == "blocked" else 0
 
 
-def checks_of(scan: Scan) -> list[Check]:
-    """What a scan checked, for reports of CI."""
+def checks_of(layout: Layout, scan: Scan) -> list[Check]:
+    """What was checked: data that moved and do not hurt are no finding, and the first suspect window only warns."""
     from noa_mlops.audit.ci_reports import drift_checks
+    from noa_mlops.audit.plan_places import plan_about
 
     labels = scan.asked.labels
     worse = [] if labels is None else [(metric.metric, metric.why) for metric in labels.hurting]
-    return drift_checks(f"{scan.lifecycle_id}@{scan.champion}", str(scan.dataset["path"]), scan.report, worse)
+    name, path = f"{scan.lifecycle_id}@{scan.champion}", str(scan.dataset["path"])
+    checks = drift_checks(name, path, scan.report, worse, plan_about(layout.project, scan.lifecycle_id))
+    if scan.verdict == "pass":
+        return [replace(check, problem=None) for check in checks]
+    return [replace(check, level="error" if scan.rollout == "blocked" else "warning") for check in checks]
 
 
 def answers_by(layout: Layout, name: str) -> Ask:

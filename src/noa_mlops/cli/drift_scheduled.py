@@ -67,7 +67,7 @@ def scan_scheduled(
         worst = max(done.scans, key=lambda scan: (scan.blocks, scan.verdict == "fail", scan.verdict != "pass"))
         title, path = f"{worst.lifecycle_id}@{worst.champion}", str(worst.dataset["path"])
         written["html"].write_text(scan_page(title, path, worst.report), encoding="utf-8")
-    options.write_ci_reports("drift", _checks(done, ways), written["junit"], written["sarif"])
+    options.tell_ci("drift", _checks(done, ways), layout.project, written["junit"], written["sarif"])
     if as_json:
         output.emit(_document(done))
     else:

@@ -36,7 +36,7 @@ def gate(
 ) -> int:
     """Say whether champions may be rolled out: of one lifecycle, of one version, or of every lifecycle that has one.
 
-    Reads registry/ below the folder and nothing else; no key is needed. In CI the answer goes to $GITHUB_ENV as
+    Decides by registry/ below the folder and nothing else; no key is needed. In CI the answer goes to $GITHUB_ENV as
     ML_ROLLOUT_STATUS and to $GITHUB_STEP_SUMMARY. Exit status 0 when ready, 3 when blocked or without a champion, 4 when
     the log is damaged, too old or not that of the origin.
     """
@@ -57,7 +57,7 @@ def gate(
         asked = rollouts_of(log, lifecycle_id)
     except LifecycleError as error:
         _summarise([("-", "blocked", str(error))])
-        options.write_ci_reports("rollout gate", [Check("registry", "evidence", str(error), LOG)], junit, sarif)
+        options.tell_ci("rollout gate", [Check("registry", "evidence", str(error), LOG)], folder, junit, sarif)
         if error.exit_code == 2:  # nothing to roll out
             output.error(str(error), error.hint, 3, as_json=as_json)
             return 3
@@ -67,7 +67,8 @@ def gate(
     status = "ready" if ready else "blocked"
     _tell_ci(status)
     verified = Check("registry", "evidence", None, LOG)
-    options.write_ci_reports("rollout gate", [verified, *map(_check, told)], junit, sarif)
+    checks = [verified, *(_check(folder, answer) for answer in told)]
+    options.tell_ci("rollout gate", checks, folder, junit, sarif)
     _summarise([(answer["name"], answer["status"], answer["why"]) for answer in told])
     if as_json:
         output.emit({"status": status, "origin": origin, "newest": log.newest, "rollouts": told})
@@ -92,11 +93,17 @@ def _answer(rollout: Any, version: int | None, moment: str) -> dict[str, Any]:
     return {"name": name, "status": status, "champion": champion, "entry": rollout.entry, "why": why}
 
 
-def _check(answer: Mapping[str, Any]) -> Check:
+def _check(folder: Path, answer: Mapping[str, Any]) -> Check:
+    """Whether a rollout is ready: about the plan of the lifecycle where the checkout has one, else about the log."""
     from noa_mlops.audit.ci_reports import Check
+    from noa_mlops.audit.plan_places import plan_about
 
-    problem = None if answer["status"] == "ready" else f"{answer['name']} is blocked: {answer['why']}"
-    return Check(answer["name"], "rollout", problem, LOG)
+    name = answer["name"]
+    if answer["status"] == "ready":
+        return Check(name, "rollout", None, LOG)
+    plan = plan_about(folder.absolute(), name.partition("@")[0])
+    blocked = Check(name, "rollout", f"{name} is blocked: {answer['why']}", LOG)
+    return blocked.at(None if plan is None else plan.place("lifecycle_id"))
 
 
 def _tell_ci(status: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from noa_mlops.cli import output
 from noa_mlops.errors import NotFound
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.names import name_problem
@@ -39,23 +42,37 @@ def dry_run(function: _F) -> _F:
 
 
 def ci_reports(function: _F) -> _F:
-    """The options of commands that CI runs: ``--junit FILE`` and ``--sarif FILE``; `write_ci_reports` writes them."""
+    """The options of commands that CI runs: ``--junit FILE`` and ``--sarif FILE``; `tell_ci` writes them."""
     kind = click.Path(path_type=Path)
     function = click.option("--sarif", type=kind, metavar="FILE", help="Write SARIF 2.1.0 for code scanning.")(function)
     return click.option("--junit", type=kind, metavar="FILE", help="Write JUnit XML for a job's test report.")(function)
 
 
-def write_ci_reports(suite: str, checks: Sequence[Check], junit: Path | None, sarif: Path | None) -> None:
-    """Write what was checked in the forms that were asked for; folders are made. Raises `OSError`."""
+def tell_ci(
+    suite: str, checks: Sequence[Check], folder: Path, junit: Path | None = None, sarif: Path | None = None
+) -> None:
+    """Tell CI what was checked: in the files that were asked for, and on GitHub by annotations of what does not hold.
+
+    ``folder`` is that of the project, which the files of the checks are relative to. Folders are made. Raises `OSError`.
+    """
     from noa_mlops.audit import ci_reports
     from noa_mlops.ledger.ledger import now
 
+    placed = [replace(check, file=_in_checkout(folder, check.file)) for check in checks]
     if junit is not None:
         junit.parent.mkdir(parents=True, exist_ok=True)
-        junit.write_bytes(ci_reports.junit(suite, checks, now()))
+        junit.write_bytes(ci_reports.junit(suite, placed, now()))
     if sarif is not None:
         sarif.parent.mkdir(parents=True, exist_ok=True)
-        sarif.write_bytes(ci_reports.sarif(checks))
+        sarif.write_bytes(ci_reports.sarif(placed))
+    output.annotate(placed)
+
+
+def _in_checkout(folder: Path, file: str) -> str:
+    """A file of the project as CI names it: from the top of its checkout, where the project may be a folder of it."""
+    top = os.environ.get("GITHUB_WORKSPACE") or os.environ.get("CI_PROJECT_DIR")
+    inside = top and folder.absolute().is_relative_to(top) and not os.path.isabs(file)
+    return os.path.relpath(folder.absolute() / file, top) if inside else file
 
 
 def project(folder: Path) -> Layout:

@@ -8,14 +8,18 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from noa_mlops.cli.workflow_commands import annotation, disarmed, disarmed_json
 from noa_mlops.errors import Problem
 from noa_mlops.records.masking import masked
 from noa_mlops.records.threshold_text import threshold_text
+
+if TYPE_CHECKING:
+    from noa_mlops.audit.ci_reports import Check
 
 LABEL = 11
 """Width of the column in which labels stand."""
@@ -33,13 +37,30 @@ def note(text: str) -> None:
 
 def emit(document: object) -> None:
     """The answer for machines: one JSON document."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
+    click.echo(_document(document, indent=2))
 
 
 def emit_line(document: object) -> None:
     """One document of a stream, on one line, at once."""
-    click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+    click.echo(_document(document))
     sys.stdout.flush()
+
+
+def _document(document: object, indent: int | None = None) -> str:
+    text = json.dumps(document, ensure_ascii=False, indent=indent, allow_nan=False)
+    return disarmed_json(text) if _on_github() else text
+
+
+def annotate(checks: Iterable[Check]) -> None:
+    """On GitHub, show what does not hold at its line; nothing anywhere else."""
+    for check in checks if _on_github() else ():
+        if check.problem is not None:
+            click.echo(annotation(replace(check, problem=masked(check.problem))), err=True)
+
+
+def _on_github() -> bool:
+    """Whether a runner of GitHub reads what is written, and obeys some of it."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def field(label: str, value: object) -> None:
@@ -108,7 +129,11 @@ def short(value: object) -> str:
 
 
 def visible(text: str) -> str:
-    """Text in which no control character can move the cursor or hide anything; our own colours pass."""
+    """Text in which no control character can move the cursor or hide anything; our own colours pass.
+
+    On GitHub it is no command for the runner either.
+    """
+    text = disarmed(text) if _on_github() else text
     if text.isprintable():
         return text
     return "".join(

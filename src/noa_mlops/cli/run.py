@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from noa_mlops.cli import options, output
+from noa_mlops.cli import annotating, options, output
 from noa_mlops.cli.arrow import load_arrow
 from noa_mlops.cli.reproducing import reproduce
 from noa_mlops.errors import NotFound
@@ -50,14 +50,21 @@ def run(plan: Path, folder: Path, *, again: bool, dry_run: bool, as_json: bool) 
     if not os.path.lexists(layout.project / plan) and (named := _version_named(str(plan))) is not None:
         return _again(layout, *named, dry_run=dry_run, as_json=as_json)
     file = _file(plan, layout)
+    with annotating.mistakes(layout, file):
+        return _run_file(layout, file, dry_run=dry_run, as_json=as_json)
+
+
+def _run_file(layout: Layout, file: Path, *, dry_run: bool, as_json: bool) -> int:
     loaded = TrainingPlan.load(file, project=layout.project)
     try:
         if dry_run:
             return _check(layout, loaded, as_json=as_json)
-        return _told(execute(layout, loaded, quiet=as_json), as_json=as_json)
+        report = execute(layout, loaded, quiet=as_json)
     except PlanTooLoose as error:
         TrainingPlan.load(file, project=layout.project, faults=error.faults)  # raises it with its lines
         raise
+    annotating.violations(layout, report, file)
+    return _told(report, as_json=as_json)
 
 
 def _version_named(text: str) -> tuple[str, int] | None:
@@ -80,7 +87,9 @@ def _again(layout: Layout, lifecycle_id: str, version: int, *, dry_run: bool, as
     plan = recorded_plan(Ledger.read_only(layout), lifecycle_id, version)
     if dry_run:
         return _check(layout, plan, as_json=as_json)
-    return _told(execute(layout, plan, quiet=as_json), as_json=as_json)
+    report = execute(layout, plan, quiet=as_json)
+    annotating.violations(layout, report)
+    return _told(report, as_json=as_json)
 
 
 def _told(report: PipelineReport, *, as_json: bool) -> int:

@@ -19,10 +19,7 @@ from noa_mlops.datasets.sources import Sources, digest, one_version
 from noa_mlops.datasets.typed import BadColumn, columns_of, typed
 from noa_mlops.errors import DatasetInvalid
 from noa_mlops.files import read_capped
-from noa_mlops.records.dataset import MISSING, DatasetDefinition, DatasetIdentity, FileDigest
-
-DEFINITION_SUFFIXES = (".dataset.yaml", ".dataset.yml", ".dataset.json")
-"""What the name of a dataset definition ends with."""
+from noa_mlops.records.dataset import DEFINITION_SUFFIXES, MISSING, DatasetDefinition, DatasetIdentity, FileDigest
 
 MAX_DEFINITION_BYTES = 1 << 20
 """Bytes that a dataset definition may have."""

@@ -34,6 +34,9 @@ few kinds; a point in time in microseconds (UTC where the data names a zone)."""
 COLUMN_TYPES: tuple[ColumnType, ...] = ("text", "int", "float", "bool", "category", "time")
 """Every `ColumnType`, for messages and checks."""
 
+DEFINITION_SUFFIXES = (".dataset.yaml", ".dataset.yml", ".dataset.json")
+"""What the name of a dataset definition ends with."""
+
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 """Cells of a text file that mean *no value* unless the definition says otherwise, quoted or not.
 

@@ -1,0 +1,46 @@
+"""What a run says of its plan, at the plan's lines, for whoever reads a pull request."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from noa_mlops.cli import options
+from noa_mlops.errors import PlanInvalid
+from noa_mlops.records.layout import Layout
+from noa_mlops.records.report import PipelineReport
+
+
+@contextlib.contextmanager
+def mistakes(layout: Layout, file: Path) -> Iterator[None]:
+    """Annotate the mistakes of the plan in ``file`` that are raised, each at its line."""
+    try:
+        yield
+    except PlanInvalid as error:
+        from noa_mlops.audit.ci_reports import Check
+
+        checks = [
+            Check("plan", "plan", problem.message, problem.source, problem.line or 1, problem.column or 1)
+            for problem in error.problems
+            if problem.line is not None
+        ]
+        options.tell_ci("plan", checks or [Check("plan", "plan", str(error), str(file))], layout.project)
+        raise
+
+
+def violations(layout: Layout, report: PipelineReport, file: Path | None = None) -> None:
+    """Annotate each threshold that was not met at the line that asks for it, in ``file`` or the lifecycle's only plan."""
+    if not report.violations:
+        return
+    from noa_mlops.audit.ci_reports import Check
+    from noa_mlops.audit.plan_places import PlanText, plan_about
+
+    plan = plan_about(layout.project, report.lifecycle_id) if file is None else PlanText.read(layout.project, str(file))
+    checks = []
+    for violation in report.violations:
+        check = Check(report.address, "threshold", f"{violation['metric']}: {violation['reason']}", "plans")
+        checks.append(
+            check.at(None if plan is None else plan.place("evaluation", "metric_thresholds", violation["metric"]))
+        )
+    options.tell_ci("run", checks, layout.project)
