@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from noa_mlops.agents import AgentFactory, RuntimeManager
-from noa_mlops.errors import LedgerTampered, LifecycleError
+from noa_mlops.errors import LedgerConflict, LedgerTampered, LifecycleError
 from noa_mlops.ledger import LedgerReader
 from noa_mlops.ledger.ledger import now
 from noa_mlops.ledger.presence import Presence
@@ -30,6 +30,10 @@ from noa_mlops.records.settings import Scheduled, Settings
 
 Kind: TypeAlias = Literal["scanned", "retrains", "retrained", "enabled", "waits", "failed"]
 """What the loop tells of."""
+
+
+SOON = 60
+"""Seconds after which is tried again what another process stood in the way of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ class Loop:
         """Do the next step of the procedure; after a run, say what it waits for."""
         step, key = self._step(name, task), f"{name} plan"
         if isinstance(step, Retrain):
-            seen = self._outlook.touched(task)
+            seen = self._outlook.touched(name, task)
             if not self._may_try(key, seen):
                 return
             try:
@@ -152,22 +156,21 @@ class Loop:
         """The next step; None while what it depends on cannot be read, which is told once."""
         key, seen = f"{name} step", None
         try:
-            seen = None if task.plan is None else self._outlook.touched(task)
+            seen = None if task.plan is None else self._outlook.touched(name, task)
             if not self._may_try(key, seen):
                 return None
             return self._outlook.step(name, task)
         except (Interrupted, LedgerTampered):
             raise
         except (LifecycleError, OSError) as error:
-            if self._may_try(key, seen):
-                self._fail(name, key, seen, task, error)
+            self._fail(name, key, seen, task, error)
             return None
 
     def _retrain(self, name: str, task: Scheduled, step: Retrain) -> None:
         """Run the plan to its end. Raises as `TrainingOrchestrator.run_plan` does."""
         self._tell(name, "retrains", f"runs {step.plan}: {step.why}", plan=step.plan)
         self._presence.say(f"runs {step.plan} for {name}", self._waits)
-        plan = self._outlook.plan(task)
+        plan = self._outlook.plan(name, task)
         with open_orchestrator(self._layout, AgentFactory(), self._runtime) as orchestrator:
             report = orchestrator.run_plan(plan, self._means.cancel)
         if report.failure is not None:
@@ -213,10 +216,14 @@ class Loop:
 
     def _fail(self, name: str, what: str, seen: object, task: Scheduled, error: LifecycleError | OSError) -> None:
         """Tell of a failure, and leave it alone until it is due or what it read was touched."""
-        self._failed[what] = (seen, time.monotonic() + pause_of(task))
-        self._may_lag = True
         code = error.exit_code if isinstance(error, LifecycleError) else 5
         self.exit_code = self.exit_code or code
+        if not self._may_try(what, seen):
+            return  # it was told
+        pause = min(pause_of(task), SOON) if isinstance(error, LedgerConflict) else pause_of(task)
+        self._failed[what] = (seen, time.monotonic() + pause)
+        self._may_lag = True
+        self._waits[name] = f"after a failure: {error}"
         hint = error.hint if isinstance(error, LifecycleError) else None
         self._tell(name, "failed", str(error), hint=hint, exit=code)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from noa_mlops.agents import AgentFactory, RuntimeManager, is_owned
+from noa_mlops.errors import PlanInvalid
 from noa_mlops.ledger import LedgerReader, LifecycleState
 from noa_mlops.lifecycle.bootstrap import data_roots, open_orchestrator
 from noa_mlops.lifecycle.claiming import UNFINISHED, changed_inputs
@@ -64,7 +65,7 @@ class Outlook:
     def waits_until(self, name: str, task: Scheduled) -> float:
         """Seconds until a lifecycle is to be scanned again; 0 when it is now."""
         last = self._past.last(name)
-        return 0.0 if task.every is None or last is None else max(0.0, task.every - _ago(last))
+        return 0.0 if task.every is None or last is None else max(0.0, _moment(last) + task.every - time.time())
 
     def windows(self, name: str, task: Scheduled) -> Iterator[str]:
         """The data to scan now: none without a champion, or before it is time. Raises `DatasetInvalid`."""
@@ -79,14 +80,20 @@ class Outlook:
         """Whether nobody has touched these files lately."""
         return is_settled(stamp, time.time_ns(), self._settle)
 
-    def plan(self, task: Scheduled) -> TrainingPlan:
-        """The plan that is scheduled. Raises `PlanInvalid`."""
-        return TrainingPlan.load(task.plan or "", project=self._layout.project)
+    def plan(self, name: str, task: Scheduled) -> TrainingPlan:
+        """The plan that is scheduled. Raises `PlanInvalid`, also for one of another lifecycle."""
+        plan = TrainingPlan.load(task.plan or "", project=self._layout.project)
+        if plan.lifecycle_id != name:
+            raise PlanInvalid(
+                f"{task.plan} is a plan of {plan.lifecycle_id}, and noa.yaml schedules it for {name}",
+                hint="Name a plan of the lifecycle itself under 'schedule' in noa.yaml.",
+            )
+        return plan
 
-    def touched(self, task: Scheduled) -> Stamp:
+    def touched(self, name: str, task: Scheduled) -> Stamp:
         """How the scheduled plan and all that it names look from outside. Raises `PlanInvalid`."""
         own = self._look(task.plan or "")
-        plan = self.plan(task)
+        plan = self.plan(name, task)
         data = [plan.dataset_path]
         if plan.evaluation is not None and plan.evaluation.dataset_path is not None:
             data.append(plan.evaluation.dataset_path)
@@ -94,10 +101,10 @@ class Outlook:
 
     def step(self, name: str, task: Scheduled) -> Step:
         """The next step of a lifecycle. Raises what reading the plan and its data raises."""
-        return next_step(name, task, self.lifecycle(name), lambda: self._made(name, task))
+        return next_step(name, task, self.lifecycle(name), lambda: self._made(name, task), time.time())
 
     def _made(self, name: str, task: Scheduled) -> Made:
-        lifecycle, plan, stamp = self.lifecycle(name), self.plan(task), self.touched(task)
+        lifecycle, plan, stamp = self.lifecycle(name), self.plan(name, task), self.touched(name, task)
         for version in lifecycle.versions.values():
             if version.status in UNFINISHED and is_owned(self._layout.workspace(version.agent_id)):
                 return Made(running=version.version)
@@ -112,7 +119,7 @@ class Outlook:
         inputs = self._held_against(name, plan, (stamp, number, lifecycle.champion or 0))
         if newest is None:
             return Made(None, stale=inputs.stale)
-        began, ended = (_ago(self._ledger.entry(seq).ts) for seq in (newest.first_seq, newest.last_seq))
+        began, ended = (_moment(self._ledger.entry(seq).ts) for seq in (newest.first_seq, newest.last_seq))
         return Made(newest, inputs.changed, began, ended, stale=inputs.stale)
 
     def _held_against(self, name: str, plan: TrainingPlan, seen: _Seen) -> _Inputs:
@@ -148,6 +155,6 @@ class Outlook:
         return file, status.st_size, status.st_ino, status.st_ctime_ns
 
 
-def _ago(moment: str) -> float:
-    """Seconds since a time, as entries write it."""
-    return time.time() - datetime.fromisoformat(moment).timestamp()
+def _moment(text: str) -> float:
+    """A time, as entries write it, in seconds since 1970."""
+    return datetime.fromisoformat(text).timestamp()
