@@ -201,6 +201,7 @@ def test_it_enables_by_itself_only_where_the_policy_grants_it(investigated):
     [key] = [key["keyid"] for key in policy if key["roles"] == ["loop"]]
     signed = project.entries()[-1]["predicate"]["act"]["signatures"]
     assert [signature["keyid"] for signature in signed] == [key]
+    assert "enabled little@2 by the loop's key, as the policy grants it" in project.done("audit", status=4).out
 
 
 def test_a_grant_reaches_no_version_that_asks_for_people(investigated):
@@ -238,8 +239,9 @@ def end(process, number):
 def test_a_file_is_read_when_nobody_writes_it_any_more_and_settings_are_read_again(project, running):
     shutil.rmtree(project.path / "data/arrivals")
     loop = running("--json")
-    said = [json.loads(loop.stdout.readline())]
-    assert said[0]["text"] == "waits: new data"
+    assert json.loads(loop.stdout.readline())["text"] == "waits: new data"
+    project.write("data/arrivals/0.csv", "x,y\n1\n")
+    assert "data/arrivals/0.csv" in json.loads(loop.stdout.readline())["text"]
     content = window(12).encode()
     path = project.write("data/arrivals/1.csv", b"")
     parts = 6
@@ -257,7 +259,7 @@ def test_a_file_is_read_when_nobody_writes_it_any_more_and_settings_are_read_aga
     until(lambda: len(scans(project)) == 3)
     status, out = end(loop, signal.SIGINT)
     lines = [json.loads(line) for line in out.splitlines()]
-    assert [line["event"] for line in lines] == ["scanned", "failed", "scanned", "scanned", "stopped"]
+    assert [line["event"] for line in lines] == ["waits", "scanned", "failed", "scanned", "scanned", "stopped"]
     assert (status, lines[-1]["exit"]) == (130, 130)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +46,6 @@ def drift(  # noqa: PLR0913 - one for each option
     time, of a name with * the files that were not scanned yet. --html is the page of the worst scan then.
     """
     from noa_mlops.audit.reports import append_drift_report
-    from noa_mlops.lifecycle.scanning import scan_drift, try_scan
 
     name, version = options.address(lifecycle_id) if lifecycle_id is not None else (None, None)
     if version is not None:
@@ -54,17 +54,12 @@ def drift(  # noqa: PLR0913 - one for each option
     if current is None:
         from noa_mlops.cli.drift_scheduled import Ways, scan_scheduled
 
-        one = try_scan if dry_run else scan_drift
-        ways = Ways(
-            lambda lifecycle, path: one(layout, lifecycle, path, measure=measure_by(layout, lifecycle)),
-            partial(tell, everything=everything),
-            checks_of,
-        )
+        ways = Ways(scanner(layout, dry_run=dry_run), partial(_tell, everything=everything), checks_of)
         written = {"html": html, "junit": junit, "sarif": sarif}
         return scan_scheduled(layout, name, written, ways, dry_run=dry_run, as_json=as_json)
     if name is None:
         raise click.UsageError("--current DATASET is scanned for one lifecycle: noa drift LIFECYCLE --current DATASET")
-    scan = (try_scan if dry_run else scan_drift)(layout, name, current, measure=measure_by(layout, name))
+    scan = scanner(layout, dry_run=dry_run)(name, current)
     if not dry_run:
         append_drift_report(layout, scan.to_document())
     if html is not None:
@@ -76,8 +71,16 @@ def drift(  # noqa: PLR0913 - one for each option
     if as_json:
         output.emit(scan.to_document())
     else:
-        tell(scan, everything=everything)
+        _tell(scan, everything=everything)
     return 3 if scan.rollout == "blocked" else 0
+
+
+def scanner(layout: Layout, *, dry_run: bool = False) -> Callable[[str, str], Scan]:
+    """Scans the data at a path for the champion of a lifecycle, and records it, but in a dry run."""
+    from noa_mlops.lifecycle.scanning import scan_drift, try_scan
+
+    one = try_scan if dry_run else scan_drift
+    return lambda name, path: one(layout, name, path, measure=_measure(layout, name))
 
 
 def checks_of(scan: Scan) -> list[Check]:
@@ -88,7 +91,7 @@ def checks_of(scan: Scan) -> list[Check]:
     return drift_checks(f"{scan.lifecycle_id}@{scan.champion}", str(scan.dataset["path"]), scan.report, worse)
 
 
-def measure_by(layout: Layout, name: str) -> Measure:
+def _measure(layout: Layout, name: str) -> Measure:
     """Asks the champion, loaded and checked only when there are labels to ask about."""
 
     def measure(features: pa.Table, labels: pa.ChunkedArray) -> EvaluationReport:
@@ -99,8 +102,7 @@ def measure_by(layout: Layout, name: str) -> Measure:
     return measure
 
 
-def tell(scan: Scan, *, everything: bool) -> None:
-    """A scan for people: what moved, what follows, what to do next."""
+def _tell(scan: Scan, *, everything: bool) -> None:
     from noa_mlops.cli import drifting
 
     word = "blocked" if scan.rollout == "blocked" else "suspect" if scan.suspect else "ready"

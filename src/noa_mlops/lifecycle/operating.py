@@ -24,7 +24,7 @@ from noa_mlops.lifecycle.due import Propose, Retrain, Step, Wait, pause_of
 from noa_mlops.lifecycle.granting import enable_by_grant, grants_loop
 from noa_mlops.lifecycle.outlook import Outlook
 from noa_mlops.lifecycle.runs import Interrupted
-from noa_mlops.lifecycle.scanning import Measure, Scan, scan_drift
+from noa_mlops.lifecycle.scanning import Scan
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.settings import Scheduled, Settings
 
@@ -49,9 +49,9 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the loop works with: how labels are asked about, whom it tells, and the event that stops it."""
+    """What the loop works with: how it scans a path for a lifecycle, whom it tells, and the event that stops it."""
 
-    measure: Callable[[str], Measure]
+    scan: Callable[[str, str], Scan]
     tell: Callable[[Told], None]
     cancel: threading.Event
 
@@ -120,7 +120,7 @@ class Loop:
                 if not self._outlook.is_settled(stamp) or not self._may_try(f"{name} {path}", seen):
                     continue
                 self._presence.say(f"scans {path} for {name}", self._waits)
-                scan = scan_drift(self._layout, name, path, measure=self._means.measure(name))
+                scan = self._means.scan(name, path)
             except LedgerTampered:
                 raise
             except (LifecycleError, OSError) as error:

@@ -133,7 +133,9 @@ class Past:
         return sight.unchanged(identity_of(self._ledger, scan.identity))
 
     def _take(self, entry: LedgerEntry) -> None:
-        if entry.type == "DriftScanned" and entry.lifecycle_id is not None:
+        if entry.type != "DriftScanned" or entry.predicate.get("beside") is not None:
+            return  # what was shown beside a version is no window that arrived
+        if entry.lifecycle_id is not None:
             data = entry.predicate["dataset"]
             self._newest[entry.lifecycle_id, data["path"]] = Scanned(entry.seq, entry.ts, data["identity"])
             self._last[entry.lifecycle_id] = entry.ts
