@@ -89,6 +89,7 @@ def test_it_scans_blocks_waits_for_people_retrains_and_proposes(project):
     before = len(project.entries())
     once(project, 3)
     assert len(project.entries()) == before, "nothing is done twice"
+    assert project.tell("status", "--json").document["loop"] is None
     project.done("enable", "little@2", "--reason", "measured on data of now")
     assert "waits: new data" in once(project).out
     project.write("data/arrivals/3.csv", window(17))

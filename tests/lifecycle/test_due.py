@@ -55,6 +55,14 @@ def test_what_passed_after_the_investigation_is_proposed_and_nothing_older():
     assert following(PLAN, state(None, old, waits=(2,))) == Propose(2), "it waits for people's approval"
 
 
+def test_what_was_judged_beside_another_champion_is_made_again():
+    held = version(2, "held", 13, 16)
+    rolled_back = replace(state(LOOKED, held, waits=(2,)), champion=3)
+    assert isinstance(following(PLAN, rolled_back, Made(held)), Retrain)
+    ungated = state(LOOKED, held)
+    assert isinstance(following(PLAN, ungated, Made(held)), Wait), "held, and waiting for nobody"
+
+
 def test_a_plan_that_is_measured_on_the_champions_data_waits_for_other_data():
     step = following(PLAN, state(LOOKED), Made(stale=True))
     assert isinstance(step, Wait)

@@ -109,6 +109,8 @@ def _by_plan(name: str, plan: str, task: Scheduled, lifecycle: LifecycleState, m
     newest = made.newest
     if newest is not None and newest.on_its_way:
         return Retrain(plan, f"{address(name, newest.version)} was cut off and goes on")
+    if newest is not None and newest.version in lifecycle.waiting:  # and not for this champion, or it were proposed
+        return Retrain(plan, f"{address(name, newest.version)} was judged beside another champion")
     if newest is not None and not made.changed:
         return _unchanged(name, plan, newest, made.ended + pause_of(task), moment)
     if lifecycle.incident is not None and made.stale:

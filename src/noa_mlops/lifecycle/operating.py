@@ -154,16 +154,12 @@ class Loop:
 
     def _step(self, name: str, task: Scheduled) -> Step | None:
         """The next step; None while what it depends on cannot be read, which is told once."""
-        key, seen = f"{name} step", None
         try:
-            seen = None if task.plan is None else self._outlook.touched(name, task)
-            if not self._may_try(key, seen):
-                return None
             return self._outlook.step(name, task)
-        except (Interrupted, LedgerTampered):
+        except LedgerTampered:
             raise
         except (LifecycleError, OSError) as error:
-            self._fail(name, key, seen, task, error)
+            self._fail(name, f"{name} step", str(error), task, error)
             return None
 
     def _retrain(self, name: str, task: Scheduled, step: Retrain) -> None:
@@ -177,7 +173,7 @@ class Loop:
             self.exit_code = self.exit_code or report.exit_code
         self._tell(name, "retrained", str(report), version=report.version, state=report.state, entry=report.entry)
 
-    def _propose(self, name: str, task: Scheduled, version: int) -> Wait:
+    def _propose(self, name: str, task: Scheduled, version: int) -> Step | None:
         """Enable what passed where the policy grants it; else what people have to do."""
         held, key, why = address(name, version), f"{name} enable", ""
         if grants_loop(self._ledger) and self._may_try(key, version):
@@ -191,7 +187,7 @@ class Loop:
                 if not isinstance(entry, str):
                     self._outlook.refresh()
                     self._tell(name, "enabled", f"{held} is the champion", version=version, entry=entry.seq)
-                    return Wait("new data")
+                    return self._step(name, task)
                 why = f"; not by the loop: {entry}"
         return Wait(f'{held} passed and is held: noa enable {held} --reason "..."{why}', people=True)
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from noa_mlops.agents import AgentFactory, RuntimeManager, is_owned
-from noa_mlops.errors import PlanInvalid
+from noa_mlops.errors import LifecycleError, PlanInvalid
 from noa_mlops.ledger import LedgerReader, LifecycleState
 from noa_mlops.lifecycle.bootstrap import data_roots, open_orchestrator
 from noa_mlops.lifecycle.claiming import UNFINISHED, changed_inputs
-from noa_mlops.lifecycle.due import Made, Step, next_step
+from noa_mlops.lifecycle.due import Made, Step, next_step, pause_of
 from noa_mlops.lifecycle.history import history_of
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.windows import Past, Sight, Stamp, is_settled, unscanned
@@ -50,6 +50,7 @@ class Outlook:
         self._roots: tuple[Path, ...] = ()
         self._sight = Sight(layout.project, ())
         self._inputs: dict[str, tuple[_Seen, _Inputs]] = {}
+        self._unreadable: dict[str, tuple[_Seen, float, LifecycleError]] = {}
 
     def refresh(self) -> None:
         """Take in what was recorded since. Raises `LedgerTampered`."""
@@ -100,7 +101,10 @@ class Outlook:
         return (own, *self._sight.stamp(*data), *map(self._look, plan.code))
 
     def step(self, name: str, task: Scheduled) -> Step:
-        """The next step of a lifecycle. Raises what reading the plan and its data raises."""
+        """The next step of a lifecycle. Raises what reading the plan and its data raises.
+
+        Data that could not be read are read again when somebody touched them, or when it is time to try again.
+        """
         return next_step(name, task, self.lifecycle(name), lambda: self._made(name, task), time.time())
 
     def _made(self, name: str, task: Scheduled) -> Made:
@@ -116,25 +120,35 @@ class Outlook:
         if newest is not None and newest.status in UNFINISHED:
             return Made(newest)
         number = None if newest is None else newest.version
-        inputs = self._held_against(name, plan, (stamp, number, lifecycle.champion or 0))
+        inputs = self._inputs_of(name, task, plan, (stamp, number, lifecycle.champion or 0))
         if newest is None:
             return Made(None, stale=inputs.stale)
         began, ended = (_moment(self._ledger.entry(seq).ts) for seq in (newest.first_seq, newest.last_seq))
         return Made(newest, inputs.changed, began, ended, stale=inputs.stale)
 
-    def _held_against(self, name: str, plan: TrainingPlan, seen: _Seen) -> _Inputs:
-        """Read the plan's data, unless they were read and nobody touched them since."""
-        known = self._inputs.get(name)
+    def _inputs_of(self, name: str, task: Scheduled, plan: TrainingPlan, seen: _Seen) -> _Inputs:
+        """What is known of the plan's data, read when somebody touched them."""
+        known, failed = self._inputs.get(name), self._unreadable.get(name)
         if known is not None and known[0] == seen:
             return known[1]
+        if failed is not None and failed[0] == seen and time.monotonic() < failed[1]:
+            raise failed[2].with_traceback(None)
+        try:
+            inputs = self._read(name, plan, seen)
+        except LifecycleError as error:
+            self._unreadable[name] = (seen, time.monotonic() + pause_of(task), error)
+            raise
+        self._inputs[name] = (seen, inputs)
+        return inputs
+
+    def _read(self, name: str, plan: TrainingPlan, seen: _Seen) -> _Inputs:
+        """Hold the plan, its data and its code against what the newest version and the champion were made of."""
         with open_orchestrator(self._layout, AgentFactory(), self._runtime) as orchestrator:
             submission = orchestrator.check_plan(plan)
         _, number, champion = seen
         submitted = None if number is None else self._submitted(name, number)
         changed = "" if submitted is None else changed_inputs(submitted, submission)
-        inputs = _Inputs(changed, bool(champion) and self._is_stale(self._submitted(name, champion), submission))
-        self._inputs[name] = (seen, inputs)
-        return inputs
+        return _Inputs(changed, bool(champion) and self._is_stale(self._submitted(name, champion), submission))
 
     def _submitted(self, name: str, version: int) -> Submitted | None:
         event = history_of(self._ledger, name, version)[0]
