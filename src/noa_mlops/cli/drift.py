@@ -54,7 +54,7 @@ def drift(  # noqa: PLR0913 - one for each option
     if current is None:
         from noa_mlops.cli.drift_scheduled import Ways, scan_scheduled
 
-        ways = Ways(scanner(layout, dry_run=dry_run), partial(_tell, everything=everything), checks_of)
+        ways = Ways(scanner(layout, dry_run=dry_run), partial(tell, everything=everything), checks_of)
         written = {"html": html, "junit": junit, "sarif": sarif}
         return scan_scheduled(layout, name, written, ways, dry_run=dry_run, as_json=as_json)
     if name is None:
@@ -71,7 +71,7 @@ def drift(  # noqa: PLR0913 - one for each option
     if as_json:
         output.emit(scan.to_document())
     else:
-        _tell(scan, everything=everything)
+        tell(scan, everything=everything)
     return 3 if scan.rollout == "blocked" else 0
 
 
@@ -80,7 +80,7 @@ def scanner(layout: Layout, *, dry_run: bool = False) -> Callable[[str, str], Sc
     from noa_mlops.lifecycle.scanning import scan_drift, try_scan
 
     one = try_scan if dry_run else scan_drift
-    return lambda name, path: one(layout, name, path, measure=_measure(layout, name))
+    return lambda name, path: one(layout, name, path, measure=measure_by(layout, name))
 
 
 def checks_of(scan: Scan) -> list[Check]:
@@ -91,7 +91,7 @@ def checks_of(scan: Scan) -> list[Check]:
     return drift_checks(f"{scan.lifecycle_id}@{scan.champion}", str(scan.dataset["path"]), scan.report, worse)
 
 
-def _measure(layout: Layout, name: str) -> Measure:
+def measure_by(layout: Layout, name: str) -> Measure:
     """Asks the champion, loaded and checked only when there are labels to ask about."""
 
     def measure(features: pa.Table, labels: pa.ChunkedArray) -> EvaluationReport:
@@ -102,7 +102,8 @@ def _measure(layout: Layout, name: str) -> Measure:
     return measure
 
 
-def _tell(scan: Scan, *, everything: bool) -> None:
+def tell(scan: Scan, *, everything: bool) -> None:
+    """A scan for people: what moved, what follows, what to do next."""
     from noa_mlops.cli import drifting
 
     word = "blocked" if scan.rollout == "blocked" else "suspect" if scan.suspect else "ready"
