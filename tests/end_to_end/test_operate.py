@@ -99,6 +99,53 @@ def test_it_scans_blocks_waits_for_people_retrains_and_proposes(project):
     assert (len(lines), project.champion(), project.verifies()) == (3, 2, True)
 
 
+def test_it_scans_no_more_often_than_is_scheduled(project):
+    schedule(project, every="1h")
+    once(project, 3)
+    assert len(scans(project)) == 2, "what has arrived by then is scanned at once"
+    project.write("data/arrivals/3.csv", window(17))
+    once(project, 3)
+    assert len(scans(project)) == 2
+    schedule(project, every="1s")
+    time.sleep(1)
+    once(project, 3)
+    assert len(scans(project)) == 3
+
+
+def test_a_data_file_is_a_new_window_when_its_content_changed(project):
+    schedule(project, data="data/now.csv")
+    for seed in (11, 12):
+        path = project.write("data/now.csv", window(seed))
+        once(project)
+        path.touch()
+        once(project)
+    assert [scan["path"] for scan in scans(project)] == ["data/now.csv"] * 2
+
+
+def test_a_definition_is_a_new_window_when_a_file_that_it_names_changed(project):
+    project.write("data/now.dataset.yaml", "files: [data/a.csv, data/b.csv]\n")
+    schedule(project, data="data/*.dataset.yaml")
+    project.write("data/a.csv", window(11))
+    assert "data/b.csv: no such file" in once(project, 2).out
+    for seed in (12, 13):
+        project.write("data/b.csv", window(seed))
+        once(project)
+        once(project)
+    assert [scan["rows"] for scan in scans(project)] == [4000, 4000]
+
+
+def test_windows_may_lie_in_a_data_root_of_the_policy_and_nowhere_else_outside(project, home):
+    (home / "feed").mkdir()
+    (home / "feed/1.csv").write_text(window(11))
+    schedule(project, data=f"{home}/feed/*.csv")
+    assert "lies outside the project" in once(project, 2).out
+    policy = project.path / "policy.yaml"
+    policy.write_text(policy.read_text().replace("data_roots: []", f"data_roots: [{home}/feed]"))
+    project.done("policy", "sign")
+    once(project)
+    assert [scan["path"] for scan in scans(project)] == [f"{home}/feed/1.csv"]
+
+
 def test_what_a_plan_came_to_is_not_tried_again_until_something_changed(investigated):
     project = investigated
     strict = {**NOW, "metric_thresholds": {"roc_auc": 0.9999}}
