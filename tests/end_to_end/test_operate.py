@@ -292,11 +292,11 @@ def test_a_file_is_read_when_nobody_writes_it_any_more_and_settings_are_read_aga
     assert "data/arrivals/0.csv" in json.loads(loop.stdout.readline())["text"]
     content = window(12).encode()
     path = project.write("data/arrivals/1.csv", b"")
-    parts = 6
+    parts = 12
     for part in range(parts):
         with path.open("ab") as stream:
             stream.write(content[part * len(content) // parts : (part + 1) * len(content) // parts])
-        time.sleep(0.5)
+        time.sleep(0.2)
     until(lambda: scans(project))
     assert [(scan["path"], scan["rows"]) for scan in scans(project)] == [("data/arrivals/1.csv", 2000)]
     project.write("noa.yaml", "name: project\nschedule: {little: {dta: x}}\n")
