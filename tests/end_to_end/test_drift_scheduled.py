@@ -32,6 +32,12 @@ def scans(project):
     return [e["predicate"]["dataset"]["path"] for e in project.entries() if e["noa_entry"]["type"] == "DriftScanned"]
 
 
+def failures(path):
+    """The names of the checks that a JUnit report says do not hold."""
+    cases = ET.fromstring(path.read_text()).iter("testcase")
+    return {case.get("name") for case in cases if case.find("failure") is not None}
+
+
 def test_files_that_arrive_are_scanned_once_each_and_the_second_odd_one_blocks(project):
     schedule(project, little={"data": "data/arrivals/*.csv"})
     nothing = project.done("drift", "--json").document
@@ -45,11 +51,7 @@ def test_files_that_arrive_are_scanned_once_each_and_the_second_odd_one_blocks(p
     project.write("data/arrivals/3.csv", window(13, moved=0.08))
     blocked = project.done("drift", "--junit", str(project.path / "junit.xml"), status=3)
     assert "BLOCKED  little   1 window scanned" in blocked.out
-    suite = ET.fromstring((project.path / "junit.xml").read_text())
-    assert {case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None} == {
-        "little@1 x",
-        "little rollout",
-    }
+    assert {"little@1 x", "little rollout"} <= failures(project.path / "junit.xml")
     assert "no new windows scanned" in project.done("drift", status=3).out
     lines = (project.path / "cicd/ml/reports/drift_report.jsonl").read_text().splitlines()
     assert len(lines) == len(scans(project)) == 3
@@ -93,7 +95,7 @@ def test_the_jobs_of_ci_scan_what_is_scheduled(project, system, variables):
     ran = subprocess.run(["bash", "-e", "-c", script], cwd=project.path, env=environment, check=False)
     assert (ran.returncode, scans(project)) == (3, ["data/arrivals/1.csv"])
     assert "little@1" in (project.path / "cicd/ml/reports/drift.html").read_text()
-    assert ET.fromstring((project.path / "cicd/ml/reports/drift.xml").read_text()).get("failures") == "2"
+    assert {"little@1 x", "little rollout"} <= failures(project.path / "cicd/ml/reports/drift.xml")
 
 
 def test_what_cannot_be_scanned_stops_no_other_scan(project):
