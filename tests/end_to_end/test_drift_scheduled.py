@@ -1,10 +1,15 @@
 """`noa drift` without `--current`: what noa.yaml schedules is scanned, each window that arrives once."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from ruamel.yaml import YAML
 
 from end_to_end.projects import Project
 from end_to_end.test_drift import watched, window
@@ -27,6 +32,12 @@ def scans(project):
     return [e["predicate"]["dataset"]["path"] for e in project.entries() if e["noa_entry"]["type"] == "DriftScanned"]
 
 
+def failures(path):
+    """The names of the checks that a JUnit report says do not hold."""
+    cases = ET.fromstring(path.read_text()).iter("testcase")
+    return {case.get("name") for case in cases if case.find("failure") is not None}
+
+
 def test_files_that_arrive_are_scanned_once_each_and_the_second_odd_one_blocks(project):
     schedule(project, little={"data": "data/arrivals/*.csv"})
     nothing = project.done("drift", "--json").document
@@ -40,11 +51,7 @@ def test_files_that_arrive_are_scanned_once_each_and_the_second_odd_one_blocks(p
     project.write("data/arrivals/3.csv", window(13, moved=0.08))
     blocked = project.done("drift", "--junit", str(project.path / "junit.xml"), status=3)
     assert "BLOCKED  little   1 window scanned" in blocked.out
-    suite = ET.fromstring((project.path / "junit.xml").read_text())
-    assert {case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None} == {
-        "little@1 x",
-        "little rollout",
-    }
+    assert {"little@1 x", "little rollout"} <= failures(project.path / "junit.xml")
     assert "no new windows scanned" in project.done("drift", status=3).out
     lines = (project.path / "cicd/ml/reports/drift_report.jsonl").read_text().splitlines()
     assert len(lines) == len(scans(project)) == 3
@@ -68,6 +75,27 @@ def test_a_data_file_is_scanned_each_time(project):
         project.done("drift", "--html", str(page))
     assert scans(project) == ["data/now.csv"] * 2
     assert "little@1" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("system", "variables"), [("github", {"NAME": "", "CURRENT": ""}), ("gitlab", {"NOA_LIFECYCLE": "little"})]
+)
+def test_the_jobs_of_ci_scan_what_is_scheduled(project, system, variables):
+    schedule(project, little={"data": "data/arrivals/*.csv"})
+    project.write("data/arrivals/1.csv", window(14, moved=0.5))
+    project.done("init", "--ci", system)
+    folder = project.path / "cicd/ml/drift_detection"
+    if system == "github":
+        [step] = YAML(typ="safe").load((folder / "action.yml").read_text())["runs"]["steps"]
+        script = step["run"]
+    else:
+        [script] = YAML(typ="safe").load((folder / "gitlab.yml").read_text())["drift_detection"]["script"]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, **variables}
+    ran = subprocess.run(["bash", "-e", "-c", script], cwd=project.path, env=environment, check=False)
+    assert (ran.returncode, scans(project)) == (3, ["data/arrivals/1.csv"])
+    assert "little@1" in (project.path / "cicd/ml/reports/drift.html").read_text()
+    assert {"little@1 x", "little rollout"} <= failures(project.path / "cicd/ml/reports/drift.xml")
 
 
 def test_what_cannot_be_scanned_stops_no_other_scan(project):

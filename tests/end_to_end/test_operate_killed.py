@@ -20,7 +20,6 @@ MOMENTS = {
     "before the trainer starts": ("write in wire", 1),
     "before the measurement is recorded": ("write in growing", 5),
     "before the decision is recorded": ("write in growing", 6),
-    "before the decision is mirrored": ("write in mirror", 2),
     "before the enabling is recorded": ("write in growing", 8),
     "before the enabling is mirrored": ("write in mirror", 3),
 }

@@ -17,6 +17,7 @@ from noa_mlops.records.dataset import DatasetDefinition
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.reading import read_document
+from noa_mlops.records.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -42,9 +43,11 @@ def rows(path: str, heading: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("text", blocks("yaml"), ids=lambda text: text.splitlines()[0])
-def test_every_plan_and_definition_that_is_shown_can_be_used(text):
+def test_every_plan_definition_and_schedule_that_is_shown_can_be_used(text):
     if text.startswith("files:"):
         assert read_document(text.encode(), name="shown.dataset.yaml", kind=DatasetDefinition).files
+    elif text.startswith("name:"):
+        assert read_document(text.encode(), name="noa.yaml", kind=Settings).schedule
     else:
         assert TrainingPlan.parse(text.encode(), name="shown.yaml").lifecycle_id
 

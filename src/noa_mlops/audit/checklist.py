@@ -19,14 +19,15 @@ from noa_mlops.audit.views import override_view
 from noa_mlops.errors import LifecycleError
 from noa_mlops.evidence import SignedAct
 from noa_mlops.ledger import Ledger, LedgerEntry, LedgerReader
-from noa_mlops.ledger.trust_law import read_decision
+from noa_mlops.ledger.trust_law import read_decision, signers_of
 from noa_mlops.records.documents import parse_object
 from noa_mlops.records.events import DECISION
 from noa_mlops.records.floors import loosened
 from noa_mlops.records.layout import Layout, address
+from noa_mlops.records.policy import LOOP
 from noa_mlops.registry.lines import MAX_LINE, position
 
-ASKED = frozenset({"PromotionReady", "DriftScanned", "Overridden"})
+ASKED = frozenset({"PromotionReady", "DriftScanned", "Overridden", "RolloutEnabled"})
 """Types of entries that the checklist asks about."""
 
 
@@ -81,7 +82,7 @@ def audit(layout: Layout, *, since: str | None = None, until: str | None = None)
         _registry(layout, decisions),
         _scans(ledger, asked),
     )
-    acts = (note for entry in asked if within(entry) for note in _acts(entry))
+    acts = (note for entry in asked if within(entry) for note in _acts(ledger, entry))
     return Audit(since, until, items, evidence, (*_notes(ledger, within), *acts, *evidence.notes))
 
 
@@ -185,12 +186,16 @@ def _notes(ledger: LedgerReader, within: Callable[[LedgerEntry], bool]) -> Itera
             )
 
 
-def _acts(entry: LedgerEntry) -> Iterator[str]:
-    """An override or a promotion without a gate, whether it still counts or not."""
+def _acts(ledger: LedgerReader, entry: LedgerEntry) -> Iterator[str]:
+    """An override, a promotion without a gate, or an enabling without a person, whether it still counts or not."""
     name = address(entry.lifecycle_id or "", entry.version or 0)
     if entry.type == "Overridden":
         signed = read_decision(entry)
         keys = sorted(signed.signers) if isinstance(signed, SignedAct) else []
         yield f"Entry {entry.seq} put {name} in force by override, signed by {', '.join(key[:16] for key in keys)}."
+    policy = ledger.state.policy_at(entry.seq)
+    granted = frozenset(policy.roles[LOOP].keys) if policy is not None and LOOP in policy.roles else frozenset()
+    if entry.type == "RolloutEnabled" and signers_of(entry) <= granted:
+        yield f"Entry {entry.seq} enabled {name} by the loop's key, as the policy grants it."
     if entry.type == "PromotionReady" and entry.status == "ready" and entry.predicate[DECISION].get("gate") == "none":
         yield f"Entry {entry.seq} promoted {name} without a gate, as its plan declares."

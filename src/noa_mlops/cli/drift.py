@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -47,7 +48,6 @@ def drift(  # noqa: PLR0913 - one for each option
     time, of a name with * the files that were not scanned yet. --html is the page of the worst scan then.
     """
     from noa_mlops.audit.reports import append_drift_report
-    from noa_mlops.lifecycle.scanning import scan_drift, try_scan
 
     name, version = options.address(lifecycle_id) if lifecycle_id is not None else (None, None)
     if version is not None:
@@ -56,17 +56,12 @@ def drift(  # noqa: PLR0913 - one for each option
     if current is None:
         from noa_mlops.cli.drift_scheduled import Ways, scan_scheduled
 
-        one = try_scan if dry_run else scan_drift
-        ways = Ways(
-            lambda lifecycle, path: one(layout, lifecycle, path, answer=answers_by(layout, lifecycle)),
-            partial(tell, everything=everything),
-            partial(checks_of, layout),
-        )
+        ways = Ways(scanner(layout, dry_run=dry_run), partial(tell, everything=everything), partial(checks_of, layout))
         written = {"html": html, "junit": junit, "sarif": sarif}
         return scan_scheduled(layout, name, written, ways, dry_run=dry_run, as_json=as_json)
     if name is None:
         raise click.UsageError("--current DATASET is scanned for one lifecycle: noa drift LIFECYCLE --current DATASET")
-    scan = (try_scan if dry_run else scan_drift)(layout, name, current, answer=answers_by(layout, name))
+    scan = scanner(layout, dry_run=dry_run)(name, current)
     if not dry_run:
         append_drift_report(layout, scan.to_document())
     if html is not None:
@@ -79,6 +74,14 @@ def drift(  # noqa: PLR0913 - one for each option
     else:
         tell(scan, everything=everything)
     return 3 if scan.rollout == "blocked" else 0
+
+
+def scanner(layout: Layout, *, dry_run: bool = False) -> Callable[[str, str], Scan]:
+    """Scans the data at a path for the champion of a lifecycle, and records it, but in a dry run."""
+    from noa_mlops.lifecycle.scanning import scan_drift, try_scan
+
+    one = try_scan if dry_run else scan_drift
+    return lambda name, path: one(layout, name, path, answer=answers_by(layout, name))
 
 
 def checks_of(layout: Layout, scan: Scan) -> list[Check]:

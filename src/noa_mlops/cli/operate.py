@@ -9,7 +9,7 @@ import click
 
 from noa_mlops.cli import options, output
 from noa_mlops.cli.arrow import load_arrow
-from noa_mlops.cli.drift import answers_by
+from noa_mlops.cli.drift import scanner
 from noa_mlops.errors import LedgerTampered, LifecycleError, NotFound
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _run(layout: Layout, presence: Presence, cancel: threading.Event, poll: int,
     from noa_mlops.lifecycle.outlook import Outlook
 
     current = _Current(layout, as_json=as_json)
-    means = Means(lambda name: answers_by(layout, name), lambda told: _tell(layout, told, as_json=as_json), cancel)
+    means = Means(scanner(layout), lambda told: _tell(layout, told, as_json=as_json), cancel)
     runtime = RuntimeManager()
     with Ledger.open(layout, KeyStore()) as ledger:
         loop = Loop(layout, ledger, runtime, Outlook(layout, ledger, runtime, poll), presence, means)

@@ -45,8 +45,9 @@ class DatasetReader:
 
         Raises as `read` does for a definition.
         """
-        definition, digest = self._definition(path)
-        return definition.files if digest is None else (path, *definition.files)
+        if not path.lower().endswith(DEFINITION_SUFFIXES):
+            return (path,)
+        return (path, *self._definition(path)[0].files)
 
     def read_as(self, path: str, definition: DatasetDefinition) -> Dataset:
         """Read by a definition that is in no file; ``path`` is what messages and the identity call it."""

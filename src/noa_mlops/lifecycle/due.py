@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from noa_mlops.ledger import LifecycleState, VersionState
@@ -52,7 +53,7 @@ class Made:
     """What was made by a plan, since the incident was investigated when one is open.
 
     ``newest`` is None when nothing was. ``changed`` says what is not as it was for that, empty when nothing is; ``began``
-    and ``ended`` are how many seconds ago it did. ``running`` is a version that a living process works on, ``settled``
+    and ``ended`` say when it did, in seconds since 1970. ``running`` is a version that a living process works on, ``settled``
     whether nobody writes the plan's data, ``stale`` whether they are those that the champion was measured on.
     """
 
@@ -65,8 +66,11 @@ class Made:
     stale: bool = False
 
 
-def next_step(name: str, task: Scheduled, lifecycle: LifecycleState, look: Callable[[], Made]) -> Step:
-    """The next step for the lifecycle ``name``; ``look`` reads the plan's data, and is asked only when it matters."""
+def next_step(name: str, task: Scheduled, lifecycle: LifecycleState, look: Callable[[], Made], moment: float) -> Step:
+    """The next step for the lifecycle ``name`` at a time in seconds since 1970.
+
+    ``look`` reads the plan's data, and is asked only when it matters.
+    """
     incident = lifecycle.incident
     if incident is not None and incident.investigated is None:
         steps = f'noa diff {name}, then: noa investigate {name} --finding "..."'
@@ -75,12 +79,13 @@ def next_step(name: str, task: Scheduled, lifecycle: LifecycleState, look: Calla
     if version is not None:
         return Propose(version)
     if task.plan is not None and (incident is not None or task.retrain):
-        return _by_plan(name, task.plan, task.every, lifecycle, look())
+        return _by_plan(name, task.plan, task, lifecycle, look(), moment)
     if incident is not None:
         return Wait(f"investigated, and no plan is scheduled: noa run PLAN, then noa enable {name}@N", people=True)
     if lifecycle.champion is None:
         return Wait("no champion yet: noa run PLAN", people=True)
-    return Wait("new data")
+    often = "" if task.every is None else f", scanned every {duration_text(task.every)} at most"
+    return Wait(f"new data{often}")
 
 
 def proposed(lifecycle: LifecycleState) -> int | None:
@@ -95,7 +100,7 @@ def pause_of(task: Scheduled) -> int:
     return task.every or RETRY
 
 
-def _by_plan(name: str, plan: str, every: int | None, lifecycle: LifecycleState, made: Made) -> Step:
+def _by_plan(name: str, plan: str, task: Scheduled, lifecycle: LifecycleState, made: Made, moment: float) -> Step:
     """Whether the plan is to be run now."""
     if made.running is not None:
         return Wait(f"{address(name, made.running)} is being run by another process")
@@ -104,8 +109,10 @@ def _by_plan(name: str, plan: str, every: int | None, lifecycle: LifecycleState,
     newest = made.newest
     if newest is not None and newest.on_its_way:
         return Retrain(plan, f"{address(name, newest.version)} was cut off and goes on")
+    if newest is not None and newest.version in lifecycle.waiting:  # and not for this champion, or it were proposed
+        return Retrain(plan, f"{address(name, newest.version)} was judged beside another champion")
     if newest is not None and not made.changed:
-        return _unchanged(name, plan, every or RETRY, newest, made.ended)
+        return _unchanged(name, plan, newest, made.ended + pause_of(task), moment)
     if lifecycle.incident is not None and made.stale:
         champion = address(name, lifecycle.champion or 0)
         return Wait(f"{plan} names the evaluation data that {champion} was measured on: name data of now", people=True)
@@ -113,16 +120,22 @@ def _by_plan(name: str, plan: str, every: int | None, lifecycle: LifecycleState,
         return Retrain(plan, "the incident was investigated")
     if newest is None:
         return Retrain(plan, "nothing was made by it yet")
-    if lifecycle.incident is None and every is not None and made.began < every:
-        return Wait(f"{made.changed}; the plan is run in {duration_text(max(1, round(every - made.began)))}")
+    due = made.began + (task.every or 0)
+    if lifecycle.incident is None and moment < due:
+        return Wait(f"{made.changed}: {plan} is run at {_clock(due)}")
     return Retrain(plan, made.changed)
 
 
-def _unchanged(name: str, plan: str, pause: int, newest: VersionState, ended: float) -> Step:
+def _unchanged(name: str, plan: str, newest: VersionState, due: float, moment: float) -> Step:
     """What follows when a plan, its data and its code are those of the newest version."""
+    version = address(name, newest.version)
     if newest.status != "failed":
-        return Wait(f"{address(name, newest.version)} is {newest.status}; new data, or another {plan}")
-    if ended >= pause:
-        return Retrain(plan, f"{address(name, newest.version)} failed, and it is time to try again")
-    left = duration_text(max(1, round(pause - ended)))
-    return Wait(f"{address(name, newest.version)} failed: noa logs {name}@{newest.version}; tried again in {left}")
+        return Wait(f"{version} is {newest.status}; new data, or another {plan}")
+    if moment >= due:
+        return Retrain(plan, f"{version} failed, and it is time to try again")
+    return Wait(f"{version} failed: noa logs {version}; it is tried again at {_clock(due)}")
+
+
+def _clock(moment: float) -> str:
+    """A time as people and entries write it, to the second."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -15,22 +15,25 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from noa_mlops.agents import AgentFactory, RuntimeManager
-from noa_mlops.errors import LedgerTampered, LifecycleError
+from noa_mlops.errors import LedgerConflict, LedgerTampered, LifecycleError
 from noa_mlops.ledger import LedgerReader
 from noa_mlops.ledger.ledger import now
 from noa_mlops.ledger.presence import Presence
-from noa_mlops.lifecycle.asking import Ask
 from noa_mlops.lifecycle.bootstrap import open_orchestrator
 from noa_mlops.lifecycle.due import Propose, Retrain, Step, Wait, pause_of
 from noa_mlops.lifecycle.granting import enable_by_grant, grants_loop
 from noa_mlops.lifecycle.outlook import Outlook
 from noa_mlops.lifecycle.runs import Interrupted
-from noa_mlops.lifecycle.scanning import Scan, scan_drift
+from noa_mlops.lifecycle.scanning import Scan
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.settings import Scheduled, Settings
 
 Kind: TypeAlias = Literal["scanned", "retrains", "retrained", "enabled", "waits", "failed"]
 """What the loop tells of."""
+
+
+SOON = 60
+"""Seconds after which is tried again what another process stood in the way of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,9 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the loop works with: how labels are asked about, whom it tells, and the event that stops it."""
+    """What the loop works with: how it scans a path for a lifecycle, whom it tells, and the event that stops it."""
 
-    answer: Callable[[str], Ask]
+    scan: Callable[[str, str], Scan]
     tell: Callable[[Told], None]
     cancel: threading.Event
 
@@ -117,7 +120,7 @@ class Loop:
                 if not self._outlook.is_settled(stamp) or not self._may_try(f"{name} {path}", seen):
                     continue
                 self._presence.say(f"scans {path} for {name}", self._waits)
-                scan = scan_drift(self._layout, name, path, answer=self._means.answer(name))
+                scan = self._means.scan(name, path)
             except LedgerTampered:
                 raise
             except (LifecycleError, OSError) as error:
@@ -131,7 +134,7 @@ class Loop:
         """Do the next step of the procedure; after a run, say what it waits for."""
         step, key = self._step(name, task), f"{name} plan"
         if isinstance(step, Retrain):
-            seen = self._outlook.touched(task)
+            seen = self._outlook.touched(name, task)
             if not self._may_try(key, seen):
                 return
             try:
@@ -151,31 +154,26 @@ class Loop:
 
     def _step(self, name: str, task: Scheduled) -> Step | None:
         """The next step; None while what it depends on cannot be read, which is told once."""
-        key, seen = f"{name} step", None
         try:
-            seen = None if task.plan is None else self._outlook.touched(task)
-            if not self._may_try(key, seen):
-                return None
             return self._outlook.step(name, task)
-        except (Interrupted, LedgerTampered):
+        except LedgerTampered:
             raise
         except (LifecycleError, OSError) as error:
-            if self._may_try(key, seen):
-                self._fail(name, key, seen, task, error)
+            self._fail(name, f"{name} step", str(error), task, error)
             return None
 
     def _retrain(self, name: str, task: Scheduled, step: Retrain) -> None:
         """Run the plan to its end. Raises as `TrainingOrchestrator.run_plan` does."""
         self._tell(name, "retrains", f"runs {step.plan}: {step.why}", plan=step.plan)
         self._presence.say(f"runs {step.plan} for {name}", self._waits)
-        plan = self._outlook.plan(task)
+        plan = self._outlook.plan(name, task)
         with open_orchestrator(self._layout, AgentFactory(), self._runtime) as orchestrator:
             report = orchestrator.run_plan(plan, self._means.cancel)
         if report.failure is not None:
             self.exit_code = self.exit_code or report.exit_code
         self._tell(name, "retrained", str(report), version=report.version, state=report.state, entry=report.entry)
 
-    def _propose(self, name: str, task: Scheduled, version: int) -> Wait:
+    def _propose(self, name: str, task: Scheduled, version: int) -> Step | None:
         """Enable what passed where the policy grants it; else what people have to do."""
         held, key, why = address(name, version), f"{name} enable", ""
         if grants_loop(self._ledger) and self._may_try(key, version):
@@ -189,7 +187,7 @@ class Loop:
                 if not isinstance(entry, str):
                     self._outlook.refresh()
                     self._tell(name, "enabled", f"{held} is the champion", version=version, entry=entry.seq)
-                    return Wait("new data")
+                    return self._step(name, task)
                 why = f"; not by the loop: {entry}"
         return Wait(f'{held} passed and is held: noa enable {held} --reason "..."{why}', people=True)
 
@@ -214,10 +212,14 @@ class Loop:
 
     def _fail(self, name: str, what: str, seen: object, task: Scheduled, error: LifecycleError | OSError) -> None:
         """Tell of a failure, and leave it alone until it is due or what it read was touched."""
-        self._failed[what] = (seen, time.monotonic() + pause_of(task))
-        self._may_lag = True
         code = error.exit_code if isinstance(error, LifecycleError) else 5
         self.exit_code = self.exit_code or code
+        if not self._may_try(what, seen):
+            return  # it was told
+        pause = min(pause_of(task), SOON) if isinstance(error, LedgerConflict) else pause_of(task)
+        self._failed[what] = (seen, time.monotonic() + pause)
+        self._may_lag = True
+        self._waits[name] = f"after a failure: {error}"
         hint = error.hint if isinstance(error, LifecycleError) else None
         self._tell(name, "failed", str(error), hint=hint, exit=code)
 

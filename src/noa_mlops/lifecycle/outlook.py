@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from noa_mlops.agents import AgentFactory, RuntimeManager, is_owned
+from noa_mlops.errors import LifecycleError, PlanInvalid
 from noa_mlops.ledger import LedgerReader, LifecycleState
 from noa_mlops.lifecycle.bootstrap import data_roots, open_orchestrator
 from noa_mlops.lifecycle.claiming import UNFINISHED, changed_inputs
-from noa_mlops.lifecycle.due import Made, Step, next_step
+from noa_mlops.lifecycle.due import Made, Step, next_step, pause_of
 from noa_mlops.lifecycle.history import history_of
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.windows import Past, Sight, Stamp, is_settled, unscanned
@@ -49,6 +50,7 @@ class Outlook:
         self._roots: tuple[Path, ...] = ()
         self._sight = Sight(layout.project, ())
         self._inputs: dict[str, tuple[_Seen, _Inputs]] = {}
+        self._unreadable: dict[str, tuple[_Seen, float, LifecycleError]] = {}
 
     def refresh(self) -> None:
         """Take in what was recorded since. Raises `LedgerTampered`."""
@@ -64,7 +66,7 @@ class Outlook:
     def waits_until(self, name: str, task: Scheduled) -> float:
         """Seconds until a lifecycle is to be scanned again; 0 when it is now."""
         last = self._past.last(name)
-        return 0.0 if task.every is None or last is None else max(0.0, task.every - _ago(last))
+        return 0.0 if task.every is None or last is None else max(0.0, _moment(last) + task.every - time.time())
 
     def windows(self, name: str, task: Scheduled) -> Iterator[str]:
         """The data to scan now: none without a champion, or before it is time. Raises `DatasetInvalid`."""
@@ -79,25 +81,34 @@ class Outlook:
         """Whether nobody has touched these files lately."""
         return is_settled(stamp, time.time_ns(), self._settle)
 
-    def plan(self, task: Scheduled) -> TrainingPlan:
-        """The plan that is scheduled. Raises `PlanInvalid`."""
-        return TrainingPlan.load(task.plan or "", project=self._layout.project)
+    def plan(self, name: str, task: Scheduled) -> TrainingPlan:
+        """The plan that is scheduled. Raises `PlanInvalid`, also for one of another lifecycle."""
+        plan = TrainingPlan.load(task.plan or "", project=self._layout.project)
+        if plan.lifecycle_id != name:
+            raise PlanInvalid(
+                f"{task.plan} is a plan of {plan.lifecycle_id}, and noa.yaml schedules it for {name}",
+                hint="Name a plan of the lifecycle itself under 'schedule' in noa.yaml.",
+            )
+        return plan
 
-    def touched(self, task: Scheduled) -> Stamp:
+    def touched(self, name: str, task: Scheduled) -> Stamp:
         """How the scheduled plan and all that it names look from outside. Raises `PlanInvalid`."""
         own = self._look(task.plan or "")
-        plan = self.plan(task)
+        plan = self.plan(name, task)
         data = [plan.dataset_path]
         if plan.evaluation is not None and plan.evaluation.dataset_path is not None:
             data.append(plan.evaluation.dataset_path)
         return (own, *self._sight.stamp(*data), *map(self._look, plan.code))
 
     def step(self, name: str, task: Scheduled) -> Step:
-        """The next step of a lifecycle. Raises what reading the plan and its data raises."""
-        return next_step(name, task, self.lifecycle(name), lambda: self._made(name, task))
+        """The next step of a lifecycle. Raises what reading the plan and its data raises.
+
+        Data that could not be read are read again when somebody touched them, or when it is time to try again.
+        """
+        return next_step(name, task, self.lifecycle(name), lambda: self._made(name, task), time.time())
 
     def _made(self, name: str, task: Scheduled) -> Made:
-        lifecycle, plan, stamp = self.lifecycle(name), self.plan(task), self.touched(task)
+        lifecycle, plan, stamp = self.lifecycle(name), self.plan(name, task), self.touched(name, task)
         for version in lifecycle.versions.values():
             if version.status in UNFINISHED and is_owned(self._layout.workspace(version.agent_id)):
                 return Made(running=version.version)
@@ -109,25 +120,35 @@ class Outlook:
         if newest is not None and newest.status in UNFINISHED:
             return Made(newest)
         number = None if newest is None else newest.version
-        inputs = self._held_against(name, plan, (stamp, number, lifecycle.champion or 0))
+        inputs = self._inputs_of(name, task, plan, (stamp, number, lifecycle.champion or 0))
         if newest is None:
             return Made(None, stale=inputs.stale)
-        began, ended = (_ago(self._ledger.entry(seq).ts) for seq in (newest.first_seq, newest.last_seq))
+        began, ended = (_moment(self._ledger.entry(seq).ts) for seq in (newest.first_seq, newest.last_seq))
         return Made(newest, inputs.changed, began, ended, stale=inputs.stale)
 
-    def _held_against(self, name: str, plan: TrainingPlan, seen: _Seen) -> _Inputs:
-        """Read the plan's data, unless they were read and nobody touched them since."""
-        known = self._inputs.get(name)
+    def _inputs_of(self, name: str, task: Scheduled, plan: TrainingPlan, seen: _Seen) -> _Inputs:
+        """What is known of the plan's data, read when somebody touched them."""
+        known, failed = self._inputs.get(name), self._unreadable.get(name)
         if known is not None and known[0] == seen:
             return known[1]
+        if failed is not None and failed[0] == seen and time.monotonic() < failed[1]:
+            raise failed[2].with_traceback(None)
+        try:
+            inputs = self._read(name, plan, seen)
+        except LifecycleError as error:
+            self._unreadable[name] = (seen, time.monotonic() + pause_of(task), error)
+            raise
+        self._inputs[name] = (seen, inputs)
+        return inputs
+
+    def _read(self, name: str, plan: TrainingPlan, seen: _Seen) -> _Inputs:
+        """Hold the plan, its data and its code against what the newest version and the champion were made of."""
         with open_orchestrator(self._layout, AgentFactory(), self._runtime) as orchestrator:
             submission = orchestrator.check_plan(plan)
         _, number, champion = seen
         submitted = None if number is None else self._submitted(name, number)
         changed = "" if submitted is None else changed_inputs(submitted, submission)
-        inputs = _Inputs(changed, bool(champion) and self._is_stale(self._submitted(name, champion), submission))
-        self._inputs[name] = (seen, inputs)
-        return inputs
+        return _Inputs(changed, bool(champion) and self._is_stale(self._submitted(name, champion), submission))
 
     def _submitted(self, name: str, version: int) -> Submitted | None:
         event = history_of(self._ledger, name, version)[0]
@@ -148,6 +169,6 @@ class Outlook:
         return file, status.st_size, status.st_ino, status.st_ctime_ns
 
 
-def _ago(moment: str) -> float:
-    """Seconds since a time, as entries write it."""
-    return time.time() - datetime.fromisoformat(moment).timestamp()
+def _moment(text: str) -> float:
+    """A time, as entries write it, in seconds since 1970."""
+    return datetime.fromisoformat(text).timestamp()

@@ -110,6 +110,7 @@ class Past:
         self._next = 0
         self._newest: dict[tuple[str, str], Scanned] = {}
         self._last: dict[str, str] = {}
+        self._known: dict[tuple[str, str], tuple[int, Stamp]] = {}
 
     def read_on(self) -> None:
         """Take in what was recorded since, sealed or not. Raises `LedgerTampered`."""
@@ -130,10 +131,21 @@ class Past:
             return False
         if scan.identity in self._ledger.state.redacted:
             return True  # nobody can tell any more
-        return sight.unchanged(identity_of(self._ledger, scan.identity))
+        try:
+            stamp = sight.stamp(path)
+        except LifecycleError:
+            return False  # whoever scans it says why
+        if self._known.get((lifecycle_id, path)) == (scan.seq, stamp):
+            return True
+        same = sight.unchanged(identity_of(self._ledger, scan.identity))
+        if same:
+            self._known[lifecycle_id, path] = (scan.seq, stamp)
+        return same
 
     def _take(self, entry: LedgerEntry) -> None:
-        if entry.type == "DriftScanned" and entry.lifecycle_id is not None:
+        if entry.type != "DriftScanned" or entry.predicate.get("beside") is not None:
+            return  # what was shown beside a version is no window that arrived
+        if entry.lifecycle_id is not None:
             data = entry.predicate["dataset"]
             self._newest[entry.lifecycle_id, data["path"]] = Scanned(entry.seq, entry.ts, data["identity"])
             self._last[entry.lifecycle_id] = entry.ts
