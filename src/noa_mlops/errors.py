@@ -19,19 +19,24 @@ A verdict of the gate is data, never an exception.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 
 class LifecycleError(Exception):
-    """Something that could not be done; ``hint`` says what to do next, in a traceback too when it is about this case."""
+    """Something that could not be done; ``hint`` says what to do next, in a traceback too when it is about this case.
+
+    ``commands`` are those that mend it, as they are typed into a shell, in their order; none where that takes a person.
+    """
 
     exit_code: ClassVar[int] = 1
     hint: str = "Run the command again with --debug and report what it prints."
+    commands: tuple[str, ...] = ()
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, commands: Sequence[str] = ()) -> None:
         super().__init__(message)
+        self.commands = tuple(commands)
         if hint is not None:
             self.hint = hint
             self.add_note(hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -20,11 +21,11 @@ from noa_mlops.records.layout import Layout
 
 
 def diagnosed(audited):
-    """Problem and remedy by area; looking must change nothing."""
+    """The diagnosis of each area; looking must change nothing."""
     before = audited.digest()
     found = diagnose(audited.layout)
     assert audited.digest() == before
-    return {diagnosis.area: (diagnosis.problem, diagnosis.remedy) for diagnosis in found}
+    return {diagnosis.area: diagnosis for diagnosis in found}
 
 
 def test_nothing_is_wrong_with_a_project_whose_newest_version_is_its_champion(healthy):
@@ -34,23 +35,26 @@ def test_nothing_is_wrong_with_a_project_whose_newest_version_is_its_champion(he
 def test_a_failed_training_is_named_with_its_cause_its_workspace_and_its_logs(audited):
     found = diagnosed(audited)
     assert found.keys() == {"training"}
-    problem, remedy = found["training"]
-    assert problem.startswith("little@3 failed (exit_status): the trainer exited with status 3: no luck")
-    assert "noa logs little@3" in remedy
-    assert str(audited.layout.workspace("little-3")) in remedy
+    failed = found["training"]
+    assert failed.problem.startswith("little@3 failed (exit_status): the trainer exited with status 3: no luck")
+    assert failed.details == ("it said: no luck",)
+    assert failed.evidence == f"entry 10, {audited.layout.workspace('little-3')}"
+    assert failed.commands == ("noa logs little@3", "noa run little@3")
 
 
 def test_a_rejected_version_is_named_with_metrics_thresholds_and_the_state_of_its_data(healthy):
     out_of_reach = {"dataset_path": "data/eval.csv", "metric_thresholds": {"roc_auc": 0.9999}}
     with orchestrator_of(healthy.project) as orchestrator:
         assert run(orchestrator, healthy.project, evaluation=out_of_reach).state == "rejected"
-    problem, remedy = diagnosed(healthy)["gate"]
-    assert problem.startswith("little@5 was not promoted (fail): roc_auc ")
-    assert "0.9999" in problem
-    assert problem.endswith("data/eval.csv is still the data that it was measured on")
-    assert "the champion stays in force" in remedy
+    found = diagnosed(healthy)["gate"]
+    assert found.problem.startswith("little@5 was not promoted (fail): roc_auc ")
+    assert "0.9999" in found.problem
+    assert found.problem.endswith("data/eval.csv is still the data that it was measured on")
+    [metric] = found.details
+    assert re.fullmatch(r"roc_auc 0\.99\d\d, asked: at least 0\.9999", metric)
+    assert "the champion stays in force" in found.remedy
     healthy.project.write("data/eval.csv", "x,y,label\n0,0,0\n")
-    assert diagnosed(healthy)["gate"][0].endswith("data/eval.csv changed since it was measured")
+    assert diagnosed(healthy)["gate"].problem.endswith("data/eval.csv changed since it was measured")
 
 
 def test_an_interrupted_run_is_named_also_when_no_checkpoint_knows_it(healthy):
@@ -60,7 +64,8 @@ def test_an_interrupted_run_is_named_also_when_no_checkpoint_knows_it(healthy):
         before = ledger.sealed_size
         ledger.append(submitted("other"))
         assert ledger.sealed_size == before
-        assert diagnosed(healthy)["run"] == ("other@1 was interrupted", "run its plan again: it continues")
+        interrupted = diagnosed(healthy)["run"]
+        assert (interrupted.problem, interrupted.commands) == ("other@1 was interrupted", ("noa run other@1",))
     found = [found.problem for found in diagnose(healthy.layout) if found.area == "run"]
     assert sorted(found) == ["little@5 was interrupted", "other@1 was interrupted"]
 
@@ -75,24 +80,25 @@ def test_a_run_that_somebody_owns_is_not_called_interrupted(healthy):
 
 def test_keys_that_are_not_here_are_named(healthy, tmp_path):
     shutil.rmtree(tmp_path / "keys")
-    problem, remedy = diagnosed(healthy)["keys"]
-    assert "private keys of this project" in problem
-    assert "NOA_KEYS" in remedy
+    found = diagnosed(healthy)["keys"]
+    assert "private keys of this project" in found.problem
+    assert "NOA_KEYS" in found.remedy
 
 
 def test_a_key_that_others_can_read_is_named_with_the_command(healthy, tmp_path):
     (key,) = (tmp_path / "keys").glob("*/verifier.pem")
     key.chmod(0o644)
-    problem, remedy = diagnosed(healthy)["keys"]
-    assert f"{key} is open to others" in problem
-    assert f"chmod 600 {key}" in remedy
+    found = diagnosed(healthy)["keys"]
+    assert f"{key} is open to others" in found.problem
+    assert found.commands == (f"chmod 600 {key}",)
 
 
 def test_a_registry_conflict_is_named_with_path_mode_owner_and_command(healthy):
     healthy.layout.capabilities.write_text("not json")
-    problem, remedy = diagnosed(healthy)["registry"]
-    assert str(healthy.layout.capabilities) in problem
-    assert "move it away" in remedy
+    found = diagnosed(healthy)
+    assert found.keys() == {"registry"}, "and is no damage of the evidence"
+    assert str(healthy.layout.capabilities) in found["registry"].problem
+    assert "move it away" in found["registry"].remedy
 
 
 def test_both_files_of_the_registry_are_looked_at(healthy):
@@ -109,15 +115,16 @@ def _conflicts(audited):
 
 def test_damaged_evidence_is_named_and_a_copy_is_the_remedy(healthy):
     (healthy.stored / "model" / "cut").unlink()
-    problem, remedy = diagnosed(healthy)["evidence"]
-    assert "model/cut" in problem
-    assert "restore" in remedy
+    found = diagnosed(healthy)["evidence"]
+    assert "model/cut" in found.problem
+    assert found.evidence == str(healthy.stored)
+    assert "restore" in found.remedy
 
 
 @pytest.mark.parametrize("name", ["mirror", "mirror_checkpoint"])
 def test_a_damaged_mirror_is_named_and_repair_is_the_remedy(healthy, name):
     getattr(healthy.layout, name).write_bytes(b"rubbish\n")
-    assert diagnosed(healthy)["evidence"][1] == "noa doctor --repair"
+    assert diagnosed(healthy)["evidence"].commands == ("noa doctor --repair",)
 
 
 def test_a_ledger_that_does_not_verify_is_named_and_stops_no_other_look(healthy):
@@ -128,17 +135,18 @@ def test_a_ledger_that_does_not_verify_is_named_and_stops_no_other_look(healthy)
 
 def test_a_ledger_that_was_lost_is_named(healthy):
     healthy.layout.ledger.unlink()
-    problem, remedy = diagnosed(healthy)["evidence"]
-    assert "ledger.jsonl: is gone or empty" in problem
-    assert "restore" in remedy
+    found = [found for found in diagnose(healthy.layout) if found.evidence == str(healthy.layout.ledger)]
+    assert ["ledger.jsonl: is gone or empty" in diagnosis.problem for diagnosis in found] == [True]
+    assert "restore" in found[0].remedy
 
 
 def test_a_line_that_a_crash_tore_is_left_to_the_next_run(healthy):
     with healthy.layout.ledger.open("ab") as stream:
         stream.write(b'{"_type":')
-    problem, remedy = diagnosed(healthy)["evidence"]
-    assert "torn, as a write that was cut off leaves it" in problem
-    assert "next noa run moves the torn line aside" in remedy
+    found = diagnosed(healthy)["evidence"]
+    assert "torn, as a write that was cut off leaves it" in found.problem
+    assert "the torn line is moved aside" in found.remedy
+    assert found.commands == ("noa doctor --repair",)
 
 
 def test_a_torn_line_that_a_checkpoint_vouches_for_needs_a_copy(healthy):
@@ -156,9 +164,9 @@ def test_a_folder_without_a_ledger_is_named(tmp_path):
 
 def test_a_full_disk_is_named(healthy, monkeypatch):
     monkeypatch.setattr(doctor_room, "LOW_DISK", 1 << 60)
-    problem, remedy = diagnosed(healthy)["disk"]
-    assert "MiB are free" in problem
-    assert "free some space" in remedy
+    found = diagnosed(healthy)["disk"]
+    assert "MiB are free" in found.problem
+    assert "free some space" in found.remedy
 
 
 def test_storage_that_may_not_be_written_is_named_with_the_command(healthy):

@@ -7,24 +7,20 @@ person in every role) is noted and fails nothing. Read-only.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from noa_mlops.artifacts import FilesystemArtifactStore
+from noa_mlops.audit.audit_notes import notes_of_acts, notes_of_state
 from noa_mlops.audit.findings import Verification
+from noa_mlops.audit.past_incidents import IncidentLog, PastIncident
 from noa_mlops.audit.verification import verify
-from noa_mlops.audit.views import override_view
 from noa_mlops.errors import LifecycleError
-from noa_mlops.evidence import SignedAct
-from noa_mlops.ledger import Ledger, LedgerEntry, LedgerReader
-from noa_mlops.ledger.trust_law import read_decision, signers_of
+from noa_mlops.ledger import Ledger, LedgerEntry, LedgerReader, LedgerState
 from noa_mlops.records.documents import parse_object
 from noa_mlops.records.events import DECISION
-from noa_mlops.records.floors import loosened
 from noa_mlops.records.layout import Layout, address
-from noa_mlops.records.policy import LOOP
 from noa_mlops.registry.lines import MAX_LINE, position
 
 ASKED = frozenset({"PromotionReady", "DriftScanned", "Overridden", "RolloutEnabled"})
@@ -48,12 +44,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit came to; ``since`` and ``until`` limit the decisions that were looked at, None: all."""
+    """What an audit came to; ``since`` and ``until`` limit the decisions that were looked at, None: all.
+
+    ``incidents`` are those that were open at some time of that period.
+    """
 
     since: str | None
     until: str | None
     items: tuple[Item, ...]
     evidence: Verification
+    incidents: tuple[PastIncident, ...]
     notes: tuple[str, ...]
 
     @property
@@ -65,35 +65,51 @@ class Audit:
 def audit(layout: Layout, *, since: str | None = None, until: str | None = None) -> Audit:
     """Go through the checklist over the decisions from ``since`` to ``until``, RFC 3339 in UTC, both included.
 
-    Raises `NotFound` where there is no ledger; evidence that does not verify is part of the answer.
+    The newest revision is the champion of ``until``. Raises `NotFound` where there is no ledger; evidence that does not
+    verify is part of the answer, whatever the period.
     """
     evidence = verify(layout, decisions=True)
     try:
         ledger = Ledger.read_only(layout)
+        past = _read(ledger, since, until)
     except LifecycleError as error:
         unread = Item("ledger", "the ledger can be read", 1, (str(error),))
-        return Audit(since, until, (unread,), evidence, evidence.notes)
-    within = _within(since, until)
-    asked = [entry for entry, _ in ledger.known_entries() if entry.type in ASKED]
-    decisions = [entry for entry in asked if entry.type == "PromotionReady" and within(entry)]
+        return Audit(since, until, (unread,), evidence, (), evidence.notes)
+    decisions = [entry for entry in past.asked if entry.type == "PromotionReady" and past.within(entry)]
     items = (
         _manifests(layout, ledger, decisions),
         _signatures(ledger, decisions),
         _registry(layout, decisions),
-        _scans(ledger, asked),
+        _scans(past.state, past.asked),
     )
-    acts = (note for entry in asked if within(entry) for note in _acts(ledger, entry))
-    return Audit(since, until, items, evidence, (*_notes(ledger, within), *acts, *evidence.notes))
+    acts = (note for entry in past.asked if past.within(entry) for note in notes_of_acts(ledger, entry))
+    notes = (*notes_of_state(ledger, past.state, past.within, until), *acts, *evidence.notes)
+    return Audit(since, until, items, evidence, past.incidents, notes)
 
 
-def _within(since: str | None, until: str | None) -> Callable[[LedgerEntry], bool]:
-    """Whether an entry lies in the period; times are compared to the second, as entries may be finer."""
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What the ledger says up to the end of a period; ``within`` is whether an entry lies in it."""
 
-    def is_within(entry: LedgerEntry) -> bool:
-        moment = entry.ts[:19]
-        return (since is None or moment >= since[:19]) and (until is None or moment <= until[:19])
+    state: LedgerState
+    asked: tuple[LedgerEntry, ...]
+    incidents: tuple[PastIncident, ...]
+    within: Callable[[LedgerEntry], bool]
 
-    return is_within
+
+def _read(ledger: LedgerReader, since: str | None, until: str | None) -> _Past:
+    """Times are compared to the second, as entries may be finer."""
+    state, asked, incidents = LedgerState(), [], IncidentLog()
+    for entry, after in ledger.known_entries():
+        if until is not None and entry.ts[:19] > until[:19]:
+            break
+        incidents.take(entry, state, after)
+        state = after
+        if entry.type in ASKED:
+            asked.append(entry)
+    return _Past(
+        state, tuple(asked), incidents.since(since), lambda entry: since is None or entry.ts[:19] >= since[:19]
+    )
 
 
 def _manifests(layout: Layout, ledger: LedgerReader, decisions: Sequence[LedgerEntry]) -> Item:
@@ -139,7 +155,7 @@ def _told(line: Mapping[str, Any] | None, entry: LedgerEntry) -> bool:
     decision = entry.predicate[DECISION]
     if line is None or not isinstance(line["decision"], Mapping) or line["decision"].get("status") != entry.status:
         return False
-    return bool(line["metrics"] == decision["metrics"])
+    return bool(line["metrics"] == decision.get("metrics"))
 
 
 def _mirrored(layout: Layout) -> Mapping[int, Mapping[str, Any]]:
@@ -153,49 +169,13 @@ def _mirrored(layout: Layout) -> Mapping[int, Mapping[str, Any]]:
     return found
 
 
-def _scans(ledger: LedgerReader, asked: Sequence[LedgerEntry]) -> Item:
+def _scans(state: LedgerState, asked: Sequence[LedgerEntry]) -> Item:
     """The newest revision is the champion: it was scanned since it is in force."""
     scanned = {entry.lifecycle_id: entry.seq for entry in asked if entry.type == "DriftScanned"}
-    crowned = {name: one for name, one in ledger.state.lifecycles.items() if one.champion is not None}
+    crowned = {name: one for name, one in state.lifecycles.items() if one.champion is not None}
     failures = tuple(
         f"no scan for drift since {address(name, one.champion or 0)} is the champion: noa drift {name} --current DATASET"
         for name, one in crowned.items()
         if scanned.get(name, -1) < (one.crowned or 0)
     )
     return Item("drift", "the drift job ran on the newest revision", len(crowned), failures)
-
-
-def _notes(ledger: LedgerReader, within: Callable[[LedgerEntry], bool]) -> Iterator[str]:
-    """What fails nothing and should be seen."""
-    state = ledger.state
-    if state.policy is not None and state.policy.solo_mode:
-        yield "Solo mode: one person holds every role."
-    for before, after in pairwise(state.policies):
-        if within(ledger.entry(after.entry)):
-            for said in loosened(before.policy.lifecycles, after.policy.lifecycles):
-                yield f"Entry {after.entry} loosened a floor: {said}"
-    for name, lifecycle in state.lifecycles.items():
-        if lifecycle.incident is not None:
-            yield f"{name} has an open incident, entry {lifecycle.incident.seq}."
-        if lifecycle.override is not None:
-            told = override_view(ledger, lifecycle.override)
-            ends = "expired" if told["expired"] else "ends"
-            yield (
-                f"{address(name, told['version'])} is in force by override, entry {told['entry']}, which {ends} "
-                f"{told['expires']}: {told['reason']}"
-            )
-
-
-def _acts(ledger: LedgerReader, entry: LedgerEntry) -> Iterator[str]:
-    """An override, a promotion without a gate, or an enabling without a person, whether it still counts or not."""
-    name = address(entry.lifecycle_id or "", entry.version or 0)
-    if entry.type == "Overridden":
-        signed = read_decision(entry)
-        keys = sorted(signed.signers) if isinstance(signed, SignedAct) else []
-        yield f"Entry {entry.seq} put {name} in force by override, signed by {', '.join(key[:16] for key in keys)}."
-    policy = ledger.state.policy_at(entry.seq)
-    granted = frozenset(policy.roles[LOOP].keys) if policy is not None and LOOP in policy.roles else frozenset()
-    if entry.type == "RolloutEnabled" and signers_of(entry) <= granted:
-        yield f"Entry {entry.seq} enabled {name} by the loop's key, as the policy grants it."
-    if entry.type == "PromotionReady" and entry.status == "ready" and entry.predicate[DECISION].get("gate") == "none":
-        yield f"Entry {entry.seq} promoted {name} without a gate, as its plan declares."

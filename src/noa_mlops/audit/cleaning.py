@@ -22,6 +22,9 @@ from noa_mlops.records.layout import PREDICTOR, TRIAL, Layout
 KEPT = frozenset({"submitted", "trained", "evaluated", "held", "inconclusive"})
 """States of a version that may still need its workspace."""
 
+STALE = 7 * 86400
+"""Seconds without a change after which a workspace that nobody needs is named, and goes unless another age is asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class OldWorkspace:

@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from noa_mlops.audit.cleaning import STALE, OldWorkspace, old_workspaces
+from noa_mlops.audit.damage import REPAIR, diagnose_evidence
 from noa_mlops.audit.findings import Diagnosis
-from noa_mlops.audit.folding import TORN
 from noa_mlops.audit.incidents import diagnose_incidents
 from noa_mlops.audit.runs import diagnose_runs
-from noa_mlops.audit.verification import verify
 from noa_mlops.errors import LifecycleError
 from noa_mlops.ledger import KeyStore, Ledger, LedgerReader, ledger_lines
+from noa_mlops.ledger.entry import timestamp
+from noa_mlops.ledger.ledger import utc_now
 from noa_mlops.records.layout import Layout
 from noa_mlops.registry import (
     CAPABILITY,
     CapabilityRegistry,
     Mirror,
     capability_entry,
+    check_writable,
     describe,
     offers,
+    ownership_command,
     ownership_hint,
 )
 
 LOW_DISK = 1 << 30
 """Free bytes under which the disk is named."""
 
+MOST_NAMED = 10
+"""Workspaces that are named one by one."""
 
-def diagnose(layout: Layout) -> tuple[Diagnosis, ...]:
-    """Everything wrong with a project that can be seen from here; nothing is changed."""
-    looks = (_registry, _evidence, _ledger, _storage, _disk)
-    return tuple(found for look in looks for found in look(layout))
+
+def diagnose(layout: Layout, moment: datetime | None = None) -> tuple[Diagnosis, ...]:
+    """Everything wrong with a project that can be seen from here, at a ``moment``, else now; nothing is changed."""
+    conflicts = _conflicts(layout)
+    found = [*_registry(conflicts), *_storage(layout), *_disk(layout)]
+    if _may_be_read(layout.ledger):
+        found += diagnose_evidence(layout, {str(path) for path in conflicts})
+        found += _ledger(layout, moment or utc_now())
+    return tuple(found)
 
 
 def repair(layout: Layout) -> int:
@@ -50,65 +63,103 @@ def repair(layout: Layout) -> int:
         return mirror.rebuild(partial(ledger_lines, ledger), ledger.keys.signing_key("verifier"))
 
 
-def _registry(layout: Layout) -> Iterator[Diagnosis]:
-    mirror = Mirror(layout.mirror, layout.mirror_checkpoint, origin="")
-    for check in (CapabilityRegistry(layout.capabilities).check_writable, mirror.check_writable):
+def _conflicts(layout: Layout) -> Mapping[Path, LifecycleError]:
+    """Files of the registry that cannot be used, and why."""
+    checks = {
+        layout.capabilities: partial(_check_takes, CapabilityRegistry(layout.capabilities)),
+        layout.mirror: partial(check_writable, layout.mirror),
+        layout.mirror_checkpoint: partial(check_writable, layout.mirror_checkpoint),
+    }
+    found: dict[Path, LifecycleError] = {}
+    for path, check in checks.items():
         try:
             check()
         except LifecycleError as error:
-            yield Diagnosis("registry", str(error), error.hint)
+            found[path] = error
+    return found
 
 
-def _evidence(layout: Layout) -> Iterator[Diagnosis]:
-    derived = {str(path) for path in (layout.mirror, layout.mirror_checkpoint, layout.capabilities)}
-    try:
-        checked = verify(layout)
-    except LifecycleError as error:
-        yield Diagnosis("evidence", str(error), error.hint)
-        return
-    for finding in checked.findings:
-        remedy = "restore the file from a copy you trust, then: noa verify"
-        if finding.file in derived:
-            remedy = "noa doctor --repair"
-        elif finding.reason == TORN and checked.sealed <= checked.entries:
-            remedy = "nothing that was acknowledged is lost: the next noa run moves the torn line aside"
-        yield Diagnosis("evidence", str(finding), remedy)
+def _registry(conflicts: Mapping[Path, LifecycleError]) -> Iterator[Diagnosis]:
+    """A diagnosis for each conflict; with the last command all of the registry is written anew."""
+    told = {str(error): (path, error) for path, error in conflicts.items()}
+    for place, (path, error) in enumerate(told.values(), start=1):
+        again = (REPAIR,) if place == len(told) else ()
+        yield Diagnosis("registry", str(error), error.hint, str(path), (*error.commands, *again))
 
 
-def _ledger(layout: Layout) -> Iterator[Diagnosis]:
-    """What only a ledger that holds can tell: the keys it needs, and how its runs ended."""
+def _check_takes(capabilities: CapabilityRegistry) -> None:
+    """Raise `RegistryConflict` unless what we offer stands in the file, or could."""
+    capabilities.check_writable()
+    if not offers(capabilities.capabilities()):
+        capabilities.check_takes(capability_entry(CAPABILITY))
+
+
+def _ledger(layout: Layout, moment: datetime) -> Iterator[Diagnosis]:
+    """What only a ledger that holds can tell: the keys it needs, how its runs ended, and which workspaces nobody needs."""
     try:
         ledger = Ledger.read_only(layout)
     except LifecycleError:
         return  # named above
     yield from _keys(ledger)
     yield from diagnose_runs(layout, ledger)
-    yield from diagnose_incidents(ledger)
+    yield from diagnose_incidents(ledger, timestamp(moment))
+    yield from _workspaces(layout, ledger, moment.timestamp() - STALE)
 
 
 def _keys(ledger: LedgerReader) -> Iterator[Diagnosis]:
-    policy = ledger.state.policy
+    policy, store = ledger.state.policy, KeyStore()
     if policy is None:
         return
+    founding = ledger.state.policies[0].policy
     try:
-        KeyStore().find(policy, ledger.state.policies[0].policy).signing_key("verifier")
+        store.find(policy, founding).signing_key("verifier")
     except LifecycleError as error:
-        yield Diagnosis("keys", str(error), error.hint)
+        commands = error.commands or ("noa keys list",)
+        yield Diagnosis("keys", str(error), error.hint, str(store.folder(founding)), commands)
+
+
+def _workspaces(layout: Layout, ledger: LedgerReader, before: float) -> Iterator[Diagnosis]:
+    old: tuple[OldWorkspace, ...] = ()
+    with contextlib.suppress(PermissionError):  # named as storage
+        old = old_workspaces(layout, ledger, before)
+    if old:
+        size = sum(workspace.size for workspace in old)
+        problem = (
+            f"{len(old)} workspaces that nobody needs have not changed for {STALE // 86400} days: {size >> 20} MiB"
+        )
+        names = tuple(f"{workspace.agent_id}: {workspace.size >> 10} KiB" for workspace in old[:MOST_NAMED])
+        remedy = "remove them; evidence is never touched"
+        yield Diagnosis("workspaces", problem, remedy, str(layout.workspaces), ("noa doctor --clean",), names)
 
 
 def _storage(layout: Layout) -> Iterator[Diagnosis]:
-    promoted = (path for path in layout.artifacts.glob("*/*") if path.is_dir() and path.parent != layout.workspaces)
-    folders = (layout.project, layout.artifacts, layout.workspaces, layout.evidence, layout.objects)
-    for path in (*folders, layout.ledger, layout.log_checkpoints, layout.lock, *promoted):
-        if _not_writable(path):
-            yield Diagnosis("storage", f"{path} is not writable{describe(path)}", ownership_hint(path))
+    """Folders and files that this process cannot read and write; what lies in a folder that is closed is not looked at."""
+    folders = (layout.artifacts, layout.workspaces, layout.evidence, layout.objects)
+    above = {path for folder in folders for path in (folder, *folder.parents) if path.is_relative_to(layout.project)}
+    promoted: list[Path] = []
+    with contextlib.suppress(PermissionError):
+        promoted += (path for path in layout.artifacts.glob("*/*") if path.parent != layout.workspaces)
+    for path in (*sorted(above), layout.ledger, layout.log_checkpoints, layout.lock, *promoted):
+        is_folder = os.path.isdir(path)
+        if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK | (os.X_OK if is_folder else 0)):
+            problem = f"{path} is not {'' if os.access(path, os.R_OK) else 'readable and '}writable{describe(path)}"
+            yield Diagnosis("storage", problem, ownership_hint(path), str(path), (ownership_command(path),))
 
 
-def _not_writable(path: Path) -> bool:
-    return path.exists() and not os.access(path, os.W_OK | os.X_OK if path.is_dir() else os.W_OK)
+def _may_be_read(path: Path) -> bool:
+    """Whether nothing but its absence stands in the way of reading a file."""
+    try:
+        path.open("rb").close()
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _disk(layout: Layout) -> Iterator[Diagnosis]:
     free = shutil.disk_usage(layout.project).free
     if free < LOW_DISK:
-        yield Diagnosis("disk", f"{free >> 20} MiB are free at {layout.project}", "free some space before the next run")
+        problem = f"{free >> 20} MiB are free at {layout.project}; a run may need more than {LOW_DISK >> 20}"
+        remedy = "free some space before the next run: workspaces that nobody needs go first"
+        yield Diagnosis("disk", problem, remedy, str(layout.project), ("noa doctor --clean --older-than 0s",))

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+RUNBOOKS = {
+    "training": "training-failed",
+    "evaluation": "training-failed",
+    "run": "training-failed",
+    "gate": "thresholds",
+    "rollout": "rollout-blocked",
+    "registry": "registry-conflict",
+    "evidence": "evidence",
+    "keys": "keys",
+    "storage": "storage",
+    "workspaces": "storage",
+    "disk": "storage",
+}
+"""The page of ``docs/runbooks`` for each area that a diagnosis can be about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +62,24 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing that is wrong: where, what, and the command or the step that mends it."""
+    """One thing that is wrong: where, what, by which entry or file that is seen, and what mends it.
+
+    ``details`` are facts beside it, a line each. ``commands`` are typed in the project folder, in this order; ``...`` in one
+    stands for what only a person knows, as ``remedy`` says.
+    """
 
     area: str
     problem: str
     remedy: str
+    evidence: str
+    commands: tuple[str, ...]
+    details: tuple[str, ...] = ()
+
+    @property
+    def runbook(self) -> str:
+        """The page that says more, by its place in the documentation."""
+        return f"docs/runbooks/{RUNBOOKS[self.area]}.md"
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON form."""
+        return {**asdict(self), "runbook": self.runbook}

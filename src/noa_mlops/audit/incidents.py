@@ -5,31 +5,77 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from noa_mlops.audit.findings import Diagnosis
-from noa_mlops.ledger import LedgerReader, LifecycleState
+from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState
+from noa_mlops.ledger.incident_law import enabling_problem
 from noa_mlops.records.layout import address
 
 
-def diagnose_incidents(ledger: LedgerReader) -> Iterator[Diagnosis]:
-    """Each open incident, and the next command of the procedure."""
+def diagnose_incidents(ledger: LedgerReader, moment: str) -> Iterator[Diagnosis]:
+    """Each rollout that is blocked at ``moment``, RFC 3339 as entries write it, and the next command of the way out."""
     for name, lifecycle in ledger.state.lifecycles.items():
-        incident = lifecycle.incident
-        if incident is None:
-            continue
-        entry = ledger.entry(incident.seq)
-        scanned = entry.predicate["dataset"]["path"]
-        what = f"{name} is blocked since entry {incident.seq} ({entry.ts}): {scanned} drifted"
-        yield Diagnosis("rollout", what, _next(name, lifecycle))
+        if lifecycle.incident is not None:
+            yield _incident(ledger, name, lifecycle)
+        elif lifecycle.override is not None and lifecycle.rollout_at(moment) == "blocked":
+            yield _expired(name, lifecycle)
 
 
-def _next(name: str, lifecycle: LifecycleState) -> str:
-    incident = lifecycle.incident
+def _incident(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> Diagnosis:
+    seq = 0 if lifecycle.incident is None else lifecycle.incident.seq
+    entry = ledger.entry(seq)
+    step, remedy, commands = _next(ledger, name, lifecycle)
+    return Diagnosis(
+        "rollout",
+        f"{name} is blocked since entry {seq} ({entry.ts}): {entry.predicate['dataset']['path']} drifted",
+        remedy,
+        f"entry {seq}",
+        commands,
+        (*_moved(entry), f"step {step} of 4: diff, investigate, run, enable"),
+    )
+
+
+def _moved(entry: LedgerEntry) -> Iterator[str]:
+    """What a scan saw: columns by what moved in them, metrics that dropped."""
+    for column, question, direction in entry.predicate["signs"]:
+        yield f"{column}: {question} drifted" + (f" ({direction})" if direction else "")
+    for metric in (entry.predicate.get("labels") or {}).get("metrics", ()):
+        if metric["finding"] == "hurts":
+            yield f"{metric['metric']}: {metric['why']}"
+
+
+def _next(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> tuple[int, str, tuple[str, ...]]:
+    """The number of the next step of the way out, what it is, and its commands."""
+    incident, champion = lifecycle.incident, lifecycle.champion or 0
     if incident is None or incident.investigated is None:
-        return f'noa diff {name}, then: noa investigate {name} --finding "..."'
-    ready = [
-        version
-        for version in lifecycle.waiting
-        if lifecycle.awaited(version) is not None and lifecycle.versions[version].first_seq > incident.investigated
-    ]
+        looking = (f"noa diff {name}", f'noa investigate {name} --finding "..."')
+        return 1, "look at what changed, and say what was found", looking
+    ready = [version for version in (*lifecycle.waiting, champion) if _may_be_enabled(ledger, name, lifecycle, version)]
     if ready:
-        return f'noa enable {address(name, ready[-1])} --reason "..."'
-    return "noa run PLAN, with evaluation data of now: what passes is held, to be enabled"
+        enable = f'noa enable {address(name, ready[0])} --reason "..."'
+        return 4, f"{address(name, ready[0])} passed after the investigation: an operator enables it", (enable,)
+    remedy = (
+        "put data of now where the plan's evaluation data lie, then train anew: what passes is held, to be enabled. "
+        f"After a false alarm instead: noa evaluate {address(name, champion)}"
+    )
+    return 3, remedy, (f"noa run {address(name, champion)}",)
+
+
+def _may_be_enabled(ledger: LedgerReader, name: str, lifecycle: LifecycleState, version: int) -> bool:
+    problem = enabling_problem(ledger.state, lifecycle, lifecycle.versions[version])
+    return problem is None and not ledger.shares_data_with_champion(name, version)
+
+
+def _expired(name: str, lifecycle: LifecycleState) -> Diagnosis:
+    """An override that has ended: the version stays the champion, and nothing of it is rolled out."""
+    override, champion = lifecycle.override, address(name, lifecycle.champion or 0)
+    seq, expires = (0, "") if override is None else (override.seq, override.expires)
+    former = [version.version for version in lifecycle.versions.values() if version.status == "former"]
+    if former:
+        remedy = f"bring back the champion before it, or run a plan that passes: noa run {champion}"
+        commands: tuple[str, ...] = (f'noa rollback {name} --to {former[-1]} --reason "..."',)
+    else:
+        remedy, commands = (
+            "mend the model, its data or its plan: a version that passes takes its place",
+            (f"noa run {champion}",),
+        )
+    problem = f"{name} is blocked since {expires}: the override that put {champion} in force has expired"
+    return Diagnosis("rollout", problem, remedy, f"entry {seq}", commands)

@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from noa_mlops.agents import is_owned
+from noa_mlops.audit.closed_gates import diagnose_closed_gate
 from noa_mlops.audit.findings import Diagnosis
 from noa_mlops.errors import LifecycleError
-from noa_mlops.files import hash_stream, open_beneath
-from noa_mlops.ledger import LedgerEntry, LedgerReader
-from noa_mlops.records.documents import parse_object
-from noa_mlops.records.events import DECISION, RUN
-from noa_mlops.records.layout import Layout, address
+from noa_mlops.files import open_beneath
+from noa_mlops.ledger import LedgerReader, VersionState
+from noa_mlops.records.events import RUN
+from noa_mlops.records.layout import Layout, address, evaluator_id, predictor_id
+from noa_mlops.records.masking import masked
+from noa_mlops.records.plan import TrainingPlan
+from noa_mlops.records.reading.quantities import duration_text, size_text
 
-MAX_IDENTITY = 64 << 20
-"""Largest identity of a dataset that is read, in bytes."""
+LAST_LINES = 5
+"""Lines of what an agent printed that are shown."""
+
+_TAIL = 4 << 10
+_LIMITS: Mapping[str, tuple[str, Callable[[int], object]]] = {
+    "time_limit": ("time", duration_text),
+    "memory_limit": ("memory", size_text),
+    "disk_limit": ("disk", size_text),
+}
+"""The limit of a plan's resources that each cause speaks of, and how it is written."""
 
 
 def diagnose_runs(layout: Layout, ledger: LedgerReader) -> Iterator[Diagnosis]:
     """Runs that nobody continues, and the newest version of each lifecycle when it failed or was not let through."""
-    for (name, version), agent in _unfinished(ledger).items():
+    for (name, version), (agent, seq) in _unfinished(ledger).items():
         if not is_owned(layout.workspace(agent)):
-            yield Diagnosis("run", f"{address(name, version)} was interrupted", "run its plan again: it continues")
+            where = address(name, version)
+            yield Diagnosis(
+                "run",
+                f"{where} was interrupted",
+                "run its plan again: it continues",
+                f"entry {seq}",
+                (f"noa run {where}",),
+            )
     for name, lifecycle in ledger.state.lifecycles.items():
         newest = lifecycle.versions[len(lifecycle.versions)]
-        last = ledger.entry(newest.last_seq)
         if newest.status == "failed":
-            yield _failure(layout, address(name, newest.version), newest.agent_id, last)
+            yield _failure(layout, ledger, address(name, newest.version), newest)
         if newest.status in ("rejected", "inconclusive"):
-            yield _closed_gate(layout, ledger, address(name, newest.version), ledger.history(name, newest.version))
+            yield diagnose_closed_gate(
+                layout, ledger, address(name, newest.version), ledger.history(name, newest.version)
+            )
 
 
-def _unfinished(ledger: LedgerReader) -> Mapping[tuple[str, int], str]:
-    """The agents of versions that have no end yet, also of those that no checkpoint vouches for."""
+def _unfinished(ledger: LedgerReader) -> Mapping[tuple[str, int], tuple[str, int]]:
+    """Agent and submission of versions that have no end yet, also of those that no checkpoint vouches for."""
     found = {
-        (name, version.version): version.agent_id
+        (name, version.version): (version.agent_id, version.first_seq)
         for name, lifecycle in ledger.state.lifecycles.items()
         for version in lifecycle.versions.values()
         if version.on_its_way
@@ -44,50 +62,53 @@ def _unfinished(ledger: LedgerReader) -> Mapping[tuple[str, int], str]:
     for entry in ledger.pending:
         key = (entry.lifecycle_id or "", entry.version or 0)
         if entry.type == "Submitted":
-            found[key] = entry.predicate["agent_id"]
+            found[key] = entry.predicate["agent_id"], entry.seq
         elif entry.status is not None:
             found.pop(key, None)
     return found
 
 
-def _failure(layout: Layout, where: str, agent: str, last: LedgerEntry) -> Diagnosis:
-    facts = last.predicate[RUN] if last.type == "TrainingFailed" else last.predicate
-    area = "training" if last.type == "TrainingFailed" else "evaluation"
+def _failure(layout: Layout, ledger: LedgerReader, where: str, version: VersionState) -> Diagnosis:
+    """Cause and last words of a failed version; a limit that struck wants another plan, all else only another run."""
+    last = ledger.entry(version.last_seq)
+    training = last.type == "TrainingFailed"
+    facts = last.predicate[RUN] if training else last.predicate
+    agents = (version.agent_id,) if training else (predictor_id(version.agent_id), evaluator_id(version.agent_id))
+    remedy, again = "correct the code or the data, then train again", f"noa run {where}"
+    if facts["cause"] in _LIMITS:
+        remedy = f"raise {_limit(ledger, version, facts['cause'])} in the plan, whose file is `...`, and run it"
+        again = "noa run ..."
+    elif facts["cause"] in ("signal", "lost"):
+        remedy = "something ended it from outside, or it crashed: read what it said, then train again"
     return Diagnosis(
-        area,
+        "training" if training else "evaluation",
         f"{where} failed ({facts['cause']}): {facts['message']}",
-        f"noa logs {where} prints what was said in {layout.workspace(agent)}; then correct the plan or the code and "
-        "run it again",
+        remedy,
+        f"entry {last.seq}, {layout.workspace(version.agent_id)}",
+        (f"noa logs {where}", again),
+        tuple(f"it said: {line}" for agent in agents for line in _last_lines(layout.workspace(agent))),
     )
 
 
-def _closed_gate(layout: Layout, ledger: LedgerReader, where: str, history: Sequence[LedgerEntry]) -> Diagnosis:
-    """Metrics beside thresholds, and whether the data that they were measured on is still the same."""
-    decision = history[-1].predicate[DECISION]
-    reasons = [f"{found['metric']} {found['reason']}" for found in decision["violations"]] + decision["notes"]
-    measured = next((entry for entry in history if entry.type == "EvaluationLogged"), None)
-    data = _data(layout, ledger, measured.predicate["dataset"]) if measured is not None else "no data was declared"
-    return Diagnosis(
-        "gate",
-        f"{where} was not promoted ({decision['verdict']}): {'; '.join(reasons)}; {data}",
-        "improve the model or the data and run the plan again; the champion stays in force",
-    )
-
-
-def _data(layout: Layout, ledger: LedgerReader, dataset: Mapping[str, Any]) -> str:
-    """Whether the files of a dataset are still those that were measured on."""
-    identity = parse_object(ledger.get_object(dataset["identity"]), limit=MAX_IDENTITY)
-    changed = [file["path"] for file in identity["files"] if _digest(layout.project, file["path"]) != file["sha256"]]
-    if changed:
-        return f"{', '.join(changed)} changed since it was measured"
-    return f"{dataset['path']} is still the data that it was measured on"
-
-
-def _digest(project: Path, path: str) -> str | None:
-    """SHA-256 of a data file; None when it cannot be read."""
-    root, relative = (Path("/"), path.lstrip("/")) if path.startswith("/") else (project, path)
+def _limit(ledger: LedgerReader, version: VersionState, cause: str) -> str:
+    """The limit that struck, with what the recorded plan allows, unless nobody can read that any more."""
+    name, written = _LIMITS[cause]
     try:
-        with open_beneath(root, relative) as stream:
-            return hash_stream(stream)
-    except (OSError, LifecycleError):
-        return None
+        resources = TrainingPlan.parse(ledger.get_object(version.plan_digest), "plan.json").resources
+    except LifecycleError:
+        return f"resources.{name}"
+    return f"resources.{name} ({written(getattr(resources, name))} now)"
+
+
+def _last_lines(workspace: Path) -> Sequence[str]:
+    """The end of what an agent printed, on standard error if there is any; secrets are masked."""
+    for name in ("stderr.log", "stdout.log"):
+        try:
+            with open_beneath(workspace, name) as stream:
+                stream.seek(max(0, stream.seek(0, 2) - _TAIL))
+                said = stream.read(_TAIL).decode(errors="replace").split("\n")
+        except (OSError, LifecycleError):
+            continue
+        if lines := [line.strip() for line in said if line.strip()]:
+            return [masked(line)[:300] for line in lines[-LAST_LINES:]]
+    return ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import click
 from noa_mlops.cli import options, output
 
 if TYPE_CHECKING:
+    from noa_mlops.audit import Diagnosis
     from noa_mlops.records.layout import Layout
 
 
@@ -30,7 +30,7 @@ def doctor(folder: Path, older_than: str, *, repair: bool, clean: bool, dry_run:
     from noa_mlops.audit import diagnose
     from noa_mlops.audit import repair as mend
 
-    layout = options.project(folder)
+    layout = _layout(folder)
     if repair and not dry_run:
         lines = mend(layout)
         if not as_json:
@@ -39,14 +39,35 @@ def doctor(folder: Path, older_than: str, *, repair: bool, clean: bool, dry_run:
         _clean(layout, older_than, dry_run=dry_run, as_json=as_json)
     found = diagnose(layout)
     if as_json:
-        output.emit([asdict(diagnosis) for diagnosis in found])
+        output.emit([diagnosis.to_document() for diagnosis in found])
     else:
         for diagnosis in found:
-            output.field(diagnosis.area, output.foreign(diagnosis.problem))
-            output.field("", f"-> {output.foreign(diagnosis.remedy)}")
+            _show(diagnosis)
         if not found:
             output.say("nothing is wrong")
     return 4 if any(diagnosis.area == "evidence" for diagnosis in found) else 5 if found else 0
+
+
+def _layout(folder: Path) -> Layout:
+    """The project, also one whose folders are closed to this process. Raises `NotFound`."""
+    from noa_mlops.records.layout import Layout
+
+    try:
+        return options.project(folder)
+    except PermissionError:
+        return Layout.of(folder.absolute())
+
+
+def _show(diagnosis: Diagnosis) -> None:
+    output.field(diagnosis.area, output.foreign(diagnosis.problem))
+    for detail in diagnosis.details:
+        output.field("", f"   {output.foreign(detail)}")
+    output.field("", f"by {output.foreign(diagnosis.evidence)}")
+    output.field("", f"-> {output.foreign(diagnosis.remedy)}")
+    for command in diagnosis.commands:
+        output.field("", f"   $ {output.foreign(command)}")
+    output.field("", f"see {diagnosis.runbook}")
+    output.say()
 
 
 def _clean(layout: Layout, older_than: str, *, dry_run: bool, as_json: bool) -> None:

@@ -7,6 +7,7 @@ the one that the policy names.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Mapping
@@ -141,6 +142,10 @@ class KeyStore:
             raise NotAuthorised(
                 f"the private keys of this project, {folder.name}, are not in {self.root}",
                 hint=self._where(folder.name),
+                commands=(
+                    f"mkdir -p {shlex.quote(str(self.root))}",
+                    f"cp -a .../{shlex.quote(folder.name)} {shlex.quote(str(folder))}",
+                ),
             )
         return KeyRing(folder, policy)
 
@@ -196,9 +201,11 @@ def _check_private(path: Path, status: os.stat_result, mode: str) -> None:
     if status.st_uid != os.geteuid():
         raise NotAuthorised(
             f"{path} belongs to user {status.st_uid}, not to {os.geteuid()}, who runs this",
-            hint=f"Run as its owner, or: chown {os.geteuid()} {path}",
+            hint=f"Run as its owner, or: chown {os.geteuid()} {shlex.quote(str(path))}",
+            commands=(f"chown {os.geteuid()} {shlex.quote(str(path))}",),
         )
     if stat.S_IMODE(status.st_mode) & 0o077:
+        closing = f"chmod {mode} {shlex.quote(str(path))}"
         raise NotAuthorised(
-            f"{path} is open to others (mode {stat.S_IMODE(status.st_mode):04o})", hint=f"chmod {mode} {path}"
+            f"{path} is open to others (mode {stat.S_IMODE(status.st_mode):04o})", hint=closing, commands=(closing,)
         )

@@ -72,24 +72,11 @@ def _check_counts(layout: Layout, request: ActRequest) -> None:
 
 def _check_data(ledger: LedgerReader, lifecycle_id: str, version: int, champion: int | None) -> None:
     """Refuse a version that passed on the very data on which the champion had: they do not show that it is well now."""
-    if champion is None:
-        return
-    before, again = (
-        _measured_on(ledger, lifecycle_id, champion),
-        ledger.state.lifecycle(lifecycle_id).measured.get(version),
-    )
-    data = again.data if again is not None else _measured_on(ledger, lifecycle_id, version)
-    if data is not None and data == before:
+    if champion is not None and ledger.shares_data_with_champion(lifecycle_id, version):
         raise LedgerConflict(
             f"{address(lifecycle_id, version)} was measured on the data that {address(lifecycle_id, champion)} was measured on",
             hint="Name evaluation data of now in the plan and run it again.",
         )
-
-
-def _measured_on(ledger: LedgerReader, lifecycle_id: str, version: int) -> str | None:
-    """The fingerprint of a version's evaluation data; None when it has none."""
-    datasets = ledger.history(lifecycle_id, version)[0].predicate["datasets"]
-    return str(datasets["evaluation"]["fingerprint"]) if "evaluation" in datasets else None
 
 
 def _lifecycle(ledger: LedgerReader, lifecycle_id: str) -> LifecycleState:

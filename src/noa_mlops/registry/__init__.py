@@ -8,7 +8,7 @@ from noa_mlops.registry.capabilities import CapabilityRegistry, capability_entry
 from noa_mlops.registry.comparison import Comparison
 from noa_mlops.registry.lines import CAPABILITY, project
 from noa_mlops.registry.mirror import Mirror, MirrorTampered
-from noa_mlops.registry.writing import describe, ownership_hint
+from noa_mlops.registry.writing import check_writable, describe, ownership_command, ownership_hint
 
 __all__ = [
     "CAPABILITY",
@@ -17,8 +17,10 @@ __all__ = [
     "Mirror",
     "MirrorTampered",
     "capability_entry",
+    "check_writable",
     "describe",
     "offers",
+    "ownership_command",
     "ownership_hint",
     "project",
 ]

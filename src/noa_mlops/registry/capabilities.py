@@ -13,7 +13,15 @@ from typing import Any
 from noa_mlops.errors import RegistryConflict
 from noa_mlops.files import open_beneath, replacing
 from noa_mlops.records.documents import DocumentInvalid, parse_object
-from noa_mlops.registry.writing import check_regular, check_writable, describe, ownership_hint, writing
+from noa_mlops.registry.writing import (
+    check_regular,
+    check_writable,
+    describe,
+    move_command,
+    ownership_command,
+    ownership_hint,
+    writing,
+)
 from noa_mlops.version import VERSION
 
 MAX_BYTES = 4 << 20
@@ -58,6 +66,11 @@ class CapabilityRegistry:
         check_writable(self.path)
         self._parse(self._bytes())
 
+    def check_takes(self, entry: Mapping[str, Any]) -> None:
+        """Raise `RegistryConflict` unless `ensure` could make ``entry`` present; nothing is changed."""
+        self.check_writable()
+        self._merge(self._parse(self._bytes())["capabilities"], entry)
+
     def ensure(self, entry: Mapping[str, Any]) -> bool:
         """Make ``entry`` (with an ``id``) present as given; True when the file had to change.
 
@@ -83,6 +96,7 @@ class CapabilityRegistry:
             raise RegistryConflict(
                 f"{self.path}: capability {entry['id']!r} is registered with type {entries[at]['type']!r}, not ours",
                 hint="Choose another capability id, or remove that entry after asking its owner.",
+                commands=(move_command(self.path),),
             )
         merged = {**entries[at], **entry}
         if entries[at] == merged:
@@ -109,7 +123,9 @@ class CapabilityRegistry:
             return None
         except PermissionError as error:
             raise RegistryConflict(
-                f"{self.path} cannot be read ({error.strerror}){describe(self.path)}", hint=ownership_hint(self.path)
+                f"{self.path} cannot be read ({error.strerror}){describe(self.path)}",
+                hint=ownership_hint(self.path),
+                commands=(ownership_command(self.path),),
             ) from error
 
     def _parse(self, data: bytes | None) -> dict[str, Any]:
@@ -118,15 +134,16 @@ class CapabilityRegistry:
         try:
             document = parse_object(data, limit=MAX_BYTES)
         except DocumentInvalid as error:
-            raise RegistryConflict(f"{self.path} {error}", hint=_REPAIR) from error
+            raise self._unusable(str(error)) from error
         entries = document.get("capabilities")
         if type(document.get("version")) is not int or document["version"] != 1 or not isinstance(entries, list):
-            raise RegistryConflict(
-                f'{self.path} is not of the form {{"version": 1, "capabilities": [...]}}', hint=_REPAIR
-            )
+            raise self._unusable('is not of the form {"version": 1, "capabilities": [...]}')
         if not all(isinstance(entry, dict) and isinstance(entry.get("id"), str) for entry in entries):
-            raise RegistryConflict(f"{self.path} has a capability without an id", hint=_REPAIR)
+            raise self._unusable("has a capability without an id")
         return document
+
+    def _unusable(self, why: str) -> RegistryConflict:
+        return RegistryConflict(f"{self.path} {why}", hint=_REPAIR, commands=(move_command(self.path),))
 
 
 class _Changed(Exception):

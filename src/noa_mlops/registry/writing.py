@@ -40,7 +40,9 @@ def writing(path: Path, timeout: float = TIMEOUT) -> Iterator[None]:
             yield
     except OSError as error:
         raise RegistryConflict(
-            f"{path} cannot be written ({error.strerror}){describe(path)}", hint=_remedy(error, path)
+            f"{path} cannot be written ({error.strerror}){describe(path)}",
+            hint=_remedy(error, path),
+            commands=() if error.errno in _FULL else (ownership_command(path),),
         ) from error
 
 
@@ -98,11 +100,19 @@ def check_writable(path: Path) -> None:
     """Raise `RegistryConflict` unless this process could make or replace the file at ``path``; nothing is changed."""
     folder = next(parent for parent in path.parents if os.path.lexists(parent))
     if not folder.is_dir():
-        raise RegistryConflict(f"{folder} is not a folder{describe(folder)}", hint=f"Move it away: {_move(folder)}")
+        raise RegistryConflict(
+            f"{folder} is not a folder{describe(folder)}",
+            hint=f"Move it away: {move_command(folder)}",
+            commands=(move_command(folder),),
+        )
     check_regular(path)
     for place, mode in ((folder, os.W_OK | os.X_OK), (path, os.R_OK | os.W_OK)):
-        if place.exists() and not os.access(place, mode):
-            raise RegistryConflict(f"{place} is not writable{describe(place)}", hint=ownership_hint(place))
+        if os.path.exists(place) and not os.access(place, mode):
+            raise RegistryConflict(
+                f"{place} is not writable{describe(place)}",
+                hint=ownership_hint(place),
+                commands=(ownership_command(place),),
+            )
 
 
 def check_regular(path: Path) -> None:
@@ -115,7 +125,8 @@ def check_regular(path: Path) -> None:
         kind = "a symbolic link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "a special file"
         raise RegistryConflict(
             f"{path} is {kind}, not a regular file{describe(path)}",
-            hint=f"Move it away, or put the file itself there: {_move(path)}",
+            hint=f"Move it away, or put the file itself there: {move_command(path)}",
+            commands=(move_command(path),),
         )
 
 
@@ -126,7 +137,9 @@ def make_parent(path: Path) -> None:
     except OSError as error:
         place = next(parent for parent in path.parents if os.path.lexists(parent))
         raise RegistryConflict(
-            f"{path.parent} cannot be created ({error.strerror}){describe(place)}", hint=ownership_hint(place)
+            f"{path.parent} cannot be created ({error.strerror}){describe(place)}",
+            hint=ownership_hint(place),
+            commands=(ownership_command(place),),
         ) from error
 
 
@@ -140,11 +153,17 @@ def describe(path: Path) -> str:
 
 
 def ownership_hint(path: Path) -> str:
+    """Who can run `ownership_command`, and what it is."""
+    return f"Whoever administers it can run: {ownership_command(path)}"
+
+
+def ownership_command(path: Path) -> str:
     """The command that gives this process the file or folder."""
     place, user = shlex.quote(str(path)), f"{os.geteuid()}:{os.getegid()}"
-    return f"Whoever administers it can run: chown {user} {place} && chmod u+rwX {place}"
+    return f"chown {user} {place} && chmod u+rwX {place}"
 
 
-def _move(path: Path) -> str:
+def move_command(path: Path) -> str:
+    """The command that takes a file or folder out of the way and keeps it."""
     place = shlex.quote(str(path))
     return f"mv {place} {place}.old"

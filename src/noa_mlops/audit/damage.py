@@ -1,0 +1,65 @@
+"""Evidence that does not hold, file by file, and how each file comes back: from the ledger, or from a copy that is trusted."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from noa_mlops.audit.findings import Diagnosis, Finding, Verification
+from noa_mlops.audit.folding import TORN
+from noa_mlops.audit.verification import verify
+from noa_mlops.errors import LifecycleError
+from noa_mlops.records.layout import Layout
+
+REPAIR = "noa doctor --repair"
+"""Writes the registry anew from the ledger, after it has moved aside what a crash tore off the ledger's end."""
+
+
+def diagnose_evidence(layout: Layout, unusable: Collection[str]) -> Iterator[Diagnosis]:
+    """What `verify` finds, a diagnosis for each file or version that has to come back.
+
+    Of the registry's files those that are ``unusable`` are left out: they are named as such.
+    """
+    try:
+        checked = verify(layout)
+    except LifecycleError as error:
+        yield Diagnosis("evidence", str(error), error.hint, str(layout.evidence), ("noa verify",))
+        return
+    for place, found in _by_place(layout, checked).items():
+        if str(place) not in unusable:
+            yield _damage(layout, checked, place, found)
+
+
+def _by_place(layout: Layout, checked: Verification) -> dict[Path, list[Finding]]:
+    """The findings by what is restored as one: a version as its folder, a folder that is gone as a whole, else a file."""
+    found: dict[Path, list[Finding]] = {}
+    for finding in checked.findings:
+        place = Path(finding.file)
+        if place.is_relative_to(layout.artifacts):
+            place = layout.artifacts.joinpath(*place.relative_to(layout.artifacts).parts[:3])
+        while not os.path.exists(place.parent):
+            place = place.parent
+        found.setdefault(place, []).append(finding)
+    return found
+
+
+def _damage(layout: Layout, checked: Verification, place: Path, found: list[Finding]) -> Diagnosis:
+    remedy, commands = "restore it from a copy you trust, whose folder is `...`", _restoring(layout, place)
+    if place in (layout.mirror, layout.mirror_checkpoint, layout.capabilities):
+        remedy, commands = "the ledger holds: the registry is written anew from it", (REPAIR,)
+    elif found[0].reason == TORN and checked.sealed <= checked.entries:
+        remedy, commands = "nothing that was acknowledged is lost: the torn line is moved aside and kept", (REPAIR,)
+    more = tuple(str(finding) for finding in found[1:])
+    return Diagnosis("evidence", str(found[0]), remedy, str(place), commands, more)
+
+
+def _restoring(layout: Layout, place: Path) -> tuple[str, ...]:
+    """The commands that put a copy in the place of a file or a version; what was there is kept beside."""
+    if not place.is_relative_to(layout.project):
+        return ("noa verify",)
+    here, parent = shlex.quote(str(place)), shlex.quote(str(place.parent))
+    copy = f"cp -af .../{shlex.quote(str(place.relative_to(layout.project)))} {parent}/"
+    aside = f'chmod -R u+w {here} && mv {here} "$(mktemp -d damaged.XXXXXX)"'
+    return (aside, copy, "noa verify") if os.path.isdir(place) else (copy, "noa verify")
