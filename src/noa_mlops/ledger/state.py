@@ -180,6 +180,15 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Deployment:
+    """What runs in a target, as its newest deployment says: the entry, its version, and its leaf hash in hex."""
+
+    seq: int
+    version: int
+    leaf: str
+
+
+@dataclass(frozen=True, slots=True)
 class LifecycleState:
     """One lifecycle; ``deciding`` is the index of its newest deciding entry, None before the first.
 
@@ -188,7 +197,7 @@ class LifecycleState:
     one, None when there is none; ``suspicion`` the newest window that failed, None when the newest one passed;
     ``waiting`` are the versions that people may enable; ``measured`` the newest measurement of each version that was
     measured again beside this champion; ``override`` says by whose word the champion is in force, None when by a
-    decision. Under an override ``rollout`` is what it will be when that ends.
+    decision. Under an override ``rollout`` is what it will be when that ends. ``deployed`` says what runs where, by target.
     """
 
     champion: int | None = None
@@ -203,6 +212,7 @@ class LifecycleState:
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
     measured: Mapping[int, Measured] = field(default_factory=dict)
     override: Override | None = None
+    deployed: Mapping[str, Deployment] = field(default_factory=dict)
 
     def rollout_at(self, moment: str) -> Rollout:
         """Whether the champion may be rolled out at a time, RFC 3339 as entries write it: also while an override holds."""
