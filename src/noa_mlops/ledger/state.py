@@ -29,7 +29,8 @@ class VersionState:
 
     They end with its decision; what is measured later is not among them. ``named`` is the index of the entry that says
     it is in the store and names its manifest, None while none does.
-    ``proven`` are the gains that hold once it is the champion, as its decision says.
+    ``proven`` are the gains that hold once it is the champion, as its decision says. ``data`` is the fingerprint of what it
+    was decided on, None when it was not measured; ``passed`` whether that decision says that it passes.
     """
 
     version: int
@@ -41,6 +42,8 @@ class VersionState:
     seqs: tuple[int, ...]
     named: int | None = None
     proven: Proven = field(default_factory=lambda: NOTHING_PROVEN)
+    data: str | None = None
+    passed: bool = False
 
     def after(self, seq: int, status: VersionStatus, checksum: str | None) -> VersionState:
         """With one entry more, at index ``seq``."""
@@ -55,6 +58,8 @@ class VersionState:
             seqs,
             self.named,
             self.proven,
+            self.data,
+            self.passed,
         )
 
     @property
@@ -136,10 +141,14 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A blocked rollout: the scan that blocked it, the digest of its report, and the entry that investigated it, if any."""
+    """A blocked rollout: the scan that blocked it, the digest of its report, and whose data it is about.
+
+    ``investigated`` is the entry that says that somebody has looked, None while none does.
+    """
 
     seq: int
     report: str
+    champion: int
     investigated: int | None = None
 
 
