@@ -231,7 +231,10 @@ def test_the_way_out_has_an_order_and_ends_ready(project):
     project.write("data/now.csv", rows(100, 21))
     same = project.tell("run", project.plan(seed=6))
     assert same.status == 3, same.said
-    assert "was measured on the data" in project.tell("enable", "little@3", "--reason", "same data").said
+    assert (
+        "measured on the data that @1 was measured on"
+        in project.tell("enable", "little@3", "--reason", "same data").said
+    )
     evaluation = {"dataset_path": "data/now.csv", "metric_thresholds": {"roc_auc": 0.8}}
     assert project.tell("run", project.plan(seed=7, evaluation=evaluation)).status == 3
     assert "noa enable little@4" in project.tell("doctor").out

@@ -110,7 +110,7 @@ def test_after_a_false_alarm_the_champion_is_enabled_once_it_passes_on_data_of_n
     promoted.done("investigate", "little", "--finding", "the export was wrong, the world is as it was")
     promoted.done("evaluate", "little@1")
     old = promoted.done("enable", "little@1", "--reason", "all is well", status=5)
-    assert "was measured on the data that little@1 was measured on" in old.said
+    assert "measured on the data that @1 was measured on" in old.said
     promoted.write("data/eval.csv", rows(1300, 21))
     promoted.done("evaluate", "little@1")
     promoted.done("enable", "little@1", "--reason", "all is well")

@@ -37,6 +37,9 @@ def written(tmp_path_factory):
         steps += [lambda seed=seed: project.tell("run", project.plan(seed=seed)) for seed in (1, 2)]
         steps += [lambda: project.tell("rollback", "little", "--reason", "a drill")]
         assert [step().status for step in steps] == [0, 0, 0, 0]
+        origin = project.tell("status", "--json").document["origin"]
+        served = ("--to", str(root / "served"), "--origin", origin)
+        assert project.tell("pull", "little", *served, "--record", "production").status == 0
         policy = project.path / "policy.yaml"
         floors = {
             "evaluation": {"metric_thresholds": {"roc_auc": {"min": 0.5, "slices": ["x"]}, "accuracy": 0.5}},

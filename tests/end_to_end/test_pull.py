@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -18,6 +19,24 @@ def origin(promoted):
 @pytest.fixture
 def to(tmp_path):
     return tmp_path / "served"
+
+
+@pytest.fixture
+def keys_away(home):
+    """A block in which the private keys of some roles are on another machine."""
+
+    @contextlib.contextmanager
+    def away(*roles):
+        folder = next((home / "keys").iterdir())
+        moved = [file for file in folder.glob("*.pem") if file.stem in roles]
+        assert len(moved) == len(roles)
+        for file in moved:
+            file.rename(home / file.name)
+        yield
+        for file in moved:
+            (home / file.name).rename(file)
+
+    return away
 
 
 def pull(project, to, origin, *more, name="little", status=0):
@@ -109,3 +128,93 @@ def test_while_versions_are_promoted_current_is_always_one_whole_version(promote
         watcher.join()
     assert max(versions) > 1  # two runs at once may be one: whoever comes second is told of the first one's version
     assert not wrong
+
+
+def recorded(project, to, origin, target="production", *more, name="little", status=0):
+    return pull(project, to, origin, "--record", target, *more, name=name, status=status)
+
+
+def test_what_runs_where_is_recorded_once_and_shown_everywhere(promoted, to, origin):
+    told = recorded(promoted, to, origin).document
+    assert told["record"] == {"target": "production", "entry": len(promoted.entries()) - 1, "missing": None}
+    assert promoted.last_entry()[0] == "Deployed"
+    assert recorded(promoted, to, origin).document == {**told, "changed": False}
+    [runs] = promoted.done("show", "little", "--json").document["deployed"]
+    assert (runs["target"], runs["version"], runs["entry"], runs["champion"]) == (
+        "production",
+        1,
+        told["record"]["entry"],
+        True,
+    )
+    assert len(runs["by"]) == 1
+    for command in (("show", "little"), ("status",)):
+        assert "@1 in production" in promoted.done(*command).said
+    assert "Deployed" in promoted.done("watch", "--since", "0", "--no-follow").said
+    mirror = (promoted.path / "registry/ml_artifacts.log").read_text().splitlines()
+    assert '"type":"Deployed"' in mirror[-1]
+    promoted.done("verify")
+    promoted.done("gate", "little", "--origin", origin)
+
+
+def test_what_runs_and_is_not_the_champion_is_noted(promoted, to, origin):
+    recorded(promoted, to, origin)
+    promoted.done("run", "plan.json")
+    assert "@1 in production, not the champion" in promoted.done("show", "little").said
+    noted = promoted.tell("audit", "--json").document["notes"]
+    assert any("little@1 runs in production" in note and "the champion is little@2" in note for note in noted)
+    recorded(promoted, to, origin)
+    noted = promoted.tell("audit", "--json").document["notes"]
+    assert not any("runs in production" in note for note in noted)
+
+
+def test_without_a_key_that_may_deploy_it_is_in_place_and_said_not_to_be_recorded(promoted, to, origin, keys_away):
+    before = promoted.state()
+    with keys_away("operator"):
+        refused = recorded(promoted, to, origin, status=5)
+    assert "little@1 is in place" in refused.said
+    assert "not recorded: the act is not signed by the quorum of 1 of 'operator'" in refused.said
+    assert os.path.exists(to / "current/model/cut")
+    assert promoted.state() == before
+
+
+def test_a_host_that_only_reads_signs_there_and_the_project_admits_it(promoted, to, origin, tmp_path, keys_away):
+    file = str(tmp_path / "runs.json")
+    before = promoted.state()
+    with keys_away("verifier", "root", "model"):
+        told = recorded(promoted, to, origin, "production", "--request", file).document
+    assert (told["record"]["entry"], told["record"]["missing"]) == (None, None)
+    assert promoted.state() == before
+    admit = ("pull", "little", "--admit", file)
+    with keys_away("operator"):
+        promoted.done(*admit, "--record", "canary", status=2)
+        promoted.done(*admit, "--record", "production", "--to", str(to), status=2)
+        assert "runs in production, as entry" in promoted.done(*admit, "--record", "production").said
+        assert "answers another entry" in promoted.done(*admit, "--record", "production", status=5).said
+    assert promoted.done("show", "little", "--json").document["deployed"][0]["version"] == 1
+
+
+def test_an_unsigned_record_waits_for_who_may_sign_it(promoted, to, origin, tmp_path, keys_away):
+    file = str(tmp_path / "runs.json")
+    with keys_away("operator"):
+        told = recorded(promoted, to, origin, "production", "--request", file, status=7).document
+    assert "operator" in told["record"]["missing"]
+    assert recorded(promoted, to, origin, "production", "--request", file).document["record"]["missing"] is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--origin", "x"),
+        ("--to", "x"),
+        ("--to", "x", "--origin", "x", "--request", "f"),
+        ("--to", "x", "--origin", "x", "--reason", "why"),
+        ("--record", "production", "--admit", "f", "--request", "f"),
+    ],
+)
+def test_options_that_contradict_each_other_pull_nothing(promoted, arguments):
+    promoted.done("pull", "little", *arguments, status=2)
+    assert not (promoted.path / "x").exists()
+
+
+def test_a_target_is_a_name(promoted, to, origin):
+    assert "must be 1 to 64" in recorded(promoted, to, origin, "../etc", status=5).said

@@ -173,7 +173,7 @@ def test_refuses_a_decision_taken_against_a_champion_that_has_been_replaced(ledg
 @pytest.mark.parametrize(
     "kind",
     [
-        "Deployed",
+        "Noted",
         "X",
     ],
 )

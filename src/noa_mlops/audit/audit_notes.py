@@ -26,6 +26,10 @@ def notes_of_state(
             for said in loosened(before.policy.lifecycles, after.policy.lifecycles):
                 yield f"Entry {after.entry} loosened a floor: {said}"
     for name, lifecycle in state.lifecycles.items():
+        for target, made in lifecycle.deployed.items():
+            if made.version != lifecycle.champion:
+                runs, champion = address(name, made.version), address(name, lifecycle.champion or 0)
+                yield f"{runs} runs in {target}, entry {made.seq}; the champion is {champion}."
         if lifecycle.incident is not None:
             yield f"{name} has an open incident, entry {lifecycle.incident.seq}."
         if lifecycle.override is not None:

@@ -48,7 +48,12 @@ def _next(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> tuple[i
     if incident is None or incident.investigated is None:
         looking = (f"noa diff {name}", f'noa investigate {name} --finding "..."')
         return 1, "look at what changed, and say what was found", looking
-    ready = [version for version in (*lifecycle.waiting, champion) if _may_be_enabled(ledger, name, lifecycle, version)]
+    versions = lifecycle.versions
+    ready = [
+        version
+        for version in (*lifecycle.waiting, champion)
+        if enabling_problem(ledger.state, lifecycle, versions[version]) is None
+    ]
     if ready:
         enable = f'noa enable {address(name, ready[0])} --reason "..."'
         return 4, f"{address(name, ready[0])} passed after the investigation: an operator enables it", (enable,)
@@ -57,11 +62,6 @@ def _next(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> tuple[i
         f"After a false alarm instead: noa evaluate {address(name, champion)}"
     )
     return 3, remedy, (f"noa run {address(name, champion)}",)
-
-
-def _may_be_enabled(ledger: LedgerReader, name: str, lifecycle: LifecycleState, version: int) -> bool:
-    problem = enabling_problem(ledger.state, lifecycle, lifecycle.versions[version])
-    return problem is None and not ledger.shares_data_with_champion(name, version)
 
 
 def _expired(name: str, lifecycle: LifecycleState) -> Diagnosis:

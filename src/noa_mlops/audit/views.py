@@ -15,7 +15,7 @@ from noa_mlops.evidence import SignedAct
 from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState, VersionState
 from noa_mlops.ledger.ledger import now
 from noa_mlops.ledger.state import Override
-from noa_mlops.ledger.trust_law import read_decision
+from noa_mlops.ledger.trust_law import read_decision, signers_of
 from noa_mlops.records.documents import parse_object
 from noa_mlops.records.events import DECISION, RUN
 from noa_mlops.records.layout import address
@@ -62,8 +62,28 @@ def _lifecycle_view(ledger: LedgerReader, begun: _Begun, lifecycle_id: str, newe
         "lifecycle_id": lifecycle_id,
         "champion": _version(ledger, lifecycle, champion) if champion is not None else None,
         "rollout": _rollout(ledger, lifecycle),
+        "deployed": deployed_view(ledger, lifecycle),
         "versions": versions[::-1][:newest],
     }
+
+
+def deployed_view(ledger: LedgerReader, lifecycle: LifecycleState) -> list[dict[str, Any]]:
+    """What runs where, by target: which version, recorded when, by which keys, and whether it is the champion."""
+    told = []
+    for target, made in sorted(lifecycle.deployed.items()):
+        entry = ledger.entry(made.seq)
+        told.append(
+            {
+                "target": target,
+                "version": made.version,
+                "checksum": entry.checksum,
+                "entry": made.seq,
+                "ts": entry.ts,
+                "by": sorted(signers_of(entry)),
+                "champion": made.version == lifecycle.champion,
+            }
+        )
+    return told
 
 
 def _rollout(ledger: LedgerReader, lifecycle: LifecycleState) -> dict[str, Any]:

@@ -113,6 +113,13 @@ def overridden(told: Mapping[str, Any] | None) -> str:
     return f"by override, entry {told['entry']}, {ends}: {foreign(told['reason'])}"
 
 
+def deployed(made: Mapping[str, Any]) -> str:
+    """What runs in a target, since when, and by whose word."""
+    other = "" if made["champion"] else ", not the champion"
+    by = ", ".join(key[:16] for key in made["by"])
+    return f"@{made['version']} in {made['target']}{other}   {made['ts']}   entry {made['entry']} by {by}"
+
+
 def approvals(waits: Mapping[str, Any] | None) -> str:
     """How far a version that waits for approval has come; nothing for one that does not."""
     return "" if waits is None else f"{len(waits['approved'])} of {waits['required']} approvals"

@@ -72,6 +72,8 @@ def _show_lifecycle(view: Mapping[str, Any]) -> None:
         show_override(view["rollout"]["override"])
         output.reached(champion["metrics"], champion["thresholds"], f"{view['lifecycle_id']}@{champion['version']}")
         _show_proven(champion["proven"])
+    for made in view["deployed"]:
+        output.field("Runs", output.deployed(made))
     _show_incident(view)
     output.say()
     rows = [(f"@{version['version']}", version["state"], version["profile"]) for version in view["versions"]]

@@ -30,6 +30,8 @@ def status(folder: Path, *, as_json: bool) -> int:
         output.say(f"{output.rollout(lifecycle)}  {lifecycle['lifecycle_id']}{name}")
         if override := output.overridden(lifecycle["rollout"]["override"]):
             output.say(f"  champion {override}")
+        for made in lifecycle["deployed"]:
+            output.say(f"  {output.deployed(made)}")
         for version in lifecycle["versions"]:
             waits = output.approvals(version["approvals"])
             output.say(

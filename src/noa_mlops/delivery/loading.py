@@ -12,11 +12,9 @@ from noa_mlops.delivery.trust import check_crown, check_signature, trusted_decis
 from noa_mlops.errors import ArtifactTampered, LedgerTampered, NotFound
 from noa_mlops.evidence import ModelSignatureInvalid
 from noa_mlops.ledger import KeyStore, Ledger, LedgerReader, VersionState
+from noa_mlops.ledger.deploy_law import PROMOTED
 from noa_mlops.records.layout import Layout, address
 from noa_mlops.records.manifest import ArtifactRecord
-
-PROMOTED = ("champion", "former")
-"""States of a version that a decision has promoted."""
 
 
 def load(name: str, project: str | Path = ".", origin: str | None = None) -> Model:

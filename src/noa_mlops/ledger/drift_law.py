@@ -94,7 +94,7 @@ def _blocked(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState:
         lifecycle,
         rollout="blocked",
         override=None,
-        incident=Incident(entry.seq, entry.predicate["report"]),
+        incident=Incident(entry.seq, entry.predicate["report"], lifecycle.champion or 0),
         deciding=entry.seq,
         answerable=leaf_hash(entry.line).hex(),
     )

@@ -3,7 +3,8 @@
 - Investigated says that a person has looked: its act names the incident and the report of the scan that opened it.
 - RolloutEnabled makes a version the champion that was held because the rollout was blocked or people had to approve it, and
   the rollout ready, in one entry. Where an incident is open, it must have been investigated, and the version submitted after
-  that. Where more than one key must approve, each entry before the last only notes who has.
+  that. It passed, on other data than those of the champion before: not even a plan without a gate leads past an incident of a
+  champion that had one. Where more than one key must approve, each entry before the last only notes who has.
 
 After a false alarm, or when the data are well again, the champion itself counts as trained after that, once it was measured again
 after the investigation and passed.
@@ -14,7 +15,7 @@ once. The version must have been judged against the champion that it replaces.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from noa_mlops.evidence import leaf_hash
@@ -98,6 +99,8 @@ def enabling_problem(state: LedgerState, lifecycle: LifecycleState, target: Vers
         return "enables a version although nobody has investigated the incident"
     if incident is not None and target.first_seq < (incident.investigated or 0):
         return "enables a version that was submitted before the incident was investigated"
+    if incident is not None and (problem := _retrained_problem(lifecycle, target, incident)) is not None:
+        return problem
     revoked = state.policy.revoked if state.policy is not None else {}
     if any(target.last_seq > last for keyid, last in revoked.items() if decides(state, keyid, "PromotionReady")):
         return "enables a version that was decided on by a key that is not trusted any more"
@@ -111,7 +114,34 @@ def _still_well_problem(lifecycle: LifecycleState, champion: VersionState, incid
     again = lifecycle.measured.get(champion.version)
     if again is None or again.seq < incident.investigated:
         return "enables the champion, which was not measured again after the incident was investigated"
-    return None if again.verdict == "pass" else f"enables the champion, whose new measurement came to: {again.verdict}"
+    if again.verdict != "pass":
+        return f"enables the champion, whose new measurement came to: {again.verdict}"
+    return _old_data_problem(lifecycle, again.data, incident)
+
+
+def _retrained_problem(lifecycle: LifecycleState, target: VersionState, incident: Incident) -> str | None:
+    """Why a version that was trained after the incident does not show that all is well now."""
+    if not target.passed and any(version.passed for version in _before(lifecycle, incident)):
+        return "enables a version that passed no gate, in the place of a champion that had"
+    return _old_data_problem(lifecycle, target.data, incident)
+
+
+def _old_data_problem(lifecycle: LifecycleState, data: str | None, incident: Incident) -> str | None:
+    """Why a measurement on ``data`` shows nothing of now: an older one, of a champion, was made on them already."""
+    for version in _before(lifecycle, incident):
+        if version.data is not None and data in (None, version.data):
+            return (
+                f"enables a version that was measured on the data that @{version.version} was measured on, or on none"
+            )
+    return None
+
+
+def _before(lifecycle: LifecycleState, incident: Incident) -> Iterator[VersionState]:
+    """The champion, and the one that the incident is about: another one after a rollback or an override."""
+    for number in dict.fromkeys((lifecycle.champion, incident.champion)):
+        version = lifecycle.versions.find(number or 0)
+        if version is not None:
+            yield version
 
 
 def _crowned(lifecycle: LifecycleState, target: VersionState, entry: LedgerEntry) -> LifecycleState:

@@ -14,6 +14,7 @@ verifying runs it on every line. State is the fold of it over the lines, and the
 - People may put a version in force against the gate's word, for a time (`noa_mlops.ledger.override_law`).
 - People may bring a former champion back (`noa_mlops.ledger.rollback_law`) and take objects out of the evidence
   (`noa_mlops.ledger.redaction_law`), each by an act that a key of theirs signed.
+- A deployment says which promoted version runs where (`noa_mlops.ledger.deploy_law`).
 - Which policy may follow which, and who must have decided it, stands in `noa_mlops.ledger.trust_law`. Each line is
   judged by the policy in force at its index.
 
@@ -38,6 +39,7 @@ from noa_mlops.evidence import (
     signed_by,
     split_line,
 )
+from noa_mlops.ledger.deploy_law import deployed
 from noa_mlops.ledger.drift_law import scanned, shown_beside, unaccounted
 from noa_mlops.ledger.entry import EntryInvalid, LedgerEntry, read_entry, read_sealed
 from noa_mlops.ledger.incident_law import enabled, investigated
@@ -73,6 +75,7 @@ DECIDING = frozenset(
         "PolicyChanged",
         "Redacted",
         "RolledBack",
+        "Deployed",
     }
 )
 """Types after which the ledger is sealed before anybody is told."""
@@ -345,6 +348,7 @@ _ACTS: Mapping[str, _Act] = {
     "Investigated": _on_lifecycle(investigated),
     "RolloutEnabled": _on_lifecycle(enabled),
     "Overridden": _on_lifecycle(overridden),
+    "Deployed": _on_lifecycle(deployed),
 }
 """What people decide, each with the act inside."""
 

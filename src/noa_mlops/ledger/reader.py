@@ -134,20 +134,6 @@ class LedgerReader:
             raise LedgerTampered(f"{self.layout.ledger}: entry {seq} is no longer what it was")
         return entry
 
-    def shares_data_with_champion(self, lifecycle_id: str, version: int) -> bool:
-        """Whether a version was last measured on the very data on which the champion was decided."""
-        lifecycle = self._state.lifecycle(lifecycle_id)
-        again = lifecycle.measured.get(version)
-        data = again.data if again is not None else self._evaluation_data(lifecycle_id, version)
-        return data is not None and data == self._evaluation_data(lifecycle_id, lifecycle.champion or 0)
-
-    def _evaluation_data(self, lifecycle_id: str, version: int) -> str | None:
-        """The fingerprint of the evaluation data that a version was submitted with; None when there are none."""
-        for entry in self.history(lifecycle_id, version)[:1]:
-            if "evaluation" in entry.predicate["datasets"]:
-                return str(entry.predicate["datasets"]["evaluation"]["fingerprint"])
-        return None
-
     def _line(self, seq: int) -> bytes:
         with open_beneath(self.layout.evidence, self.layout.ledger.name) as stream:
             stream.seek(self._ends[seq])

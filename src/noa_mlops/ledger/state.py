@@ -41,8 +41,9 @@ class VersionState:
 
     They end with its decision; what is measured later is not among them. ``named`` is the index of the entry that says
     it is in the store and names its manifest, None while none does.
-    ``proven`` are the gains that hold once it is the champion, as its decision says. ``dropped`` is what its measurement
-    showed of the champion beside it, until a scan says so.
+    ``proven`` are the gains that hold once it is the champion, as its decision says. ``data`` is the fingerprint of what it
+    was decided on, None when it was not measured; ``passed`` whether that decision says that it passes. ``dropped`` is what
+    its measurement showed of the champion beside it, until a scan says so.
     """
 
     version: int
@@ -54,6 +55,8 @@ class VersionState:
     seqs: tuple[int, ...]
     named: int | None = None
     proven: Proven = field(default_factory=lambda: NOTHING_PROVEN)
+    data: str | None = None
+    passed: bool = False
     dropped: Dropped | None = None
 
     def after(self, seq: int, status: VersionStatus, checksum: str | None) -> VersionState:
@@ -69,6 +72,8 @@ class VersionState:
             seqs,
             self.named,
             self.proven,
+            self.data,
+            self.passed,
         )
 
     @property
@@ -150,10 +155,14 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A blocked rollout: the scan that blocked it, the digest of its report, and the entry that investigated it, if any."""
+    """A blocked rollout: the scan that blocked it, the digest of its report, and whose data it is about.
+
+    ``investigated`` is the entry that says that somebody has looked, None while none does.
+    """
 
     seq: int
     report: str
+    champion: int
     investigated: int | None = None
 
 
@@ -194,6 +203,15 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Deployment:
+    """What runs in a target, as its newest deployment says: the entry, its version, and its leaf hash in hex."""
+
+    seq: int
+    version: int
+    leaf: str
+
+
+@dataclass(frozen=True, slots=True)
 class LifecycleState:
     """One lifecycle; ``deciding`` is the index of its newest deciding entry, None before the first.
 
@@ -202,7 +220,7 @@ class LifecycleState:
     one, None when there is none; ``suspicion`` the newest window that failed, None when the newest one passed;
     ``unseen`` counts the newest windows in a row that were too few data; ``waiting`` are the versions that people may enable; ``measured`` the newest measurement of each version that was
     measured again beside this champion; ``override`` says by whose word the champion is in force, None when by a
-    decision. Under an override ``rollout`` is what it will be when that ends.
+    decision. Under an override ``rollout`` is what it will be when that ends. ``deployed`` says what runs where, by target.
     """
 
     champion: int | None = None
@@ -218,6 +236,7 @@ class LifecycleState:
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
     measured: Mapping[int, Measured] = field(default_factory=dict)
     override: Override | None = None
+    deployed: Mapping[str, Deployment] = field(default_factory=dict)
 
     def rollout_at(self, moment: str) -> Rollout:
         """Whether the champion may be rolled out at a time, RFC 3339 as entries write it: also while an override holds."""

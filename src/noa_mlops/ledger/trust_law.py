@@ -140,6 +140,7 @@ ACTS_OF: Mapping[str, str] = {
     "Investigated": "investigate",
     "RolloutEnabled": "enable",
     "Overridden": "override",
+    "Deployed": "deploy",
 }
 """The act that an entry of each type carries."""
 

@@ -96,7 +96,8 @@ def follow_version(before: VersionState | None, entry: LedgerEntry) -> VersionSt
     if entry.type == "PromotionReady":
         return _decided(before, entry)
     checksum = entry.checksum if entry.type == "TrainingCompleted" else before.checksum
-    return before.after(entry.seq, _BECOMES[entry.type], checksum)
+    after = before.after(entry.seq, _BECOMES[entry.type], checksum)
+    return replace(after, data=_measured_on(entry)) if entry.type == "EvaluationLogged" else after
 
 
 def _submitted(entry: LedgerEntry) -> VersionState | Refusal:
@@ -120,6 +121,13 @@ def _submitted(entry: LedgerEntry) -> VersionState | Refusal:
     )
 
 
+def _measured_on(entry: LedgerEntry) -> str | None:
+    """The fingerprint of the data of a measurement, None when it names none."""
+    dataset = entry.predicate.get("dataset")
+    fingerprint = dataset.get("fingerprint") if isinstance(dataset, dict) else None
+    return intern(fingerprint) if isinstance(fingerprint, str) else None
+
+
 def _decided(before: VersionState, entry: LedgerEntry) -> VersionState | Refusal:
     decision = entry.predicate.get(DECISION)
     problem = _decision_problem(before, entry, decision if isinstance(decision, dict) else {})
@@ -128,7 +136,9 @@ def _decided(before: VersionState, entry: LedgerEntry) -> VersionState | Refusal
     status: VersionStatus = "champion" if entry.status == "ready" else _blocked_as(entry.predicate[DECISION])
     proven = read_proven(entry.predicate[DECISION].get("proven", {}))
     named = None if entry.predicate[DECISION].get("artifact") is None else entry.seq
-    return replace(before.after(entry.seq, status, before.checksum), named=named, proven=proven or NOTHING_PROVEN)
+    passed = entry.predicate[DECISION]["verdict"] == "pass"
+    after = before.after(entry.seq, status, before.checksum)
+    return replace(after, named=named, proven=proven or NOTHING_PROVEN, passed=passed)
 
 
 def _decision_problem(before: VersionState, entry: LedgerEntry, decision: Mapping[str, Any]) -> str | None:

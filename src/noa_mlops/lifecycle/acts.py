@@ -134,6 +134,14 @@ def _draft(signed: SignedAct, state: LedgerState) -> Draft:
         }:
             subject = [model_subject(name, version, digest)]
             return Draft("Overridden", ACT, predicate, subject, lifecycle_id=name, version=version)
+        case "deploy", {
+            "lifecycle_id": str(name),
+            "version": int(version),
+            "model": {"sha256": str(digest)},
+            **_more,
+        }:
+            subject = [model_subject(name, version, digest)]
+            return Draft("Deployed", ACT, predicate, subject, lifecycle_id=name, version=version)
         case "investigate", {"lifecycle_id": str(name), "incident": int(), "report": {"sha256": str(digest)}}:
             report = [{"name": "drift_report.json", "digest": {"sha256": digest}}]
             return Draft(

@@ -41,8 +41,6 @@ def request_enabling(ledger: LedgerReader, lifecycle_id: str, version: int, reas
         raise LedgerConflict(
             f"noa enable {address(lifecycle_id, version)} {problem}", hint=_next(lifecycle_id, lifecycle)
         )
-    if lifecycle.incident is not None:
-        _check_data(ledger, lifecycle_id, version, lifecycle.champion)
     scope = version_scope(lifecycle_id, version, target.checksum)
     return request_act(ledger.origin, ENABLE, scope, lifecycle.answerable, reason)
 
@@ -70,15 +68,6 @@ def _check_counts(layout: Layout, request: ActRequest) -> None:
     )
 
 
-def _check_data(ledger: LedgerReader, lifecycle_id: str, version: int, champion: int | None) -> None:
-    """Refuse a version that passed on the very data on which the champion had: they do not show that it is well now."""
-    if champion is not None and ledger.shares_data_with_champion(lifecycle_id, version):
-        raise LedgerConflict(
-            f"{address(lifecycle_id, version)} was measured on the data that {address(lifecycle_id, champion)} was measured on",
-            hint="Name evaluation data of now in the plan and run it again.",
-        )
-
-
 def _lifecycle(ledger: LedgerReader, lifecycle_id: str) -> LifecycleState:
     lifecycle = ledger.state.lifecycle(lifecycle_id)
     if not lifecycle.versions:
@@ -92,4 +81,7 @@ def _next(lifecycle_id: str, lifecycle: LifecycleState) -> str:
     if incident is not None and incident.investigated is None:
         return f'Look first: noa investigate {lifecycle_id} --finding "...".'
     waiting = ", ".join(f"@{version}" for version in lifecycle.waiting)
-    return f"Versions that wait: {waiting or 'none'}. Run a plan: what passes while the rollout is blocked is held."
+    data = "" if incident is None else ", with a gate and with evaluation data of now"
+    return (
+        f"Versions that wait: {waiting or 'none'}. Run a plan{data}: what passes while the rollout is blocked is held."
+    )

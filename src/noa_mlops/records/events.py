@@ -273,7 +273,7 @@ def named_objects(statement: Mapping[str, Any]) -> Iterator[str]:
             yield predicate["policy"]["digest"]["sha256"]
         case "DriftScanned":
             yield predicate["report"]
-        case "Redacted" | "RolledBack" | "Investigated" | "RolloutEnabled" | "Overridden":
+        case "Redacted" | "RolledBack" | "Investigated" | "RolloutEnabled" | "Overridden" | "Deployed":
             payload = binascii.a2b_base64(predicate["act"]["payload"])
             reason = parse_object(payload, limit=len(payload))["reason"]
             yield from () if reason is None else (reason,)
