@@ -4,7 +4,7 @@
 # make fuzz    coverage-guided fuzzing of every parser, a minute each (FUZZ=600: seconds for each)
 # make mutants small wrongs put into gate, ledger and verifying, and which of them no test notices (MUTANTS=500: a sample)
 # make bench   our times against the floors of this machine, in one run (BENCH=--full: a million entries)
-# make bench-peers   the same steps by DBOS, Dagster, Metaflow and MLflow, from environments that it makes
+# make bench-peers   the same steps by DBOS, Dagster, Metaflow and MLflow, from environments that it makes; drift by Evidently, NannyML, Alibi Detect
 # make false-alarms   how often drift is wrong, from seeded draws: about ten minutes
 # make lock    resolve the requirements again (UPGRADE=--upgrade takes newer versions)
 # make clean   back to a fresh clone
@@ -61,6 +61,7 @@ bench: $(VENV)/.dev $(VENV)/.torch
 
 bench-peers: $(VENV)/.tabular
 	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.peers.drift $(BENCH)
 
 false-alarms: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.false_alarms

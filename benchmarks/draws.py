@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.signal import lfilter
 
-from noa_mlops.datasets import Counting, summarise_table
+from noa_mlops.datasets import Counting, Dataset, summarise_table
 from noa_mlops.datasets.typed import columns_of
-from noa_mlops.records.dataset import DatasetDefinition
+from noa_mlops.records.dataset import DatasetDefinition, DatasetIdentity
 from noa_mlops.records.summary import DatasetSummary
 
 LEVELS = (2, 3, 5, 8, 10, 20, 30, 50, 70, 100)
@@ -85,6 +85,16 @@ def days(
     starts = [0, *range(reference, len(values), window)]
     for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
         yield in_time(values[start:end], start) if share and declared else counted({}, values[start:end])
+
+
+def alike(random: np.random.Generator, rows: int, share: float = 0.0, correlation: float = 0.0) -> Dataset:
+    """8 columns, each as always, which go together or not; rows in time, each of which keeps a ``share`` of the one before."""
+    values = autoregressive(random, rows, share, 8)
+    values[:, 1::2] = correlation * values[:, ::2] + (1 - correlation**2) ** 0.5 * values[:, 1::2]
+    at = pa.array(np.arange(rows) * 3_600_000_000, pa.timestamp("us"))
+    table = pa.table({"at": at, **{f"x{place}": values[:, place] for place in range(8)}})
+    definition = DatasetDefinition(files=("drawn.arrow",), time="at" if share else None)
+    return Dataset(definition, table, DatasetIdentity("drawn.arrow", "", rows, (), ()))
 
 
 def in_time(values: Real, start: int, shift: float = 0.0) -> DatasetSummary:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def main() -> int:
 
 def peer(name: str, rounds: int) -> float:
     """The median of a peer's lifecycle in milliseconds. Raises `subprocess.CalledProcessError`."""
-    python = environment(name)
+    python = environment(name, (PEERS[name],))
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
         script = [str(python), str(HERE / f"run_{name}.py"), str(rounds)]
         told = subprocess.run(script, cwd=folder, check=True, capture_output=True, text=True, timeout=600)
@@ -54,14 +54,14 @@ def peer(name: str, rounds: int) -> float:
     return taken
 
 
-def environment(name: str) -> Path:
-    """The interpreter of a peer's environment, made when it is not there."""
+def environment(name: str, packages: Sequence[str]) -> Path:
+    """The interpreter of a peer's environment with its ``packages``, made when it is not there."""
     folder = (ENVIRONMENTS / name).absolute()
     python, stamp = folder / "bin" / "python", folder / ".complete"
     if not stamp.exists():
-        print(f"installing {PEERS[name]} in {folder}", file=sys.stderr)
+        print(f"installing {', '.join(packages)} in {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PEERS[name]]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
         subprocess.run(install, check=True)
         stamp.touch()
     return python

@@ -6,6 +6,7 @@ Standard library only: a peer runs this in an environment of its own, without ou
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import statistics
 import sys
@@ -43,3 +44,12 @@ def report(lifecycle: Callable[[], object]) -> None:
         if turn >= 0:
             taken.append(time.perf_counter() - began)
     print(json.dumps({"ms": statistics.median(taken) * 1000}))
+
+
+def report_once(compare: Callable[[], object]) -> None:
+    """Run ``compare`` once; print its seconds, those of the processor, and the most memory of the process, as JSON."""
+    began, busy = time.perf_counter(), time.process_time()
+    compare()
+    taken = {"s": time.perf_counter() - began, "cpu": time.process_time() - busy}
+    mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({**taken, "mib": mib}))

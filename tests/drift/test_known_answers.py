@@ -6,7 +6,7 @@ from scipy import stats
 
 from drift.data import normal, summary
 from noa_mlops.drift.numbers import in_tenths, movement, paired
-from noa_mlops.drift.shares import Cells, chi_squared, jensen_shannon, stability_index, total_variation
+from noa_mlops.drift.shares import Cells, chi_squared, jensen_shannon, novelty, stability_index, total_variation
 from noa_mlops.drift.tails import (
     chi_squared_tail,
     false_discovery,
@@ -14,6 +14,7 @@ from noa_mlops.drift.tails import (
     normal_quantile,
     normal_tail,
     proportion_tail,
+    unseen_tail,
 )
 from noa_mlops.records.drift import ColumnOverride, DriftSettings, Margins
 
@@ -142,6 +143,37 @@ def test_the_way_of_the_mass_is_that_of_scipy():
     low, high = np.quantile(reference, [0.001, 0.999])
     clipped = [np.clip(values, low, high) for values in (reference, current)]
     assert moved.moved * moved.spread == pytest.approx(stats.wasserstein_distance(*clipped), rel=0.01)
+
+
+def test_one_category_that_nobody_saw_is_as_unlikely_as_drawing_none_of_its_rows():
+    for rows, new in ((200, 3), (1000, 7), (50, 40)):
+        exact = stats.hypergeom.pmf(0, rows + 300 + new, new, rows)
+        unseen = np.array([False, True])
+        assert unseen_tail(np.array([rows + 300.0, new]), unseen, rows) == pytest.approx(exact, rel=1e-9)
+    assert unseen_tail(np.array([500.0, 3.0]), np.array([False, False]), 250) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("levels", "first", "second"), [(50, 200, 1000), (50, 1000, 200), (100, 200, 200), (10_000, 400, 400)]
+)
+def test_categories_that_few_rows_did_not_show_are_never_surer_than_they_are_new(levels, first, second):
+    draw = np.random.default_rng(levels)
+    chances = []
+    for _ in range(300):
+        sides = [np.bincount(draw.integers(0, levels, rows), minlength=levels) for rows in (first, second)]
+        some = sum(sides) > 0
+        chances.append(novelty(Cells(tuple(map(str, np.flatnonzero(some))), *(side[some] for side in sides))).chance)
+    assert np.mean(np.array(chances) < 0.1) <= 0.1
+    assert min(chances) > 1e-3
+
+
+def test_a_new_category_is_found_among_many():
+    draw = np.random.default_rng(1)
+    sides = [np.bincount(draw.integers(0, 50, rows), minlength=51) for rows in (2000, 500)]
+    sides[1][50] = 15
+    found = novelty(Cells(tuple(map(str, range(51))), *sides))
+    assert found.names[0] == "50"
+    assert found.chance < 1e-6
 
 
 def test_rare_cells_are_pooled():

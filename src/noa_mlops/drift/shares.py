@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from noa_mlops.drift.numbers import Whole
-from noa_mlops.drift.tails import chi_squared_tail, normal_tail, proportion_tail
+from noa_mlops.drift.tails import chi_squared_tail, unseen_tail
 from noa_mlops.records.summary import Categories, Histogram, category_key
 
 EXPECTED = 5
@@ -84,26 +84,22 @@ def chi_squared(cells: Cells, thinned: tuple[float, float] = (1.0, 1.0)) -> tupl
 
 
 def novelty(cells: Cells, thinned: float = 1.0) -> Novelty | None:
-    """New and vanished categories; None when they are counted by digest. Every sample is divided by ``thinned``."""
+    """New and vanished categories; None when they are counted by digest. Every sample is divided by ``thinned``.
+
+    How sure it is that they are new does not rest on what is expected: all rows of both say how often categories are.
+    """
     rows, others = int(cells.reference.sum()), int(cells.current.sum())
     if cells.names is None or not rows or not others:
         return None
     fresh = cells.reference == 0
     new = int(cells.current[fresh].sum())
-    once, twice = (int((cells.reference == times).sum()) for times in (1, 2))
-    expected = once / rows
     by_size = sorted(np.flatnonzero(fresh).tolist(), key=lambda place: (-int(cells.current[place]), place))
-    excess = new / others - expected
-    # Esty (1983) for the share that the reference has not seen; one more, for nothing is certain.
-    variance = (once + 2 * twice + 1) / rows**2 + new / others * (1 - new / others) / others
-    certain = normal_tail(excess / math.sqrt(variance * thinned)) if new else 1.0
-    exact = proportion_tail((0, new / thinned), (rows / thinned, others / thinned)) if new else 1.0
     return Novelty(
         new=new / others,
-        expected=expected,
+        expected=int((cells.reference == 1).sum()) / rows,
         gone=float(cells.reference[cells.current == 0].sum() / rows),
         names=tuple(cells.names[place] for place in by_size[:5]),
-        chance=max(certain, exact),
+        chance=unseen_tail((cells.reference + cells.current) / thinned, fresh, rows / thinned),
     )
 
 

@@ -9,12 +9,17 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 EXACT_CELLS = 10_000
 """Product of sample sizes up to which the Kolmogorov-Smirnov tail is counted exactly."""
 
 _EXACT_ROWS = 5_000
 _ENOUGH = 1e-17
+_ROUNDING = 1e-9
+
+Real = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 def ks_tail(distance: float, first: float, second: float) -> float:
@@ -69,6 +74,36 @@ def proportion_tail(hits: tuple[float, float], rows: tuple[float, float]) -> flo
     return min(1.0, 2 * min(up, down))
 
 
+def unseen_tail(counts: Real, unseen: Flags, first: float) -> float:
+    """The chance that categories without a row in the first sample hold as many rows as those that are ``unseen`` in it.
+
+    ``counts`` are the rows of both samples by category, ``first`` those of the first sample. Where nothing changed, any of
+    all rows may be in the first one, so how often a category has none of it there follows from its count (hypergeometric).
+    Such events are negatively associated (Joag-Dev and Proschan 1983), so the bound of Chernoff (1952) holds for their sum.
+    """
+    total, found = float(counts.sum()), float(counts[unseen].sum())
+    counts = counts[(counts > 0) & (counts <= total - first + _ROUNDING)]
+    if not found or first < 1:
+        return 1.0
+    ways = np.array([_log_missed(count, first, total) for count in counts.tolist()])
+    if found <= float(counts @ np.exp(ways)):
+        return 1.0
+    others = np.log(-np.expm1(np.minimum(ways, -_ENOUGH)))
+    if found >= float(counts.sum()) - _ROUNDING:
+        return math.exp(float(ways.sum()))
+
+    def mean(tilt: float) -> float:
+        return float(counts @ np.exp(ways + tilt * counts - np.logaddexp(others, ways + tilt * counts)))
+
+    low, high = 0.0, 1 / float(counts.max())
+    while mean(high) < found:
+        low, high = high, 2 * high
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if mean(middle) < found else (low, middle)
+    return min(1.0, math.exp(float(np.logaddexp(others, ways + low * counts).sum()) - low * found))
+
+
 def false_discovery(chances: Sequence[float]) -> list[float]:
     """The q of each p: the share of false ones among all findings at least as sure (Benjamini and Hochberg 1995)."""
     order = sorted(range(len(chances)), key=lambda place: chances[place], reverse=True)
@@ -92,6 +127,14 @@ def _drawn_at_least(least: int, drawn: int, marked: int, total: int) -> float:
         if term < _ENOUGH * tail:
             break
     return min(1.0, tail)
+
+
+def _log_missed(count: float, first: float, total: float) -> float:
+    """Logarithm of the chance that none of ``count`` rows is among the ``first`` that are drawn of ``total``."""
+    rest = max(0.0, total - first - count)
+    return (
+        math.lgamma(total - count + 1) - math.lgamma(rest + 1) - math.lgamma(total + 1) + math.lgamma(total - first + 1)
+    )
 
 
 def _log_choose(count: int, some: int) -> float:
