@@ -42,7 +42,10 @@ def compare_incident(ledger: LedgerReader, lifecycle_id: str, key: str | None = 
     report, plan = _report(ledger, entry, lifecycle.incident.report), plan_of(ledger, scanned_for)
     recorded = ledger.entry(scanned_for.first_seq).predicate["datasets"]["train"]
     reader = reader_of(ledger)
-    before, now = read_again(reader, recorded, plan), read_again(reader, entry.predicate["dataset"])
+    before = read_again(reader, recorded, "train", plan)
+    beside = lifecycle.versions.get(entry.predicate.get("beside", 0))
+    asked_by = None if beside is None else plan_of(ledger, beside)
+    now = read_again(reader, entry.predicate["dataset"], "evaluation", asked_by)
     notes = [f"{one.path} {one.problem}: rows are not compared" for one in (before, now) if one.problem is not None]
     rows, slices = None, tuple(_recorded_slices(report, slice_columns(plan)))
     if before.dataset is not None and now.dataset is not None:
@@ -54,7 +57,14 @@ def compare_incident(ledger: LedgerReader, lifecycle_id: str, key: str | None = 
         report=report,
         rows=rows,
         slices=slices,
-        incident=Incident(lifecycle_id, entry.seq, entry.ts, lifecycle.incident.report, entry.predicate.get("labels")),
+        incident=Incident(
+            lifecycle_id,
+            entry.seq,
+            entry.ts,
+            lifecycle.incident.report,
+            entry.predicate.get("labels"),
+            entry.predicate.get("estimated") or {},
+        ),
         notes=tuple(notes),
     )
 

@@ -8,7 +8,7 @@ said too, for then a difference need not be one of the models.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from noa_mlops.audit.label_rates import label_rates
@@ -175,7 +175,10 @@ def _flat(document: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, 
 
 
 def _training(ledger: LedgerReader, pair: tuple[Address, Address], notes: list[str]) -> DriftReport | None:
-    """The training data of both by their summaries, by the rule of the first version's plan."""
+    """The training data of both by their summaries, by the rule of the first version's plan.
+
+    What each model said of its own evaluation rows is left out: that two models say other things is no drift of data.
+    """
     from noa_mlops.drift import scan
     from noa_mlops.records.drift import DriftSettings
 
@@ -186,7 +189,7 @@ def _training(ledger: LedgerReader, pair: tuple[Address, Address], notes: list[s
         if summary is None:
             notes.append(f"{address(*one)} has no stored summary of its training data: they are not compared")
         else:
-            found.append(summary)
+            found.append(replace(summary, predictions=None, calibration=None))
     if len(found) < len(pair):
         return None
     first = ledger.state.version(*pair[0])
