@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from noa_mlops.audit.difference import Difference, Incident, declared_key, slices_of
-from noa_mlops.audit.recorded_data import plan_of, read_again, reader_of, recorded_json, slice_columns
+from noa_mlops.audit.recorded_data import read_again, reader_of, recorded_json, slice_columns
 from noa_mlops.errors import DatasetInvalid, LedgerTampered, NotFound
-from noa_mlops.ledger import LedgerEntry, LedgerReader
+from noa_mlops.ledger import LedgerEntry, LedgerReader, plan_of
 from noa_mlops.records.layout import address
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.errors import LedgerTampered, LifecycleError
-from noa_mlops.ledger import LedgerReader, VersionState
-from noa_mlops.records.layout import Layout
+from noa_mlops.ledger import LedgerReader, VersionState, summary_digest
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.summary import DatasetSummary
 
@@ -65,13 +64,6 @@ def _part(dataset: Dataset, part: Part, plan: TrainingPlan) -> Dataset:
     return parts.train if part == "train" else parts.evaluation
 
 
-def plan_of(ledger: LedgerReader, version: VersionState) -> TrainingPlan | None:
-    """The recorded plan of a version; None when it was taken out of the evidence."""
-    if version.plan_digest in ledger.state.redacted:
-        return None
-    return TrainingPlan.parse(ledger.get_object(version.plan_digest), name="plan.json")
-
-
 def slice_columns(plan: TrainingPlan | None) -> Iterator[str]:
     """The columns by which a plan wants its metrics apart."""
     for threshold in () if plan is None or plan.evaluation is None else plan.evaluation.metric_thresholds:
@@ -85,12 +77,11 @@ def summary_of(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -
 
     Raises `ArtifactTampered` when it is not the one that was signed.
     """
-    last = ledger.history(lifecycle_id, version.version)[-1] if version.named is None else ledger.entry(version.named)
-    named = {str(subject.get("name")): subject["digest"]["sha256"] for subject in last.subject}
-    if "summary.json" not in named:
+    digest = summary_digest(ledger, lifecycle_id, version)
+    if digest is None:
         return None
-    store = FilesystemArtifactStore(Layout.of(ledger.layout.project))
-    return store.summary(lifecycle_id, version.profile, version.version, named["summary.json"])
+    store = FilesystemArtifactStore(ledger.layout)
+    return store.summary(lifecycle_id, version.profile, version.version, digest)
 
 
 def recorded_json(ledger: LedgerReader, digest: str, limit: int) -> Mapping[str, Any]:

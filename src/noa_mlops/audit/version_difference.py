@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from noa_mlops.audit.label_rates import label_rates
-from noa_mlops.audit.recorded_data import plan_of, summary_of
+from noa_mlops.audit.recorded_data import summary_of
 from noa_mlops.audit.views import version_view
-from noa_mlops.ledger import LedgerReader
+from noa_mlops.ledger import LedgerReader, plan_of
 from noa_mlops.records.documents import Json
 from noa_mlops.records.layout import address
 
