@@ -80,24 +80,32 @@ def test_every_mistake_of_every_file_is_told_at_once(folder):
     folder.joinpath("plans/one.yaml").write_text(BAD["an unknown field"][0].replace("0.80", '"0.8x"'))
     folder.joinpath("plans/two.json").write_text("{")
     folder.joinpath("bad.dataset.yaml").write_text("files: [a.csv]\nkeys: id\n")
-    names = ("plans/one.yaml", "plans/two.json", "bad.dataset.yaml", "plans/gone.yaml")
+    folder.joinpath("noa.yaml").write_text("name: churn\nschedules: {}\n")
+    names = ("plans/one.yaml", "plans/two.json", "bad.dataset.yaml", "noa.yaml", "plans/gone.yaml")
     ran = hook(folder, *names)
     assert ran.returncode == 2
-    assert [ran.stderr.count(f"{name}:") for name in names[:3]] == [2, 1, 1]
+    assert [ran.stderr.count(f"{name}:") for name in names[:4]] == [2, 1, 1, 1]
     assert "plans/gone.yaml  cannot be read" in ran.stderr
-    assert "5 errors, nothing was run" in ran.stderr
+    assert "6 errors, nothing was run" in ran.stderr
     document = told("schema", "--check", *names, "--json", "-C", str(folder)).document
-    assert (document["checked"], len(document["problems"])) == (4, 5)
+    assert (document["checked"], len(document["problems"])) == (5, 6)
 
 
 def test_the_hook_is_asked_about_plans_and_definitions_and_nothing_else():
     about = re.compile(HOOK["files"])
-    for name in ("plans/rainfall.yaml", "churn/plans/a.json", "data/train.dataset.yaml", "x.dataset.json"):
+    for name in (
+        "plans/rainfall.yaml",
+        "churn/plans/a.json",
+        "data/train.dataset.yaml",
+        "x.dataset.json",
+        "noa.yaml",
+        "churn/noa.yaml",
+    ):
         assert about.search(name), name
     for name in (
         "plans/README.md",
         "policy.yaml",
-        "noa.yaml",
+        "my-noa.yaml",
         "plans/src/net.yaml",
         "data/train.yaml",
         "myplans/a.yaml",

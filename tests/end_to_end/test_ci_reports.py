@@ -273,3 +273,14 @@ def test_mistakes_of_a_plan_are_annotated_at_their_lines_also_in_a_folder_of_the
 def test_elsewhere_nothing_is_annotated(project):
     project.done("drift", "little", "--current", "data/wild.csv", status=3)
     assert "::error" not in told(*gate(project), "-C", str(project.path)).said
+
+
+def test_what_is_scheduled_is_annotated_at_its_line_of_the_settings(project, on_github):
+    settings = project.path / "noa.yaml"
+    schedule = "schedule:\n  little: {data: data/wild.csv, every: 1d}\n"
+    settings.write_text(settings.read_text() + schedule)
+    found = commands(project.done("drift", status=3).err)
+    line = settings.read_text().splitlines().index(schedule.splitlines()[1]) + 1
+    places = {properties["title"]: (properties["file"], properties["line"]) for _, properties, _ in found}
+    assert places["noa: little rollout"] == ("noa.yaml", str(line))
+    assert places["noa: little@1 x"] == ("plans/little.yaml", "3")

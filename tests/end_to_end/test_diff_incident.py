@@ -172,3 +172,44 @@ def test_what_was_redacted_is_not_shown_and_the_rest_is(blocked):
     assert document["slices"] == [], "only the plan named them"
     blocked.done("redact", whole["incident"]["report"], "--reason", "names a town")
     assert "was redacted, so nothing is left" in blocked.done("diff", "little", status=2).said
+
+
+def test_an_incident_beside_a_challenger_is_compared_by_the_rows_that_the_challengers_plan_split_off(folder):
+    def turned(lines):
+        return "\n".join([lines[0], *(f"{line[:-1]}{1 - int(line[-1])}" for line in lines[1:])]) + "\n"
+
+    texts = {"then": people(1, 0, 3000), "now": turned(people(3, 2000, 3000).splitlines())}
+    for name, text in texts.items():
+        folder.write(f"data/{name}.csv", text)
+        folder.write(f"data/{name}.dataset.yaml", f"files: [data/{name}.csv]\nkey: id\nignore: [town]\n")
+    split = {"split": {"share": 0.4}, "metric_thresholds": {"roc_auc": 0.8}}
+    folder.done("init")
+    folder.done("run", folder.plan(dataset_path="data/then.dataset.yaml", evaluation=split))
+    folder.tell("run", folder.plan(dataset_path="data/now.dataset.yaml", evaluation=split))
+    scan = next(entry for entry in folder.entries() if entry["noa_entry"]["type"] == "DriftScanned")
+    assert (scan["noa_entry"]["status"], scan["predicate"]["beside"]) == ("blocked", 2)
+    document = folder.done("diff", "little", "--json").document
+    assert document["not_compared"] == []
+    matched = document["matched"]
+    assert matched["added"] + matched["changed"] + matched["same"] == 1200
+    assert matched["removed"] + matched["changed"] + matched["same"] == 1800
+
+
+def test_without_labels_what_the_champion_expects_of_itself_is_shown(folder):
+    folder.write("data/train.csv", people(1, 0, 2000))
+    unlabelled = [line.rpartition(",")[0] for line in people(3, 1000, 2000, moved=0.5).splitlines()]
+    folder.write("data/now.csv", "\n".join(unlabelled) + "\n")
+    for name in ("train", "now"):
+        folder.write(f"data/{name}.dataset.yaml", f"files: [data/{name}.csv]\nkey: id\nignore: [town]\n")
+    evaluation = {"split": {"share": 0.4}, "metric_thresholds": {"roc_auc": 0.8}}
+    folder.done("init")
+    folder.done("run", folder.plan(dataset_path="data/train.dataset.yaml", evaluation=evaluation))
+    folder.done("drift", "little", "--current", "data/now.dataset.yaml", status=3)
+    path = folder.path / "incident.html"
+    shown = folder.done("diff", "little", "--html", str(path)).out
+    assert "Estimated   roc_auc" in shown
+    assert "by its own probabilities" in path.read_text()
+    document = folder.done("diff", "little", "--json").document
+    assert document["label_rates"] is None
+    assert document["incident"]["labels"] is None
+    assert document["incident"]["estimated"]["roc_auc"]["then"] > 0.9

@@ -54,6 +54,7 @@ def test_plans_data_and_measurements_stand_side_by_side(three):
     assert [data["rows"] for data in document["data"]["train"]] == [2000, 3000]
     assert (document["training"]["verdict"], document["training"]["rows"]) == ("fail", [2000, 3000])
     assert document["label_rates"]["target"] == "label"
+    assert {column["name"] for column in document["training"]["columns"]} == {"x", "y", "label"}
     assert document["not_compared"] == []
     shown = three.done("show", "little@2", "--json").document["evaluation"]["estimates"]
     metrics = {metric["name"]: metric for metric in document["metrics"]}

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Incident:
     """The scan that blocks a rollout: its entry, the digest of its report, what the labels said when it was made.
 
-    ``labels`` is the recorded document, None where the data had no labels to ask.
+    ``labels`` is the recorded document, None where the data had no labels to ask; ``estimated`` what the champion's own
+    probabilities let expect of its metrics, by name, where they were asked.
     """
 
     lifecycle_id: str
@@ -30,6 +31,7 @@ class Incident:
     timestamp: str
     report: str
     labels: Mapping[str, Any] | None
+    estimated: Mapping[str, Any]
 
     def to_document(self) -> dict[str, Json]:
         """JSON form."""
@@ -39,6 +41,7 @@ class Incident:
             "timestamp": self.timestamp,
             "report": self.report,
             "labels": None if self.labels is None else dict(self.labels),
+            "estimated": dict(self.estimated),
         }
 
 

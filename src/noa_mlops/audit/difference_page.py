@@ -63,8 +63,16 @@ def labels_parts(labels: LabelRates | None) -> Iterator[str]:
 
 
 def _metrics(incident: Incident | None) -> Iterator[str]:
-    """What the labels of the scan said of the champion."""
-    if incident is None or incident.labels is None:
+    """What was recorded of asking the champion: by its own probabilities, and by the labels of the scan."""
+    if incident is None:
+        return
+    if incident.estimated:
+        yield "<h2>The champion, by its own probabilities</h2><p class=few>Estimated: it clears nothing.</p>"
+        rows = (
+            (written(name), number(one["then"]), number(one["estimated"])) for name, one in incident.estimated.items()
+        )
+        yield table(("metric", "was", "estimated"), rows)
+    if incident.labels is None:
         return
     yield "<h2>The champion, measured on the labels of the scan</h2>"
     if incident.labels["problem"] is not None:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from noa_mlops.audit.difference import Difference, Incident, declared_key, slices_of
-from noa_mlops.audit.recorded_data import plan_of, read_again, reader_of, recorded_json, slice_columns
+from noa_mlops.audit.recorded_data import read_again, reader_of, recorded_json, slice_columns
 from noa_mlops.errors import DatasetInvalid, LedgerTampered, NotFound
-from noa_mlops.ledger import LedgerEntry, LedgerReader
+from noa_mlops.ledger import LedgerEntry, LedgerReader, plan_of
 from noa_mlops.records.layout import address
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ def compare_incident(ledger: LedgerReader, lifecycle_id: str, key: str | None = 
     report, plan = _report(ledger, entry, lifecycle.incident.report), plan_of(ledger, scanned_for)
     recorded = ledger.entry(scanned_for.first_seq).predicate["datasets"]["train"]
     reader = reader_of(ledger)
-    before, now = read_again(reader, recorded, plan), read_again(reader, entry.predicate["dataset"])
+    before = read_again(reader, recorded, "train", plan)
+    beside = lifecycle.versions.get(entry.predicate.get("beside", 0))
+    asked_by = None if beside is None else plan_of(ledger, beside)
+    now = read_again(reader, entry.predicate["dataset"], "evaluation", asked_by)
     notes = [f"{one.path} {one.problem}: rows are not compared" for one in (before, now) if one.problem is not None]
     rows, slices = None, tuple(_recorded_slices(report, slice_columns(plan)))
     if before.dataset is not None and now.dataset is not None:
@@ -54,7 +57,14 @@ def compare_incident(ledger: LedgerReader, lifecycle_id: str, key: str | None = 
         report=report,
         rows=rows,
         slices=slices,
-        incident=Incident(lifecycle_id, entry.seq, entry.ts, lifecycle.incident.report, entry.predicate.get("labels")),
+        incident=Incident(
+            lifecycle_id,
+            entry.seq,
+            entry.ts,
+            lifecycle.incident.report,
+            entry.predicate.get("labels"),
+            entry.predicate.get("estimated") or {},
+        ),
         notes=tuple(notes),
     )
 

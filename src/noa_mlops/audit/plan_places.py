@@ -1,4 +1,4 @@
-"""Where in a checkout a plan says something: the file and the line that a finding is about."""
+"""Where in a checkout a plan or the settings say something: the file and the line that a finding is about."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Place:
 
 
 class PlanText:
-    """A plan as text with its places; ``file`` is relative to the project."""
+    """A plan, or another document that people write, as text with its places; ``file`` is relative to the project."""
 
     def __init__(self, file: str, source: Source, root: Node) -> None:
         self.file = file
@@ -36,7 +36,7 @@ class PlanText:
 
     @classmethod
     def read(cls, project: Path, file: str) -> PlanText | None:
-        """The plan in a file; None when nothing can be read there."""
+        """The document in a file; None when nothing can be read there."""
         from noa_mlops.records.reading import json_nodes, yaml_nodes
 
         try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from noa_mlops.artifacts import FilesystemArtifactStore
 from noa_mlops.errors import LedgerTampered, LifecycleError
-from noa_mlops.ledger import LedgerReader, VersionState
-from noa_mlops.records.layout import Layout
+from noa_mlops.ledger import LedgerReader, VersionState, summary_digest
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.summary import DatasetSummary
 
@@ -34,16 +33,19 @@ def reader_of(ledger: LedgerReader) -> DatasetReader:
     return DatasetReader(layout.project, () if policy is None else tuple(layout.project / r for r in policy.data_roots))
 
 
-def read_again(reader: DatasetReader, recorded: Mapping[str, Any], split_by: TrainingPlan | None = None) -> ReadAgain:
-    """The dataset that an entry names by ``path`` and ``fingerprint``.
+Part: TypeAlias = Literal["train", "evaluation"]
+"""Which part of its data a plan splits off."""
 
-    ``split_by`` is the plan whose training part it was, where a plan may have split the data.
-    """
+
+def read_again(
+    reader: DatasetReader, recorded: Mapping[str, Any], part: Part = "train", of: TrainingPlan | None = None
+) -> ReadAgain:
+    """The dataset that an entry names by ``path`` and ``fingerprint``; ``part`` of a plan's data, where it split them."""
     path = str(recorded["path"])
     try:
         dataset = reader.read(path)
-        if split_by is not None:
-            dataset = _training_part(dataset, split_by)
+        if of is not None:
+            dataset = _part(dataset, part, of)
     except (OSError, LifecycleError) as error:
         return ReadAgain(path, problem=f"cannot be read any more: {str(error).splitlines()[0]}")
     if dataset.identity.fingerprint != recorded["fingerprint"]:
@@ -51,19 +53,15 @@ def read_again(reader: DatasetReader, recorded: Mapping[str, Any], split_by: Tra
     return ReadAgain(path, dataset)
 
 
-def _training_part(dataset: Dataset, plan: TrainingPlan) -> Dataset:
+def _part(dataset: Dataset, part: Part, plan: TrainingPlan) -> Dataset:
     from noa_mlops.datasets import split
 
     by = None if plan.evaluation is None else plan.evaluation.split
     target = plan.target or dataset.definition.target
-    return dataset if by is None or target is None else split(dataset, by, target).train
-
-
-def plan_of(ledger: LedgerReader, version: VersionState) -> TrainingPlan | None:
-    """The recorded plan of a version; None when it was taken out of the evidence."""
-    if version.plan_digest in ledger.state.redacted:
-        return None
-    return TrainingPlan.parse(ledger.get_object(version.plan_digest), name="plan.json")
+    if by is None or target is None:
+        return dataset
+    parts = split(dataset, by, target)
+    return parts.train if part == "train" else parts.evaluation
 
 
 def slice_columns(plan: TrainingPlan | None) -> Iterator[str]:
@@ -79,12 +77,11 @@ def summary_of(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -
 
     Raises `ArtifactTampered` when it is not the one that was signed.
     """
-    last = ledger.history(lifecycle_id, version.version)[-1] if version.named is None else ledger.entry(version.named)
-    named = {str(subject.get("name")): subject["digest"]["sha256"] for subject in last.subject}
-    if "summary.json" not in named:
+    digest = summary_digest(ledger, lifecycle_id, version)
+    if digest is None:
         return None
-    store = FilesystemArtifactStore(Layout.of(ledger.layout.project))
-    return store.summary(lifecycle_id, version.profile, version.version, named["summary.json"])
+    store = FilesystemArtifactStore(ledger.layout)
+    return store.summary(lifecycle_id, version.profile, version.version, digest)
 
 
 def recorded_json(ledger: LedgerReader, digest: str, limit: int) -> Mapping[str, Any]:

@@ -7,14 +7,15 @@ said too, for then a difference need not be one of the models.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from noa_mlops.audit.label_rates import label_rates
-from noa_mlops.audit.recorded_data import plan_of, summary_of
+from noa_mlops.audit.measured_difference import Measured, measured_metrics, measured_slices
+from noa_mlops.audit.recorded_data import summary_of
 from noa_mlops.audit.views import version_view
-from noa_mlops.ledger import LedgerReader
+from noa_mlops.ledger import LedgerReader, plan_of
 from noa_mlops.records.documents import Json
 from noa_mlops.records.layout import address
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 Address: TypeAlias = tuple[str, int]
 """Lifecycle and number of a version."""
-
-SMALLEST = 1e-300
-"""The width that an interval of none has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,50 +37,6 @@ class Changed:
     def to_document(self) -> dict[str, Json]:
         """JSON form."""
         return {"field": self.field, "before": self.before, "now": self.now}
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A metric of both versions, of all rows or of a slice; each side has ``value`` and ``interval``.
-
-    ``improvement`` is the recorded one, row by row, where the first version was measured as champion beside the second.
-    """
-
-    name: str
-    before: Mapping[str, Any]
-    now: Mapping[str, Any]
-    improvement: Mapping[str, Any] | None = None
-
-    @property
-    def change(self) -> float | None:
-        """By how much the value changed; None where one was not measured."""
-        values = self.before["value"], self.now["value"]
-        return None if None in values else values[1] - values[0]
-
-    @property
-    def effect(self) -> float:
-        """The change in widths of the wider interval, by which the list is ordered; below 0 where that is not known."""
-        widths = [ends[1] - ends[0] for ends in (self.before["interval"], self.now["interval"]) if ends is not None]
-        if self.change is None or not widths:
-            return -1.0
-        return float(abs(self.change) / max(*widths, SMALLEST))
-
-    @property
-    def intervals_apart(self) -> bool | None:
-        """Whether the two intervals have no number in common; None where one is missing."""
-        first, second = self.before["interval"], self.now["interval"]
-        if first is None or second is None:
-            return None
-        return bool(first[1] < second[0] or second[1] < first[0])
-
-    def to_document(self) -> dict[str, Json]:
-        """JSON form."""
-        sides = (("before", self.before), ("now", self.now), ("improvement", self.improvement))
-        told = {
-            side: None if found is None else {"value": found["value"], "interval": found["interval"]}
-            for side, found in sides
-        }
-        return {"name": self.name, **told, "change": self.change, "intervals_apart": self.intervals_apart}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +88,8 @@ def compare_versions(ledger: LedgerReader, before: Address, now: Address) -> Ver
         views=views,
         plan=_plans(ledger, (before, now), notes),
         training=_training(ledger, (before, now), notes),
-        metrics=_ranked(_metrics(views), [view.get("decision", {}).get("thresholds", {}) for view in views]),
-        slices=_ranked(_slices(views)),
+        metrics=measured_metrics(views),
+        slices=measured_slices(views),
         notes=(*notes, *_measured_notes(names, views)),
     )
 
@@ -175,7 +129,10 @@ def _flat(document: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, 
 
 
 def _training(ledger: LedgerReader, pair: tuple[Address, Address], notes: list[str]) -> DriftReport | None:
-    """The training data of both by their summaries, by the rule of the first version's plan."""
+    """The training data of both by their summaries, by the rule of the first version's plan.
+
+    What each model said of its own evaluation rows is left out: that two models say other things is no drift of data.
+    """
     from noa_mlops.drift import scan
     from noa_mlops.records.drift import DriftSettings
 
@@ -186,53 +143,12 @@ def _training(ledger: LedgerReader, pair: tuple[Address, Address], notes: list[s
         if summary is None:
             notes.append(f"{address(*one)} has no stored summary of its training data: they are not compared")
         else:
-            found.append(summary)
+            found.append(replace(summary, predictions=None, calibration=None))
     if len(found) < len(pair):
         return None
     first = ledger.state.version(*pair[0])
     plan = None if first is None else plan_of(ledger, first)
     return scan(found[0], found[1], DriftSettings() if plan is None else plan.drift)
-
-
-def _metrics(views: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Measured]:
-    before, now = (view.get("evaluation", {}).get("estimates", {}) for view in views)
-    beside = _improvements(views)
-    for name in dict.fromkeys((*now, *before)):
-        yield Measured(name, before.get(name, _NOTHING), now.get(name, _NOTHING), beside.get(name))
-
-
-def _improvements(views: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
-    """What the second version improved, when the first was the champion that it was measured beside."""
-    before, champion = views[0], views[1].get("evaluation", {}).get("champion")
-    if champion is None or (before["lifecycle_id"], before["version"]) != (
-        views[1]["lifecycle_id"],
-        champion["version"],
-    ):
-        return {}
-    found: Mapping[str, Mapping[str, Any]] = champion["improvements"]
-    return found
-
-
-_NOTHING: Mapping[str, Any] = {"value": None, "interval": None}
-"""What is known of a metric that was not measured."""
-
-
-def _slices(views: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Measured]:
-    before, now = (dict(_cells(view)) for view in views)
-    for name in dict.fromkeys((*now, *before)):
-        yield Measured(name, before.get(name, _NOTHING), now.get(name, _NOTHING))
-
-
-def _cells(view: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each measurement in a slice, by metric and slice."""
-    for by in view.get("evaluation", {}).get("by_slice", ()):
-        for metric, cells in by["metrics"].items():
-            yield from ((f"{metric}, {name}", cell) for name, cell in zip(by["slices"], cells, strict=True))
-
-
-def _ranked(found: Iterator[Measured], asked: Sequence[Container[str]] = ()) -> tuple[Measured, ...]:
-    """Those that a threshold is about first, and then what changed most."""
-    return tuple(sorted(found, key=lambda one: (not any(one.name in names for names in asked), -one.effect, one.name)))
 
 
 def _measured_notes(names: tuple[str, str], views: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[str]:

@@ -12,7 +12,8 @@ from noa_mlops.audit.label_rates import label_rates
 from noa_mlops.audit.pages import columns_parts, facts, frame, number, table, written
 
 if TYPE_CHECKING:
-    from noa_mlops.audit.version_difference import Measured, VersionDifference
+    from noa_mlops.audit.measured_difference import Measured
+    from noa_mlops.audit.version_difference import VersionDifference
 
 HEADS = ("metric", "before", "interval", "now", "interval", "change", "improved row by row", "", "")
 """The columns of a table of metrics."""

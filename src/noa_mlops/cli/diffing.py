@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from noa_mlops.cli import drifting, output
 
 if TYPE_CHECKING:
-    from noa_mlops.audit.difference import Difference
+    from noa_mlops.audit.difference import Difference, Incident
     from noa_mlops.audit.label_rates import LabelRates
     from noa_mlops.datasets import Portion, RowDifference
 
@@ -29,8 +29,8 @@ def tell(found: Difference, *, everything: bool) -> None:
         _tell_rows(found.rows, most)
     if found.labels is not None:
         tell_labels(found.labels, most)
-    if found.incident is not None and found.incident.labels is not None:
-        tell_metrics(found.incident.labels)
+    if found.incident is not None:
+        _tell_asked(found.incident)
     for note in found.notes:
         output.field("Note", output.foreign(note))
     output.say()
@@ -58,8 +58,16 @@ def tell_labels(labels: LabelRates, most: int | None) -> None:
         output.field("", f"without a label {labels.unlabelled[0]} → {labels.unlabelled[1]} rows")
 
 
-def tell_metrics(labels: Mapping[str, Any]) -> None:
-    """What the recorded labels of a scan said of the champion, metric by metric."""
+def _tell_asked(incident: Incident) -> None:
+    """What was recorded of asking the champion: by the labels, and by its own probabilities."""
+    if incident.labels is not None:
+        _tell_metrics(incident.labels)
+    for name, expected in incident.estimated.items():
+        value, then = output.number(expected["estimated"]), output.number(expected["then"])
+        output.field("Estimated", output.foreign(f"{name} {value}, was {then}: by its own probabilities"))
+
+
+def _tell_metrics(labels: Mapping[str, Any]) -> None:
     if labels["problem"] is not None:
         output.field("Metrics", f"could not be asked: {output.foreign(labels['problem'])}")
     for place, metric in enumerate(labels["metrics"]):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from noa_mlops.cli import diffing, drifting, output
 
 if TYPE_CHECKING:
-    from noa_mlops.audit.version_difference import Measured, VersionDifference
+    from noa_mlops.audit.measured_difference import Measured
+    from noa_mlops.audit.version_difference import VersionDifference
 
 HEADS = 4
 """Columns of a table of metrics that are there though they are empty."""

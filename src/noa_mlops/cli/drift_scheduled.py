@@ -67,7 +67,7 @@ def scan_scheduled(
         worst = max(done.scans, key=lambda scan: (scan.blocks, scan.verdict == "fail", scan.verdict != "pass"))
         title, path = f"{worst.lifecycle_id}@{worst.champion}", str(worst.dataset["path"])
         written["html"].write_text(scan_page(title, path, worst.report), encoding="utf-8")
-    options.tell_ci("drift", _checks(done, ways), layout.project, written["junit"], written["sarif"])
+    options.tell_ci("drift", _checks(layout, done, ways), layout.project, written["junit"], written["sarif"])
     if as_json:
         output.emit(_document(done))
     else:
@@ -141,14 +141,22 @@ def _windows(layout: Layout, ledger: LedgerReader, lifecycle_id: str, task: Sche
     return tuple(unscanned(Sight(layout.project, data_roots(layout, ledger)), past, lifecycle_id, task))
 
 
-def _checks(done: _Done, ways: Ways) -> list[Check]:
+def _checks(layout: Layout, done: _Done, ways: Ways) -> list[Check]:
+    """What was checked: the scans, and at the lines of the schedule its data and rollouts."""
     from noa_mlops.audit.ci_reports import Check
+    from noa_mlops.audit.plan_places import PlanText
+
+    settings = PlanText.read(layout.project, SETTINGS)
+
+    def scheduled(name: str, rule: str, problem: str | None) -> Check:
+        check = Check(f"{name} {rule}", rule, problem, SETTINGS)
+        return check.at(None if settings is None else settings.place("schedule", name))
 
     found = [check for scan in done.scans for check in ways.checks_of(scan)]
-    found += [Check(f"{name} data", "data", str(error), SETTINGS) for name, error in done.problems]
+    found += [scheduled(name, "data", str(error)) for name, error in done.problems]
     for name, status in done.rollouts.items():
         problem = f"{name} is blocked: noa show {name} says why" if status == "blocked" else None
-        found.append(Check(f"{name} rollout", "rollout", problem, SETTINGS))
+        found.append(scheduled(name, "rollout", problem))
     return found
 
 

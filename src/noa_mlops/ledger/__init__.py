@@ -26,6 +26,7 @@ from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.pins import KnownLogs, Pin, pin_problem
 from noa_mlops.ledger.projection import ledger_line, ledger_lines
 from noa_mlops.ledger.reader import LedgerReader, read_lines
+from noa_mlops.ledger.recorded import plan_of, summary_digest
 from noa_mlops.ledger.revocation import distrust
 from noa_mlops.ledger.signers import Signers
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
@@ -68,6 +69,7 @@ __all__ = [
     "ledger_lines",
     "model_keys",
     "pin_problem",
+    "plan_of",
     "policy_digest",
     "policy_problem",
     "read_authentic",
@@ -75,5 +77,6 @@ __all__ = [
     "read_lines",
     "signers_of",
     "split_records",
+    "summary_digest",
     "version_scope",
 ]

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from noa_mlops.ledger import LedgerReader, VersionState
+from noa_mlops.ledger import LedgerReader, VersionState, plan_of, summary_digest
 from noa_mlops.lifecycle.asking import Asked, measured_then
 from noa_mlops.lifecycle.runs import Measured
-from noa_mlops.lifecycle.scanning import plan_of, summary_digest
 from noa_mlops.records.events import EvaluationLogged, Recorded
 from noa_mlops.records.layout import address
 from noa_mlops.records.thresholds import Threshold

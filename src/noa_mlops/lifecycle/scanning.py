@@ -23,6 +23,8 @@ from noa_mlops.ledger import (
     LifecycleState,
     VersionState,
     ledger_lines,
+    plan_of,
+    summary_digest,
 )
 from noa_mlops.ledger.drift_law import MAX_SIGNS, confirmed, read_signs
 from noa_mlops.ledger.ledger import now
@@ -213,14 +215,6 @@ def _known(ledger: LedgerReader, layout: Layout, lifecycle_id: str) -> _Known:
     return _Known(champion, plan_of(ledger, champion), summary, measured_then(ledger, lifecycle_id, champion))
 
 
-def summary_digest(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> str | None:
-    """The digest of the summary of a version's training data; None for one that was stored without."""
-    history = ledger.history(lifecycle_id, version.version)
-    stored = history[-1] if version.named is None else ledger.entry(version.named)
-    named = {str(subject.get("name")): subject["digest"]["sha256"] for subject in stored.subject}
-    return named.get("summary.json")
-
-
 def _window(
     lifecycle_id: str, known: _Known, dataset: Dataset, asked: Asked, joint: Joint | str | None = None
 ) -> Window:
@@ -240,13 +234,6 @@ def _told(asked: Asked, then: Mapping[str, float | None]) -> dict[str, Json]:
         "estimated": asked.expected_document(then),
         "not_asked": asked.problem,
     }
-
-
-def plan_of(ledger: LedgerReader, champion: VersionState) -> TrainingPlan | None:
-    """The champion's plan; None when it was taken out of the evidence."""
-    if champion.plan_digest in ledger.state.redacted:
-        return None
-    return TrainingPlan.parse(ledger.get_object(champion.plan_digest), name="plan.json")
 
 
 def champion_of(ledger: LedgerReader, lifecycle_id: str) -> VersionState:
