@@ -18,7 +18,7 @@ from noa_mlops.errors import LifecycleError, PlanInvalid
 from noa_mlops.ledger import LedgerReader, LifecycleState
 from noa_mlops.lifecycle.bootstrap import data_roots, open_orchestrator
 from noa_mlops.lifecycle.claiming import UNFINISHED, changed_inputs
-from noa_mlops.lifecycle.due import Made, Step, next_step, pause_of
+from noa_mlops.lifecycle.due import Made, Step, next_step, pause_after
 from noa_mlops.lifecycle.history import history_of
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.windows import Past, Sight, Stamp, is_settled, unscanned
@@ -136,7 +136,7 @@ class Outlook:
         try:
             inputs = self._read(name, plan, seen)
         except LifecycleError as error:
-            self._unreadable[name] = (seen, time.monotonic() + pause_of(task), error)
+            self._unreadable[name] = (seen, time.monotonic() + pause_after(task, error), error)
             raise
         self._inputs[name] = (seen, inputs)
         return inputs
