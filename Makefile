@@ -44,7 +44,8 @@ floors: $(VENV)/.dev
 tests: $(VENV)/.dev $(VENV)/.torch
 	$(BIN)/pytest -n auto
 
-SOAKED := tests/faults tests/crash tests/audit/test_every_bit.py tests/agents/test_surroundings.py
+SOAKED := tests/faults tests/crash tests/audit/test_every_bit.py tests/agents/test_surroundings.py \
+	tests/end_to_end/test_operate_killed.py
 
 soak: $(VENV)/.dev $(VENV)/.torch
 	PYTHONPATH=tests:. $(BIN)/python -m faults.sweeps

@@ -356,3 +356,18 @@ def test_a_plan_of_another_lifecycle_is_never_run(project):
     schedule(project, data="data/none/*.csv", plan="other.json", retrain=True)
     assert "other.json is a plan of other, and noa.yaml schedules it for little" in once(project, 2).out
     assert len(project.entries()) == 5
+
+
+def test_data_of_the_plan_that_cannot_be_read_are_told_once_and_read_again_when_they_changed(project, running):
+    schedule(project, data="data/none/*.csv", retrain=True)
+    project.write("data/train.csv", "x,y\n1\n")
+    loop = running("--json")
+    first = json.loads(loop.stdout.readline())
+    assert (first["event"], first["exit"]) == ("failed", 2)
+    time.sleep(2.5)
+    project.write("data/train.csv", rows(2100, 31))
+    until(lambda: states(project) == ["former", "champion"])
+    _, out = end(loop, signal.SIGTERM)
+    told = [json.loads(line)["event"] for line in out.splitlines()]
+    assert "failed" not in told
+    assert told.count("retrained") == 1

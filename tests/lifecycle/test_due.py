@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from noa_mlops.errors import DatasetInvalid, NotAuthorised
 from noa_mlops.ledger.state import Incident, LifecycleState, VersionState, Waiting
-from noa_mlops.lifecycle.due import Made, Propose, Retrain, Wait, next_step
+from noa_mlops.lifecycle.due import Made, Propose, Retrain, Wait, next_step, pause_after
 from noa_mlops.records.settings import Scheduled
 
 PLAN = Scheduled("data/*.csv", plan="plans/churn.yaml")
@@ -85,6 +86,12 @@ def test_a_training_that_failed_is_tried_again_when_it_is_due(every, pause):
     early, late = (Made(failed, ended=NOON - ago) for ago in (pause - 1, pause))
     assert isinstance(following(task, state(LOOKED, failed), early), Wait)
     assert isinstance(following(task, state(LOOKED, failed), late), Retrain)
+
+
+def test_what_somebody_stands_in_the_way_of_is_tried_again_soon():
+    assert pause_after(PLAN, DatasetInvalid("x")) == 3600
+    assert pause_after(PLAN, NotAuthorised("policy.yaml differs")) == 60
+    assert pause_after(replace(PLAN, every=5), NotAuthorised("policy.yaml differs")) == 5
 
 
 def test_without_retrain_nothing_is_run_while_the_rollout_is_ready():

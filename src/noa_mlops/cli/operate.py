@@ -88,8 +88,8 @@ class _Current:
     def __init__(self, layout: Layout, *, as_json: bool) -> None:
         self._layout = layout
         self._as_json = as_json
-        self._good = _settings(layout)
         self._seen = self._look()
+        self._good = _settings(layout)
 
     def settings(self) -> Settings:
         if (seen := self._look()) != self._seen:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from noa_mlops.errors import LedgerConflict, NotAuthorised, RegistryConflict
 from noa_mlops.ledger import LifecycleState, VersionState
 from noa_mlops.records.layout import address
 from noa_mlops.records.reading.quantities import duration_text
@@ -20,6 +21,9 @@ from noa_mlops.records.settings import Scheduled
 
 RETRY = 3600
 """Seconds after which what failed is tried again, where the schedule does not say how often."""
+
+SOON = 60
+"""Seconds after which is tried again what somebody else stands in the way of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +99,10 @@ def proposed(lifecycle: LifecycleState) -> int | None:
     return max((version for version in waiting if lifecycle.versions[version].first_seq > since), default=None)
 
 
-def pause_of(task: Scheduled) -> int:
-    """Seconds until what failed is tried again."""
-    return task.every or RETRY
+def pause_after(task: Scheduled, error: Exception | None = None) -> int:
+    """Seconds until what failed is tried again; soon where another process or a setting stands in the way, not the data."""
+    pause = task.every or RETRY
+    return min(pause, SOON) if isinstance(error, LedgerConflict | NotAuthorised | RegistryConflict) else pause
 
 
 def _by_plan(name: str, plan: str, task: Scheduled, lifecycle: LifecycleState, made: Made, moment: float) -> Step:
@@ -112,7 +117,7 @@ def _by_plan(name: str, plan: str, task: Scheduled, lifecycle: LifecycleState, m
     if newest is not None and newest.version in lifecycle.waiting:  # and not for this champion, or it were proposed
         return Retrain(plan, f"{address(name, newest.version)} was judged beside another champion")
     if newest is not None and not made.changed:
-        return _unchanged(name, plan, newest, made.ended + pause_of(task), moment)
+        return _unchanged(name, plan, newest, made.ended + pause_after(task), moment)
     if lifecycle.incident is not None and made.stale:
         champion = address(name, lifecycle.champion or 0)
         return Wait(f"{plan} names the evaluation data that {champion} was measured on: name data of now", people=True)

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from noa_mlops.agents import AgentFactory, RuntimeManager
-from noa_mlops.errors import LedgerConflict, LedgerTampered, LifecycleError
+from noa_mlops.errors import LedgerTampered, LifecycleError
 from noa_mlops.ledger import LedgerReader
 from noa_mlops.ledger.ledger import now
 from noa_mlops.ledger.presence import Presence
 from noa_mlops.lifecycle.bootstrap import open_orchestrator
-from noa_mlops.lifecycle.due import Propose, Retrain, Step, Wait, pause_of
+from noa_mlops.lifecycle.due import Propose, Retrain, Step, Wait, pause_after
 from noa_mlops.lifecycle.granting import enable_by_grant, grants_loop
 from noa_mlops.lifecycle.outlook import Outlook
 from noa_mlops.lifecycle.runs import Interrupted
@@ -30,10 +30,6 @@ from noa_mlops.records.settings import Scheduled, Settings
 
 Kind: TypeAlias = Literal["scanned", "retrains", "retrained", "enabled", "waits", "failed"]
 """What the loop tells of."""
-
-
-SOON = 60
-"""Seconds after which is tried again what another process stood in the way of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +212,7 @@ class Loop:
         self.exit_code = self.exit_code or code
         if not self._may_try(what, seen):
             return  # it was told
-        pause = min(pause_of(task), SOON) if isinstance(error, LedgerConflict) else pause_of(task)
-        self._failed[what] = (seen, time.monotonic() + pause)
+        self._failed[what] = (seen, time.monotonic() + pause_after(task, error))
         self._may_lag = True
         self._waits[name] = f"after a failure: {error}"
         hint = error.hint if isinstance(error, LifecycleError) else None

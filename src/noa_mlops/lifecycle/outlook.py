@@ -5,6 +5,7 @@ Nothing is written here. What is read of files is read again only when somebody 
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from noa_mlops.errors import LifecycleError, PlanInvalid
 from noa_mlops.ledger import LedgerReader, LifecycleState
 from noa_mlops.lifecycle.bootstrap import data_roots, open_orchestrator
 from noa_mlops.lifecycle.claiming import UNFINISHED, changed_inputs
-from noa_mlops.lifecycle.due import Made, Step, next_step, pause_of
+from noa_mlops.lifecycle.due import Made, Step, next_step, pause_after
 from noa_mlops.lifecycle.history import history_of
 from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.windows import Past, Sight, Stamp, is_settled, unscanned
@@ -132,11 +133,12 @@ class Outlook:
         if known is not None and known[0] == seen:
             return known[1]
         if failed is not None and failed[0] == seen and time.monotonic() < failed[1]:
-            raise failed[2].with_traceback(None)
+            raise copy.copy(failed[2])
         try:
             inputs = self._read(name, plan, seen)
         except LifecycleError as error:
-            self._unreadable[name] = (seen, time.monotonic() + pause_of(task), error)
+            # A copy: the error itself leads to every frame that it passed, and to the data in them.
+            self._unreadable[name] = (seen, time.monotonic() + pause_after(task, error), copy.copy(error))
             raise
         self._inputs[name] = (seen, inputs)
         return inputs
