@@ -145,7 +145,7 @@ def test_a_line_that_a_crash_tore_is_left_to_the_next_run(healthy):
         stream.write(b'{"_type":')
     found = diagnosed(healthy)["evidence"]
     assert "torn, as a write that was cut off leaves it" in found.problem
-    assert "the torn line is moved aside" in found.remedy
+    assert "what a crash tore is moved aside" in found.remedy
     assert found.commands == ("noa doctor --repair",)
 
 
@@ -175,7 +175,7 @@ def test_storage_that_may_not_be_written_is_named_with_the_command(healthy):
     healthy.layout.artifacts.chmod(0o755)
     (found,) = [found for found in json.loads(result.out) if found["area"] == "storage"]
     assert found["problem"].startswith(f"{healthy.layout.artifacts} is not writable (mode 555, owner ")
-    assert f"chown {os.geteuid()}:{os.getegid()} {healthy.layout.artifacts}" in found["remedy"]
+    assert found["commands"][0].startswith(f"chown {os.geteuid()}:{os.getegid()} {healthy.layout.artifacts} ")
     assert result.status == 5
 
 

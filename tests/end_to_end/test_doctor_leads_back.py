@@ -36,8 +36,10 @@ def follow(project, blank="...", asked=Project.tell):
 
     ``blank`` is what a person would put in the place of the three dots.
     """
-    typed = []
+    typed, rounds = [], 0
     while found := ask(project, asked):
+        rounds += 1
+        assert rounds < 8, typed
         for command in found[0]["commands"]:
             typed.append(command)
             line = command.replace("...", str(blank))
@@ -45,7 +47,6 @@ def follow(project, blank="...", asked=Project.tell):
                 told(*shlex.split(line)[1:], "-C", str(project.path))
             else:
                 subprocess.run(line, shell=True, cwd=project.path, check=True)
-        assert len(typed) < 12, typed
     assert project.done("doctor").said == "nothing is wrong\n"
     return typed
 
@@ -60,10 +61,21 @@ def test_a_trainer_that_was_killed(promoted):
     [found] = ask(promoted)
     assert found["problem"] == "little@2 failed (signal): the trainer was killed by signal 9"
     assert found["details"] == ["it said: token=*** step 7"]
+    assert "what next: noa doctor" in promoted.done("status").said
     assert found["evidence"] == f"entry 6, {promoted.workspace('little-2')}"
     promoted.programs()
     assert follow(promoted) == ["noa logs little@2", "noa run little@2"]
     assert promoted.champion() == 3
+
+
+def test_an_evaluation_that_failed(promoted):
+    promoted.programs(predict="echo 'no such column' >&2; exit 2\n")
+    promoted.done("run", promoted.plan(seed=1), status=6)
+    [found] = ask(promoted)
+    assert (found["area"], found["details"]) == ("evaluation", ["it said: no such column"])
+    assert found["evidence"] == f"entry 7, {promoted.workspace('little-2.predict')}"
+    promoted.programs()
+    assert follow(promoted) == ["noa logs little@2", "noa run little@2"]
 
 
 def test_a_training_that_met_its_time_limit(promoted):
@@ -97,6 +109,8 @@ def test_a_version_that_was_measured_on_damaged_data(promoted):
     assert found["problem"].startswith("little@2 was not promoted (fail): roc_auc")
     assert [line for line in found["details"] if line.endswith("asked: at least 0.8")]
     assert "data/eval.csv is still the data" in found["problem"]
+    (promoted.path / "data/eval.csv").unlink()
+    assert "data/eval.csv cannot be read any more" in ask(promoted)[0]["problem"]
     promoted.write("data/eval.csv", good)
     assert "data/eval.csv changed since it was measured" in ask(promoted)[0]["problem"]
     assert follow(promoted) == ["noa evaluate little@2", "noa run little@2"]
@@ -167,6 +181,8 @@ def test_a_rollout_that_data_blocked(promoted):
     assert found["evidence"] == "entry 5"
     assert any(line.startswith("x: values drifted") for line in found["details"])
     assert "step 1 of 4: diff, investigate, run, enable" in found["details"]
+    assert "incident, entry 5; next: noa diff little" in promoted.done("status").said
+    assert 'noa investigate little --finding "..."' in promoted.done("show", "little").said
     promoted.write("data/eval.csv", rows(1300, 21))
     assert follow(promoted, "the feed was changed") == [
         "noa diff little",
@@ -187,6 +203,17 @@ def test_a_version_that_may_not_end_the_incident_is_not_offered(promoted):
     [found] = ask(promoted)
     assert found["commands"] == ["noa run little@1"]
     promoted.done("enable", "little@2", "--reason", "it passed", status=5)
+
+
+def test_it_says_how_many_operators_have_approved_what_ends_the_incident(promoted):
+    promoted.write("data/now.csv", window(14, moved=0.5))
+    promoted.done("drift", "little", "--current", "data/now.csv", status=3)
+    promoted.done("investigate", "little", "--finding", "the feed was changed")
+    promoted.write("data/eval.csv", rows(1300, 21))
+    promoted.done("run", promoted.plan(seed=1, approvals={"required": 2}), status=3)
+    assert "each with a key of their own (0 of 2 have)" in ask(promoted)[0]["remedy"]
+    promoted.done("enable", "little@2", "--reason", "measured on data of now", status=7)
+    assert "(1 of 2 have)" in ask(promoted)[0]["remedy"]
 
 
 def test_a_false_alarm_ends_with_the_champion_itself(promoted):
@@ -283,6 +310,30 @@ def test_a_line_that_a_crash_tore(promoted):
     assert list((promoted.path / EVIDENCE).glob("ledger.jsonl.torn-*"))
 
 
+def test_a_checkpoint_that_a_crash_tore(promoted):
+    with (promoted.path / EVIDENCE / "checkpoints.log").open("ab") as checkpoints:
+        checkpoints.write(b"project/")
+    assert follow(promoted) == ["noa doctor --repair"]
+    assert promoted.verifies()
+
+
+def test_a_checkpoint_that_was_acknowledged_and_cut_off_comes_back_from_a_copy(promoted, home):
+    shutil.copytree(promoted.path, home / "copy", symlinks=True)
+    promoted.done("verify")
+    checkpoints = promoted.path / EVIDENCE / "checkpoints.log"
+    os.truncate(checkpoints, checkpoints.stat().st_size - 20)
+    assert follow(promoted, home / "copy")[-1] == "noa verify"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give a file away")
+def test_a_project_of_somebody_else(promoted):
+    for path in (promoted.path, *promoted.path.rglob("*")):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    assert sorted(set(areas(promoted, with_permissions))) == ["registry", "storage"]
+    follow(promoted, asked=with_permissions)
+    assert with_permissions(promoted, "run", promoted.plan(seed=1)).status == 0
+
+
 def test_workspaces_that_nobody_needs_any_more(promoted):
     for folder, _, names in os.walk(promoted.path / "storage/artifacts/workspaces"):
         for name in (".", *names):
@@ -346,6 +397,7 @@ def test_a_disk_that_is_nearly_full(promoted, small_disk):
     (project.workspace("little-1") / "left over").write_bytes(bytes(32 << 20))
     [found] = ask(project)
     assert found["area"] == "disk"
+    assert f"{project.path / 'storage/artifacts/workspaces'} takes 32 MiB" in found["details"]
     assert "MiB are free" in found["problem"]
     assert follow(project) == ["noa doctor --clean --older-than 0s"]
     assert project.verifies()

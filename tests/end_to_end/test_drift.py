@@ -227,7 +227,7 @@ def test_the_way_out_has_an_order_and_ends_ready(project):
     assert "investigated by entry" in project.tell("show", "little").out
     assert project.tell("enable", "little@2", "--reason", "quick").status == 5, "it was submitted before"
 
-    assert "noa run PLAN, with evaluation data of now" in project.tell("doctor").out
+    assert "put data of now where the plan's evaluation data lie" in project.tell("doctor").out
     project.write("data/now.csv", rows(100, 21))
     same = project.tell("run", project.plan(seed=6))
     assert same.status == 3, same.said

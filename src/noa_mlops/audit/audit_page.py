@@ -28,13 +28,13 @@ def audit_page(found: Audit, made: str) -> str:
         _list(found.notes),
         f"<p class=few>{held} were held against the ledger. {asked_again}</p>",
     ]
-    return frame("Audit", parts)
+    return frame("Audit", parts, "td{overflow-wrap:anywhere}")
 
 
 def _about(found: Audit, made: str) -> Iterator[tuple[str, str]]:
     yield "ledger", f"<code>{written(found.evidence.origin or 'unknown')}</code>"
     yield "decisions", written(f"{found.since or 'from the first'} to {found.until or 'the newest'}")
-    yield "looked at", written(made)
+    yield "made", written(made)
 
 
 def _item(item: Item) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def old_workspaces(layout: Layout, ledger: LedgerReader, before: float) -> tuple
         path = layout.workspaces / name
         if name.removesuffix(PREDICTOR).partition(TRIAL)[0] in needed or not _is_folder(path) or is_owned(path):
             continue
-        size, changed = _measured(path)
+        size, changed = measured(path)
         if changed < before:
             found.append(OldWorkspace(name, size, changed))
     return tuple(found)
@@ -84,7 +84,7 @@ def _is_folder(path: Path) -> bool:
     return stat.S_ISDIR(path.lstat().st_mode)
 
 
-def _measured(path: Path) -> tuple[int, float]:
+def measured(path: Path) -> tuple[int, float]:
     """Size of all files below, and the newest change of any; nothing is followed."""
     size, changed = 0, path.lstat().st_mtime
     for folder, _, files in os.walk(path):

@@ -18,6 +18,12 @@ from noa_mlops.records.threshold_text import threshold_text
 MAX_IDENTITY = 64 << 20
 """Largest identity of a dataset that is read, in bytes."""
 
+_MEASURED_AGAIN = "data that were wrong are mended and measured again, which is one look more"
+_REMEDIES = {
+    "fail": f"{_MEASURED_AGAIN}; else improve the model or the data. Then train again; the champion stays in force",
+    "inconclusive": f"more rows of evaluation data decide; {_MEASURED_AGAIN}. Then train again; the champion stays in force",
+}
+
 
 def diagnose_closed_gate(layout: Layout, ledger: LedgerReader, where: str, history: Sequence[LedgerEntry]) -> Diagnosis:
     """Metrics beside thresholds, and whether the data that they were measured on is still the same."""
@@ -28,8 +34,7 @@ def diagnose_closed_gate(layout: Layout, ledger: LedgerReader, where: str, histo
     return Diagnosis(
         "gate",
         f"{where} was not promoted ({decision['verdict']}): {'; '.join(reasons)}; {data}",
-        "measure it again when the data were wrong and are mended; else improve the model or the data. Then train "
-        "again; the champion stays in force",
+        _REMEDIES[decision["verdict"]],
         f"entry {history[-1].seq}",
         (f"noa evaluate {where}", f"noa run {where}"),
         tuple(_beside_thresholds(decision)),
@@ -47,9 +52,11 @@ def _data(layout: Layout, ledger: LedgerReader, dataset: Mapping[str, Any]) -> s
     try:
         identity = parse_object(ledger.get_object(dataset["identity"]), limit=MAX_IDENTITY)
     except LifecycleError:
-        return f"which files {dataset['path']} was is not recorded any more"
-    changed = [file["path"] for file in identity["files"] if _digest(layout.project, file["path"]) != file["sha256"]]
-    if changed:
+        return f"what {dataset['path']} was then cannot be read any more"
+    digests = {file["path"]: _digest(layout.project, file["path"]) for file in identity["files"]}
+    if gone := [path for path, digest in digests.items() if digest is None]:
+        return f"{', '.join(gone)} cannot be read any more"
+    if changed := [file["path"] for file in identity["files"] if digests[file["path"]] != file["sha256"]]:
         return f"{', '.join(changed)} changed since it was measured"
     return f"{dataset['path']} is still the data that it was measured on"
 

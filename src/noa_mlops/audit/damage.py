@@ -11,10 +11,17 @@ from noa_mlops.audit.findings import Diagnosis, Finding, Verification
 from noa_mlops.audit.folding import TORN
 from noa_mlops.audit.verification import verify
 from noa_mlops.errors import LifecycleError
+from noa_mlops.ledger import Ledger, split_records
+from noa_mlops.ledger.heads import newest_record
 from noa_mlops.records.layout import Layout
 
 REPAIR = "noa doctor --repair"
 """Writes the registry anew from the ledger, after it has moved aside what a crash tore off the ledger's end."""
+
+MOST_NAMED = 10
+"""Findings that are named beside the first of a file."""
+
+_ASIDE = "nothing that was acknowledged is lost: what a crash tore is moved aside and kept"
 
 
 def diagnose_evidence(layout: Layout, unusable: Collection[str]) -> Iterator[Diagnosis]:
@@ -27,9 +34,27 @@ def diagnose_evidence(layout: Layout, unusable: Collection[str]) -> Iterator[Dia
     except LifecycleError as error:
         yield Diagnosis("evidence", str(error), error.hint, str(layout.evidence), ("noa verify",))
         return
-    for place, found in _by_place(layout, checked).items():
+    places = _by_place(layout, checked)
+    if layout.log_checkpoints in places and _is_torn(layout):
+        found = places.pop(layout.log_checkpoints)
+        yield Diagnosis("evidence", str(found[0]), _ASIDE, str(layout.log_checkpoints), (REPAIR,))
+        if all(finding.entry is None for finding in places.get(layout.ledger, ())):
+            places.pop(layout.ledger, None)  # it seems rolled back, as no checkpoint could be read
+    for place, found in places.items():
         if str(place) not in unusable:
             yield _damage(layout, checked, place, found)
+
+
+def _is_torn(layout: Layout) -> bool:
+    """Whether a crash tore a checkpoint off the end that nobody was told of: the ledger holds by those before it."""
+    try:
+        data = layout.log_checkpoints.read_bytes()
+        end = newest_record(lambda size, offset: data[offset : offset + size], len(data)).end
+        split_records(data[:end])
+        Ledger.read_only(layout)
+    except (OSError, LifecycleError):
+        return False
+    return end < len(data)
 
 
 def _by_place(layout: Layout, checked: Verification) -> dict[Path, list[Finding]]:
@@ -50,9 +75,11 @@ def _damage(layout: Layout, checked: Verification, place: Path, found: list[Find
     if place in (layout.mirror, layout.mirror_checkpoint, layout.capabilities):
         remedy, commands = "the ledger holds: the registry is written anew from it", (REPAIR,)
     elif found[0].reason == TORN and checked.sealed <= checked.entries:
-        remedy, commands = "nothing that was acknowledged is lost: the torn line is moved aside and kept", (REPAIR,)
-    more = tuple(str(finding) for finding in found[1:])
-    return Diagnosis("evidence", str(found[0]), remedy, str(place), commands, more)
+        remedy, commands = _ASIDE, (REPAIR,)
+    more = [str(finding) for finding in found[1 : MOST_NAMED + 1]]
+    if (left := len(found) - MOST_NAMED - 1) > 0:
+        more.append(f"{left} more: noa verify")
+    return Diagnosis("evidence", str(found[0]), remedy, str(place), commands, tuple(more))
 
 
 def _restoring(layout: Layout, place: Path) -> tuple[str, ...]:

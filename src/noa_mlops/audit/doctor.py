@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from noa_mlops.audit.cleaning import STALE, OldWorkspace, old_workspaces
+from noa_mlops.audit.cleaning import STALE, OldWorkspace, measured, old_workspaces
 from noa_mlops.audit.damage import REPAIR, diagnose_evidence
 from noa_mlops.audit.findings import Diagnosis
 from noa_mlops.audit.incidents import diagnose_incidents
@@ -29,7 +29,6 @@ from noa_mlops.registry import (
     describe,
     offers,
     ownership_command,
-    ownership_hint,
 )
 
 LOW_DISK = 1 << 30
@@ -139,11 +138,21 @@ def _storage(layout: Layout) -> Iterator[Diagnosis]:
     promoted: list[Path] = []
     with contextlib.suppress(PermissionError):
         promoted += (path for path in layout.artifacts.glob("*/*") if path.parent != layout.workspaces)
-    for path in (*sorted(above), layout.ledger, layout.log_checkpoints, layout.lock, *promoted):
-        is_folder = os.path.isdir(path)
-        if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK | (os.X_OK if is_folder else 0)):
-            problem = f"{path} is not {'' if os.access(path, os.R_OK) else 'readable and '}writable{describe(path)}"
-            yield Diagnosis("storage", problem, ownership_hint(path), str(path), (ownership_command(path),))
+    paths = (*sorted(above), layout.ledger, layout.log_checkpoints, layout.lock, *promoted)
+    if closed := [path for path in paths if _is_closed(path)]:
+        first, *more = (_closed(path) for path in closed)
+        commands = tuple(ownership_command(path) for path in closed)
+        remedy = "whoever administers them can give them to this user"
+        yield Diagnosis("storage", first, remedy, str(closed[0]), commands, tuple(more))
+
+
+def _is_closed(path: Path) -> bool:
+    wanted = os.R_OK | os.W_OK | (os.X_OK if os.path.isdir(path) else 0)
+    return os.path.exists(path) and not os.access(path, wanted)
+
+
+def _closed(path: Path) -> str:
+    return f"{path} is not {'' if os.access(path, os.R_OK) else 'readable and '}writable{describe(path)}"
 
 
 def _may_be_read(path: Path) -> bool:
@@ -162,4 +171,12 @@ def _disk(layout: Layout) -> Iterator[Diagnosis]:
     if free < LOW_DISK:
         problem = f"{free >> 20} MiB are free at {layout.project}; a run may need more than {LOW_DISK >> 20}"
         remedy = "free some space before the next run: workspaces that nobody needs go first"
-        yield Diagnosis("disk", problem, remedy, str(layout.project), ("noa doctor --clean --older-than 0s",))
+        commands = ("noa doctor --clean --older-than 0s",)
+        yield Diagnosis("disk", problem, remedy, str(layout.project), commands, tuple(_sizes(layout)))
+
+
+def _sizes(layout: Layout) -> Iterator[str]:
+    """What the project itself takes on the disk, the workspaces apart."""
+    for folder in (layout.artifacts, layout.workspaces, layout.evidence):
+        if os.access(folder, os.R_OK | os.X_OK):
+            yield f"{folder} takes {measured(folder)[0] >> 20} MiB"

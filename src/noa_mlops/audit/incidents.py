@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from noa_mlops.audit.findings import Diagnosis
 from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState
 from noa_mlops.ledger.incident_law import enabling_problem
 from noa_mlops.records.layout import address
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the way out: its number of 4, what is to be done, and the commands, ``...`` for what a person says."""
+
+    number: int
+    what: str
+    commands: tuple[str, ...]
 
 
 def diagnose_incidents(ledger: LedgerReader, moment: str) -> Iterator[Diagnosis]:
@@ -22,14 +32,14 @@ def diagnose_incidents(ledger: LedgerReader, moment: str) -> Iterator[Diagnosis]
 def _incident(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> Diagnosis:
     seq = 0 if lifecycle.incident is None else lifecycle.incident.seq
     entry = ledger.entry(seq)
-    step, remedy, commands = _next(ledger, name, lifecycle)
+    step = next_step(ledger, name, lifecycle)
     return Diagnosis(
         "rollout",
         f"{name} is blocked since entry {seq} ({entry.ts}): {entry.predicate['dataset']['path']} drifted",
-        remedy,
+        step.what,
         f"entry {seq}",
-        commands,
-        (*_moved(entry), f"step {step} of 4: diff, investigate, run, enable"),
+        step.commands,
+        (*_moved(entry), f"step {step.number} of 4: diff, investigate, run, enable"),
     )
 
 
@@ -42,12 +52,12 @@ def _moved(entry: LedgerEntry) -> Iterator[str]:
             yield f"{metric['metric']}: {metric['why']}"
 
 
-def _next(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> tuple[int, str, tuple[str, ...]]:
-    """The number of the next step of the way out, what it is, and its commands."""
+def next_step(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> Step:
+    """The step of the way out that comes next, for a lifecycle with an open incident."""
     incident, champion = lifecycle.incident, lifecycle.champion or 0
     if incident is None or incident.investigated is None:
         looking = (f"noa diff {name}", f'noa investigate {name} --finding "..."')
-        return 1, "look at what changed, and say what was found", looking
+        return Step(1, "look at what changed, and say what was found", looking)
     versions = lifecycle.versions
     ready = [
         version
@@ -55,13 +65,22 @@ def _next(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> tuple[i
         if enabling_problem(ledger.state, lifecycle, versions[version]) is None
     ]
     if ready:
-        enable = f'noa enable {address(name, ready[0])} --reason "..."'
-        return 4, f"{address(name, ready[0])} passed after the investigation: an operator enables it", (enable,)
-    remedy = (
-        "put data of now where the plan's evaluation data lie, then train anew: what passes is held, to be enabled. "
+        passed = address(name, ready[0])
+        what = f"{passed} passed after the investigation: an operator enables it{_missing(lifecycle, ready[0])}"
+        return Step(4, what, (f'noa enable {passed} --reason "..."',))
+    what = (
+        "put data of now where the plan's evaluation data lie, then train anew (a changed plan by its file): what passes is held. "
         f"After a false alarm instead: noa evaluate {address(name, champion)}"
     )
-    return 3, remedy, (f"noa run {address(name, champion)}",)
+    return Step(3, what, (f"noa run {address(name, champion)}",))
+
+
+def _missing(lifecycle: LifecycleState, version: int) -> str:
+    """How many approvals a version still waits for, where one is not enough."""
+    waits = lifecycle.awaited(version)
+    if waits is None or waits.asked.required == 1:
+        return ""
+    return f", each with a key of their own ({len(waits.approved)} of {waits.asked.required} have)"
 
 
 def _expired(name: str, lifecycle: LifecycleState) -> Diagnosis:

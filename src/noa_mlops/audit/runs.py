@@ -84,7 +84,7 @@ def _failure(layout: Layout, ledger: LedgerReader, where: str, version: VersionS
         "training" if training else "evaluation",
         f"{where} failed ({facts['cause']}): {facts['message']}",
         remedy,
-        f"entry {last.seq}, {layout.workspace(version.agent_id)}",
+        f"entry {last.seq}, {layout.workspace(agents[0])}",
         (f"noa logs {where}", again),
         tuple(f"it said: {line}" for agent in agents for line in _last_lines(layout.workspace(agent))),
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from noa_mlops.agents import is_owned
+from noa_mlops.audit.incidents import next_step
 from noa_mlops.audit.measured import measured_view
 from noa_mlops.errors import LedgerTampered, NotFound
 from noa_mlops.evidence import SignedAct
@@ -88,8 +89,10 @@ def deployed_view(ledger: LedgerReader, lifecycle: LifecycleState) -> list[dict[
 
 def _rollout(ledger: LedgerReader, lifecycle: LifecycleState) -> dict[str, Any]:
     """Whether the champion may be rolled out now, by whose word, and how far the way out of an incident has been gone."""
-    incident = lifecycle.incident
-    opened = None if incident is None else {"entry": incident.seq, "investigated": incident.investigated}
+    incident, opened = lifecycle.incident, None
+    if incident is not None:
+        step = next_step(ledger, ledger.entry(incident.seq).lifecycle_id or "", lifecycle)
+        opened = {"entry": incident.seq, "investigated": incident.investigated, "next": list(step.commands)}
     return {
         "status": lifecycle.rollout_at(now()),
         "incident": opened,

@@ -88,13 +88,11 @@ def _show_proven(proven: Mapping[str, Any]) -> None:
 
 def _show_incident(view: Mapping[str, Any]) -> None:
     """What blocks the rollout, and what comes next."""
-    incident, name = view["rollout"]["incident"], view["lifecycle_id"]
+    incident = view["rollout"]["incident"]
     if incident is None:
         return
     looked = incident["investigated"]
     how = "nobody has investigated it" if looked is None else f"investigated by entry {looked}"
     output.field("Incident", f"entry {incident['entry']}; {how}")
-    if looked is None:
-        output.field("Next", f'noa investigate {name} --finding "..."')
-    else:
-        output.field("Next", f'noa run PLAN, then noa enable {name}@N --reason "..."')
+    for place, command in enumerate(incident["next"]):
+        output.field("" if place else "Next", command)

@@ -10,6 +10,9 @@ import click
 
 from noa_mlops.cli import options, output
 
+WRONG = frozenset({"interrupted", "failed", "rejected", "inconclusive"})
+"""States of a newest version of which the doctor has something to say."""
+
 
 @click.command(epilog="Example: noa status --json")
 @options.common
@@ -28,6 +31,8 @@ def status(folder: Path, *, as_json: bool) -> int:
         champion = lifecycle["champion"]
         name = f"   champion @{champion['version']}" if champion else ""
         output.say(f"{output.rollout(lifecycle)}  {lifecycle['lifecycle_id']}{name}")
+        if (incident := lifecycle["rollout"]["incident"]) is not None:
+            output.say(f"  incident, entry {incident['entry']}; next: {incident['next'][0]}")
         if override := output.overridden(lifecycle["rollout"]["override"]):
             output.say(f"  champion {override}")
         for made in lifecycle["deployed"]:
@@ -37,6 +42,8 @@ def status(folder: Path, *, as_json: bool) -> int:
             output.say(
                 f"  @{version['version']:<5} {version['state']:<13} {version['profile']}{waits and '   ' + waits}"
             )
+        if lifecycle["versions"][0]["state"] in WRONG:
+            output.say("  the newest version did not get there; why, and what next: noa doctor")
     if not view["lifecycles"]:
         output.say("no lifecycle yet; next: noa run plans/PLAN.yaml")
     if view["loop"] is not None:
