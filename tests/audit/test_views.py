@@ -30,7 +30,7 @@ def test_a_project_lists_its_lifecycles_in_short(ledger):
 def test_a_lifecycle_has_the_promised_members(ledger):
     view = lifecycle_view(ledger, "little")
     assert view.keys() == {"lifecycle_id", "champion", "rollout", "versions"}
-    assert view["rollout"] == {"status": "ready", "incident": None, "suspect": False, "override": None}
+    assert view["rollout"] == {"status": "ready", "incident": None, "suspect": False, "override": None, "deployed": []}
     assert view["champion"].keys() == {*VERSION, "since", "metrics", "thresholds", "no_gate", "proven"}
     assert (view["champion"]["version"], view["champion"]["profile"]) == (1, "command")
     assert [(version["version"], version["state"]) for version in view["versions"]] == [

@@ -244,7 +244,7 @@ def test_the_way_out_has_an_order_and_ends_ready(project):
     view = project.tell("show", "little", "--json").document
     assert (view["champion"]["version"], view["rollout"]) == (
         4,
-        {"status": "ready", "incident": None, "suspect": False, "override": None},
+        {"status": "ready", "incident": None, "suspect": False, "override": None, "deployed": []},
     )
     assert ", enabled" in project.tell("show", "little").out
     assert view["champion"]["proven"]["roc_auc"]["version"] == 4, "after drift the model that is enabled begins anew"

@@ -32,7 +32,6 @@ READERS = [
     ("schema",),
     ("run", "plan.json", "--dry-run"),
     ("init", "--dry-run"),
-    ("demo", "--dry-run"),
     ("keys", "export", "--to", "public", "--dry-run"),
 ]
 """Command lines that answer and change nothing."""
@@ -74,6 +73,16 @@ def test_the_help_lists_every_command_and_the_exit_codes():
 @pytest.mark.parametrize("command", ["run", "init", "demo", "keys export", "doctor"])
 def test_every_command_that_writes_can_be_tried_without_writing(command):
     assert "--dry-run" in told(*command.split(), "--help").out
+
+
+def test_a_demo_can_be_tried_without_writing_and_takes_no_project_that_is_there(promoted, tmp_path):
+    free = tmp_path / "free"
+    for more in ((), ("--json",)):
+        assert told("demo", "--dry-run", "-C", str(free), *more).status == 0
+    assert not free.exists()
+    before = promoted.state()
+    assert "there is a project in" in promoted.done("demo", "--dry-run", status=5).said
+    assert promoted.state() == before
 
 
 @pytest.mark.parametrize("arguments", READERS, ids=" ".join)

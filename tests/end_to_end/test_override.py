@@ -72,7 +72,7 @@ def test_a_version_that_passes_takes_its_place_by_a_decision(rejected):
     rejected.done("run", "plan.json")
     view = rejected.done("show", "little", "--json").document
     assert view["champion"]["version"] == 3
-    assert view["rollout"] == {"status": "ready", "incident": None, "suspect": False, "override": None}
+    assert view["rollout"] == {"status": "ready", "incident": None, "suspect": False, "override": None, "deployed": []}
     rejected.done("verify", "--decisions")
 
 

@@ -139,7 +139,7 @@ def test_what_runs_where_is_recorded_once_and_shown_everywhere(promoted, to, ori
     assert told["record"] == {"target": "production", "entry": len(promoted.entries()) - 1, "missing": None}
     assert promoted.last_entry()[0] == "Deployed"
     assert recorded(promoted, to, origin).document == {**told, "changed": False}
-    [runs] = promoted.done("show", "little", "--json").document["deployed"]
+    [runs] = promoted.done("show", "little", "--json").document["rollout"]["deployed"]
     assert (runs["target"], runs["version"], runs["entry"], runs["champion"]) == (
         "production",
         1,
@@ -190,7 +190,7 @@ def test_a_host_that_only_reads_signs_there_and_the_project_admits_it(promoted, 
         promoted.done(*admit, "--record", "production", "--to", str(to), status=2)
         assert "runs in production, as entry" in promoted.done(*admit, "--record", "production").said
         assert "answers another entry" in promoted.done(*admit, "--record", "production", status=5).said
-    assert promoted.done("show", "little", "--json").document["deployed"][0]["version"] == 1
+    assert promoted.done("show", "little", "--json").document["rollout"]["deployed"][0]["version"] == 1
 
 
 def test_an_unsigned_record_waits_for_who_may_sign_it(promoted, to, origin, tmp_path, keys_away):

@@ -63,7 +63,6 @@ def _lifecycle_view(ledger: LedgerReader, begun: _Begun, lifecycle_id: str, newe
         "lifecycle_id": lifecycle_id,
         "champion": _version(ledger, lifecycle, champion) if champion is not None else None,
         "rollout": _rollout(ledger, lifecycle),
-        "deployed": deployed_view(ledger, lifecycle),
         "versions": versions[::-1][:newest],
     }
 
@@ -98,6 +97,7 @@ def _rollout(ledger: LedgerReader, lifecycle: LifecycleState) -> dict[str, Any]:
         "incident": opened,
         "suspect": lifecycle.suspicion is not None,
         "override": None if lifecycle.override is None else override_view(ledger, lifecycle.override),
+        "deployed": deployed_view(ledger, lifecycle),
     }
 
 

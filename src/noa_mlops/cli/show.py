@@ -72,7 +72,7 @@ def _show_lifecycle(view: Mapping[str, Any]) -> None:
         show_override(view["rollout"]["override"])
         output.reached(champion["metrics"], champion["thresholds"], f"{view['lifecycle_id']}@{champion['version']}")
         _show_proven(champion["proven"])
-    for made in view["deployed"]:
+    for made in view["rollout"]["deployed"]:
         output.field("Runs", output.deployed(made))
     _show_incident(view)
     output.say()

@@ -35,7 +35,7 @@ def status(folder: Path, *, as_json: bool) -> int:
             output.say(f"  incident, entry {incident['entry']}; next: {incident['next'][0]}")
         if override := output.overridden(lifecycle["rollout"]["override"]):
             output.say(f"  champion {override}")
-        for made in lifecycle["deployed"]:
+        for made in lifecycle["rollout"]["deployed"]:
             output.say(f"  {output.deployed(made)}")
         for version in lifecycle["versions"]:
             waits = output.approvals(version["approvals"])
