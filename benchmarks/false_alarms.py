@@ -128,10 +128,10 @@ def power() -> Iterator[Line]:
 
 def years() -> Iterator[Line]:
     """A year of daily scans against one reference, by the law of repeated scans, nothing changed."""
-    for reference, window in ((1000, 200), (5000, 500)):
-        yield partial(year, f"{reference:,} rows against {window} a day", days, reference, window, 10)
+    for reference, window in ((1000, 200), (5000, 500), (5000, 1000)):
+        yield partial(year, f"{reference:,} rows against {window} a day", days, reference, window, 8)
     yield partial(
-        year, "5,000 rows against 500 a day, AR(1) 0.8, time declared", partial(days, share=0.8), 5000, 500, 20
+        year, "5,000 rows against 500 a day, AR(1) 0.8, time declared", partial(days, share=0.8), 5000, 500, 8
     )
 
 
