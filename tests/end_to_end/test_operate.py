@@ -362,7 +362,8 @@ def test_data_of_the_plan_that_cannot_be_read_are_told_once_and_read_again_when_
     schedule(project, data="data/none/*.csv", retrain=True)
     project.write("data/train.csv", "x,y\n1\n")
     loop = running("--json")
-    first = json.loads(loop.stdout.readline())
+    while (first := json.loads(loop.stdout.readline()))["event"] == "waits":
+        assert "still being written" in first["text"]
     assert (first["event"], first["exit"]) == ("failed", 2)
     time.sleep(2.5)
     project.write("data/train.csv", rows(2100, 31))
