@@ -372,3 +372,17 @@ def test_data_of_the_plan_that_cannot_be_read_are_told_once_and_read_again_when_
     told = [json.loads(line)["event"] for line in out.splitlines()]
     assert "failed" not in told
     assert told.count("retrained") == 1
+
+
+def test_a_retraining_that_shows_that_the_champion_dropped_blocks_and_is_no_window(project):
+    shutil.rmtree(project.path / "data/arrivals")
+    schedule(project, retrain=True, every="1h")
+    project.write("data/now.csv", window(32, labels=lambda x: x < 0.6))
+    project.plan(evaluation=NOW)
+    assert "waits: blocked by entry" in once(project, 3).out
+    [scan] = scans(project)
+    assert scan["path"] == "data/now.csv"
+    project.write("data/arrivals/1.csv", window(11))
+    once(project, 3)
+    assert [scan["path"] for scan in scans(project)] == ["data/now.csv", "data/arrivals/1.csv"]
+    assert len(states(project)) == 2, "nothing is trained before somebody has looked"
