@@ -160,12 +160,12 @@ def test_what_a_plan_came_to_is_not_tried_again_until_something_changed(investig
 
 def test_a_training_that_failed_is_tried_again_when_it_is_due_and_not_before(investigated):
     project = investigated
-    schedule(project, every="2s")
     project.programs(train="exit 3\n")
     assert "little@2 failed: noa logs little@2; it is tried again at" in once(project, 3).out
     once(project, 3)
     assert states(project) == ["champion", "failed"]
-    time.sleep(2.1)
+    schedule(project, every="1s")
+    time.sleep(1)
     once(project, 3)
     assert states(project) == ["champion", "failed", "failed"]
 
