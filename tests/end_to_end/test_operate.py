@@ -160,12 +160,12 @@ def test_what_a_plan_came_to_is_not_tried_again_until_something_changed(investig
 
 def test_a_training_that_failed_is_tried_again_when_it_is_due_and_not_before(investigated):
     project = investigated
-    schedule(project, every="2s")
     project.programs(train="exit 3\n")
     assert "little@2 failed: noa logs little@2; it is tried again at" in once(project, 3).out
     once(project, 3)
     assert states(project) == ["champion", "failed"]
-    time.sleep(2.1)
+    schedule(project, every="1s")
+    time.sleep(1)
     once(project, 3)
     assert states(project) == ["champion", "failed", "failed"]
 
@@ -362,7 +362,8 @@ def test_data_of_the_plan_that_cannot_be_read_are_told_once_and_read_again_when_
     schedule(project, data="data/none/*.csv", retrain=True)
     project.write("data/train.csv", "x,y\n1\n")
     loop = running("--json")
-    first = json.loads(loop.stdout.readline())
+    while (first := json.loads(loop.stdout.readline()))["event"] == "waits":
+        assert "still being written" in first["text"]
     assert (first["event"], first["exit"]) == ("failed", 2)
     time.sleep(2.5)
     project.write("data/train.csv", rows(2100, 31))
@@ -371,3 +372,17 @@ def test_data_of_the_plan_that_cannot_be_read_are_told_once_and_read_again_when_
     told = [json.loads(line)["event"] for line in out.splitlines()]
     assert "failed" not in told
     assert told.count("retrained") == 1
+
+
+def test_a_retraining_that_shows_that_the_champion_dropped_blocks_and_is_no_window(project):
+    shutil.rmtree(project.path / "data/arrivals")
+    schedule(project, retrain=True, every="1h")
+    project.write("data/now.csv", window(32, labels=lambda x: x < 0.6))
+    project.plan(evaluation=NOW)
+    assert "waits: blocked by entry" in once(project, 3).out
+    [scan] = scans(project)
+    assert scan["path"] == "data/now.csv"
+    project.write("data/arrivals/1.csv", window(11))
+    once(project, 3)
+    assert [scan["path"] for scan in scans(project)] == ["data/now.csv", "data/arrivals/1.csv"]
+    assert len(states(project)) == 2, "nothing is trained before somebody has looked"

@@ -58,7 +58,7 @@ class Made:
 
     ``newest`` is None when nothing was. ``changed`` says what is not as it was for that, empty when nothing is; ``began``
     and ``ended`` say when it did, in seconds since 1970. ``running`` is a version that a living process works on, ``settled``
-    whether nobody writes the plan's data, ``stale`` whether they are those that the champion was measured on.
+    whether nobody writes the plan's data, ``stale`` whether they are those that the champion before was measured on, which show nothing of now.
     """
 
     newest: VersionState | None = None
@@ -119,8 +119,10 @@ def _by_plan(name: str, plan: str, task: Scheduled, lifecycle: LifecycleState, m
     if newest is not None and not made.changed:
         return _unchanged(name, plan, newest, made.ended + pause_after(task), moment)
     if lifecycle.incident is not None and made.stale:
-        champion = address(name, lifecycle.champion or 0)
-        return Wait(f"{plan} names the evaluation data that {champion} was measured on: name data of now", people=True)
+        return Wait(
+            f"{plan} names the evaluation data that the champion was measured on, or none: name data of now",
+            people=True,
+        )
     if lifecycle.incident is not None and newest is None:
         return Retrain(plan, "the incident was investigated")
     if newest is None:

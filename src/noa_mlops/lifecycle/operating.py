@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 from noa_mlops.agents import AgentFactory, RuntimeManager
 from noa_mlops.errors import LedgerTampered, LifecycleError
 from noa_mlops.ledger import LedgerReader
+from noa_mlops.ledger.incident_law import enabling_problem
 from noa_mlops.ledger.ledger import now
 from noa_mlops.ledger.presence import Presence
 from noa_mlops.lifecycle.bootstrap import open_orchestrator
@@ -172,6 +173,9 @@ class Loop:
     def _propose(self, name: str, task: Scheduled, version: int) -> Step | None:
         """Enable what passed where the policy grants it; else what people have to do."""
         held, key, why = address(name, version), f"{name} enable", ""
+        lifecycle = self._outlook.lifecycle(name)
+        if (problem := enabling_problem(self._ledger.state, lifecycle, lifecycle.versions[version])) is not None:
+            return Wait(f"{held} passed and is held, yet noa enable {held} {problem}", people=True)
         if grants_loop(self._ledger) and self._may_try(key, version):
             try:
                 entry = enable_by_grant(self._layout, self._ledger, name, version)

@@ -21,22 +21,21 @@ from noa_mlops.lifecycle.bootstrap import data_roots, open_orchestrator
 from noa_mlops.lifecycle.claiming import UNFINISHED, changed_inputs
 from noa_mlops.lifecycle.due import Made, Step, next_step, pause_after
 from noa_mlops.lifecycle.history import history_of
-from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.windows import Past, Sight, Stamp, is_settled, unscanned
 from noa_mlops.records.events import Submitted
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.settings import Scheduled
 
-_Seen: TypeAlias = tuple[Stamp, int | None, int]
+_Seen: TypeAlias = tuple[Stamp, int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """A plan's inputs held against what was recorded: what changed, and whether they are the champion's."""
+    """A plan's inputs: what changed since they were recorded, and the fingerprint of its evaluation data, if it has any."""
 
     changed: str
-    stale: bool
+    data: str | None
 
 
 class Outlook:
@@ -121,11 +120,12 @@ class Outlook:
         if newest is not None and newest.status in UNFINISHED:
             return Made(newest)
         number = None if newest is None else newest.version
-        inputs = self._inputs_of(name, task, plan, (stamp, number, lifecycle.champion or 0))
+        inputs = self._inputs_of(name, task, plan, (stamp, number))
+        stale = _is_stale(lifecycle, inputs.data)
         if newest is None:
-            return Made(None, stale=inputs.stale)
+            return Made(None, stale=stale)
         began, ended = (_moment(self._ledger.entry(seq).ts) for seq in (newest.first_seq, newest.last_seq))
-        return Made(newest, inputs.changed, began, ended, stale=inputs.stale)
+        return Made(newest, inputs.changed, began, ended, stale=stale)
 
     def _inputs_of(self, name: str, task: Scheduled, plan: TrainingPlan, seen: _Seen) -> _Inputs:
         """What is known of the plan's data, read when somebody touched them."""
@@ -144,24 +144,16 @@ class Outlook:
         return inputs
 
     def _read(self, name: str, plan: TrainingPlan, seen: _Seen) -> _Inputs:
-        """Hold the plan, its data and its code against what the newest version and the champion were made of."""
+        """Hold the plan, its data and its code against what the newest version was made of."""
         with open_orchestrator(self._layout, AgentFactory(), self._runtime) as orchestrator:
             submission = orchestrator.check_plan(plan)
-        _, number, champion = seen
-        submitted = None if number is None else self._submitted(name, number)
-        changed = "" if submitted is None else changed_inputs(submitted, submission)
-        return _Inputs(changed, bool(champion) and self._is_stale(self._submitted(name, champion), submission))
+        submitted = None if seen[1] is None else self._submitted(name, seen[1])
+        data = submission.datasets.get("evaluation", {}).get("fingerprint")
+        return _Inputs("" if submitted is None else changed_inputs(submitted, submission), data)
 
     def _submitted(self, name: str, version: int) -> Submitted | None:
         event = history_of(self._ledger, name, version)[0]
         return event if isinstance(event, Submitted) else None
-
-    @staticmethod
-    def _is_stale(champion: Submitted | None, submission: Submission) -> bool:
-        """Whether a version would be measured on the data that the champion was measured on."""
-        before = None if champion is None else champion.datasets.get("evaluation")
-        now = submission.datasets.get("evaluation")
-        return before is not None and now is not None and before["fingerprint"] == now["fingerprint"]
 
     def _look(self, file: str) -> tuple[str, int, int, int]:
         try:
@@ -169,6 +161,14 @@ class Outlook:
         except (OSError, ValueError):
             return file, -1, -1, -1
         return file, status.st_size, status.st_ino, status.st_ctime_ns
+
+
+def _is_stale(lifecycle: LifecycleState, data: str | None) -> bool:
+    """Whether a version measured on ``data`` shows nothing of now: the law asks it of what ends an incident."""
+    incident = lifecycle.incident
+    numbers = () if incident is None else (lifecycle.champion, incident.champion)
+    before = (lifecycle.versions.find(number or 0) for number in numbers)
+    return any(one is not None and one.data is not None and data in (None, one.data) for one in before)
 
 
 def _moment(text: str) -> float:
