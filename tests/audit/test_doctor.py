@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,8 @@ from audit.conftest import orchestrator_of, run
 from end_to_end.projects import with_permissions
 from ledger.writing import submitted
 from noa_mlops.agents import Workspace
-from noa_mlops.audit import diagnose, repair, verify
-from noa_mlops.audit import doctor as doctor_room
+from noa_mlops.audit import diagnose, repair, room, verify
+from noa_mlops.audit.findings import RUNBOOKS
 from noa_mlops.errors import LedgerTampered, NotAuthorised, RegistryConflict
 from noa_mlops.ledger import KeyStore, Ledger
 from noa_mlops.records.layout import Layout
@@ -26,6 +27,14 @@ def diagnosed(audited):
     found = diagnose(audited.layout)
     assert audited.digest() == before
     return {diagnosis.area: diagnosis for diagnosis in found}
+
+
+def test_every_area_has_a_page_and_a_place_in_their_list():
+    folder = Path(__file__).parents[2] / "docs/runbooks"
+    listed = folder.joinpath("README.md").read_text()
+    for area, page in RUNBOOKS.items():
+        assert folder.joinpath(f"{page}.md").is_file()
+        assert re.search(rf"\| [^|]*`{area}`[^|]* \| \[{page}\]", listed), area
 
 
 def test_nothing_is_wrong_with_a_project_whose_newest_version_is_its_champion(healthy):
@@ -163,7 +172,7 @@ def test_a_folder_without_a_ledger_is_named(tmp_path):
 
 
 def test_a_full_disk_is_named(healthy, monkeypatch):
-    monkeypatch.setattr(doctor_room, "LOW_DISK", 1 << 60)
+    monkeypatch.setattr(room, "LOW_DISK", 1 << 60)
     found = diagnosed(healthy)["disk"]
     assert "MiB are free" in found.problem
     assert "free some space" in found.remedy

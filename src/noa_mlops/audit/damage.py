@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from noa_mlops.audit.findings import Diagnosis, Finding, Verification
@@ -34,15 +34,14 @@ def diagnose_evidence(layout: Layout, unusable: Collection[str]) -> Iterator[Dia
     except LifecycleError as error:
         yield Diagnosis("evidence", str(error), error.hint, str(layout.evidence), ("noa verify",))
         return
-    places = _by_place(layout, checked)
+    places = _by_place(layout, [finding for finding in checked.findings if finding.file not in unusable])
     if layout.log_checkpoints in places and _is_torn(layout):
         found = places.pop(layout.log_checkpoints)
         yield Diagnosis("evidence", str(found[0]), _ASIDE, str(layout.log_checkpoints), (REPAIR,))
         if all(finding.entry is None for finding in places.get(layout.ledger, ())):
             places.pop(layout.ledger, None)  # it seems rolled back, as no checkpoint could be read
     for place, found in places.items():
-        if str(place) not in unusable:
-            yield _damage(layout, checked, place, found)
+        yield _damage(layout, checked, place, found)
 
 
 def _is_torn(layout: Layout) -> bool:
@@ -57,12 +56,14 @@ def _is_torn(layout: Layout) -> bool:
     return end < len(data)
 
 
-def _by_place(layout: Layout, checked: Verification) -> dict[Path, list[Finding]]:
-    """The findings by what is restored as one: a version as its folder, a folder that is gone as a whole, else a file."""
+def _by_place(layout: Layout, findings: Iterable[Finding]) -> dict[Path, list[Finding]]:
+    """The findings by what comes back as one: the registry, a version, a folder that is gone, else a file."""
     found: dict[Path, list[Finding]] = {}
-    for finding in checked.findings:
+    for finding in findings:
         place = Path(finding.file)
-        if place.is_relative_to(layout.artifacts):
+        if place in (layout.mirror, layout.mirror_checkpoint, layout.capabilities):
+            place = layout.capabilities.parent
+        elif place.is_relative_to(layout.artifacts):
             place = layout.artifacts.joinpath(*place.relative_to(layout.artifacts).parts[:3])
         while not os.path.exists(place.parent):
             place = place.parent
@@ -72,7 +73,7 @@ def _by_place(layout: Layout, checked: Verification) -> dict[Path, list[Finding]
 
 def _damage(layout: Layout, checked: Verification, place: Path, found: list[Finding]) -> Diagnosis:
     remedy, commands = "restore it from a copy you trust, whose folder is `...`", _restoring(layout, place)
-    if place in (layout.mirror, layout.mirror_checkpoint, layout.capabilities):
+    if place == layout.capabilities.parent:
         remedy, commands = "the ledger holds: the registry is written anew from it", (REPAIR,)
     elif found[0].reason == TORN and checked.sealed <= checked.entries:
         remedy, commands = _ASIDE, (REPAIR,)
@@ -88,5 +89,9 @@ def _restoring(layout: Layout, place: Path) -> tuple[str, ...]:
         return ("noa verify",)
     here, parent = shlex.quote(str(place)), shlex.quote(str(place.parent))
     copy = f"cp -af .../{shlex.quote(str(place.relative_to(layout.project)))} {parent}/"
-    aside = f'chmod -R u+w {here} && mv {here} "$(mktemp -d damaged.XXXXXX)"'
-    return (aside, copy, "noa verify") if os.path.isdir(place) else (copy, "noa verify")
+    if not os.path.isdir(place):
+        return (copy, "noa verify")
+    opened = (
+        "" if os.path.islink(place) else f"chmod -R u+w {here} && "
+    )  # through a link it would open what that leads to
+    return (f'{opened}mv {here} "$(mktemp -d damaged.XXXXXX)"', copy, "noa verify")

@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from noa_mlops.audit.cleaning import STALE, OldWorkspace, measured, old_workspaces
+from noa_mlops.audit.cleaning import STALE
 from noa_mlops.audit.damage import REPAIR, diagnose_evidence
 from noa_mlops.audit.findings import Diagnosis
 from noa_mlops.audit.incidents import diagnose_incidents
+from noa_mlops.audit.room import diagnose_disk, diagnose_storage, diagnose_workspaces
 from noa_mlops.audit.runs import diagnose_runs
 from noa_mlops.errors import LifecycleError
 from noa_mlops.ledger import KeyStore, Ledger, LedgerReader, ledger_lines
 from noa_mlops.ledger.entry import timestamp
 from noa_mlops.ledger.ledger import utc_now
 from noa_mlops.records.layout import Layout
+from noa_mlops.records.policy import Policy
+from noa_mlops.records.reading import read_document, read_file
 from noa_mlops.registry import (
     CAPABILITY,
     CapabilityRegistry,
     Mirror,
     capability_entry,
     check_writable,
-    describe,
     offers,
-    ownership_command,
 )
-
-LOW_DISK = 1 << 30
-"""Free bytes under which the disk is named."""
-
-MOST_NAMED = 10
-"""Workspaces that are named one by one."""
 
 
 def diagnose(layout: Layout, moment: datetime | None = None) -> tuple[Diagnosis, ...]:
     """Everything wrong with a project that can be seen from here, at a ``moment``, else now; nothing is changed."""
     conflicts = _conflicts(layout)
-    found = [*_registry(conflicts), *_storage(layout), *_disk(layout)]
+    found = [*_registry(conflicts), *diagnose_storage(layout), *diagnose_disk(layout)]
     if _may_be_read(layout.ledger):
         found += diagnose_evidence(layout, {str(path) for path in conflicts})
         found += _ledger(layout, moment or utc_now())
@@ -99,10 +92,11 @@ def _ledger(layout: Layout, moment: datetime) -> Iterator[Diagnosis]:
         ledger = Ledger.read_only(layout)
     except LifecycleError:
         return  # named above
+    yield from _policy(layout, ledger)
     yield from _keys(ledger)
     yield from diagnose_runs(layout, ledger)
     yield from diagnose_incidents(ledger, timestamp(moment))
-    yield from _workspaces(layout, ledger, moment.timestamp() - STALE)
+    yield from diagnose_workspaces(layout, ledger, moment.timestamp() - STALE)
 
 
 def _keys(ledger: LedgerReader) -> Iterator[Diagnosis]:
@@ -117,42 +111,24 @@ def _keys(ledger: LedgerReader) -> Iterator[Diagnosis]:
         yield Diagnosis("keys", str(error), error.hint, str(store.folder(founding)), commands)
 
 
-def _workspaces(layout: Layout, ledger: LedgerReader, before: float) -> Iterator[Diagnosis]:
-    old: tuple[OldWorkspace, ...] = ()
-    with contextlib.suppress(PermissionError):  # named as storage
-        old = old_workspaces(layout, ledger, before)
-    if old:
-        size = sum(workspace.size for workspace in old)
-        problem = (
-            f"{len(old)} workspaces that nobody needs have not changed for {STALE // 86400} days: {size >> 20} MiB"
-        )
-        names = tuple(f"{workspace.agent_id}: {workspace.size >> 10} KiB" for workspace in old[:MOST_NAMED])
-        remedy = "remove them; evidence is never touched"
-        yield Diagnosis("workspaces", problem, remedy, str(layout.workspaces), ("noa doctor --clean",), names)
+def _policy(layout: Layout, ledger: LedgerReader) -> Iterator[Diagnosis]:
+    """An edit that nobody signed: until somebody does, no run begins."""
+    if ledger.state.policy is None or not os.path.lexists(layout.policy):
+        return
+    try:
+        text = read_file(layout.policy, name="policy.yaml")
+        edited = Policy.from_document(read_document(text, name="policy.yaml", kind=dict))
+    except LifecycleError as error:
+        yield _unsigned(layout.policy, f"cannot be used: {error}", ("noa policy diff",))
+        return
+    if edited.to_document() != ledger.state.policy.to_document():
+        problem = "differs from the policy in force, which is signed"
+        yield _unsigned(layout.policy, problem, ("noa policy diff", "noa policy sign"))
 
 
-def _storage(layout: Layout) -> Iterator[Diagnosis]:
-    """Folders and files that this process cannot read and write; what lies in a folder that is closed is not looked at."""
-    folders = (layout.artifacts, layout.workspaces, layout.evidence, layout.objects)
-    above = {path for folder in folders for path in (folder, *folder.parents) if path.is_relative_to(layout.project)}
-    promoted: list[Path] = []
-    with contextlib.suppress(PermissionError):
-        promoted += (path for path in layout.artifacts.glob("*/*") if path.parent != layout.workspaces)
-    paths = (*sorted(above), layout.ledger, layout.log_checkpoints, layout.lock, *promoted)
-    if closed := [path for path in paths if _is_closed(path)]:
-        first, *more = (_closed(path) for path in closed)
-        commands = tuple(ownership_command(path) for path in closed)
-        remedy = "whoever administers them can give them to this user"
-        yield Diagnosis("storage", first, remedy, str(closed[0]), commands, tuple(more))
-
-
-def _is_closed(path: Path) -> bool:
-    wanted = os.R_OK | os.W_OK | (os.X_OK if os.path.isdir(path) else 0)
-    return os.path.exists(path) and not os.access(path, wanted)
-
-
-def _closed(path: Path) -> str:
-    return f"{path} is not {'' if os.access(path, os.R_OK) else 'readable and '}writable{describe(path)}"
+def _unsigned(path: Path, problem: str, commands: tuple[str, ...]) -> Diagnosis:
+    remedy = "look at the difference; sign it when it is meant, else undo the edit"
+    return Diagnosis("policy", f"{path} {problem}", remedy, str(path), commands)
 
 
 def _may_be_read(path: Path) -> bool:
@@ -164,19 +140,3 @@ def _may_be_read(path: Path) -> bool:
     except OSError:
         return True
     return True
-
-
-def _disk(layout: Layout) -> Iterator[Diagnosis]:
-    free = shutil.disk_usage(layout.project).free
-    if free < LOW_DISK:
-        problem = f"{free >> 20} MiB are free at {layout.project}; a run may need more than {LOW_DISK >> 20}"
-        remedy = "free some space before the next run: workspaces that nobody needs go first"
-        commands = ("noa doctor --clean --older-than 0s",)
-        yield Diagnosis("disk", problem, remedy, str(layout.project), commands, tuple(_sizes(layout)))
-
-
-def _sizes(layout: Layout) -> Iterator[str]:
-    """What the project itself takes on the disk, the workspaces apart."""
-    for folder in (layout.artifacts, layout.workspaces, layout.evidence):
-        if os.access(folder, os.R_OK | os.X_OK):
-            yield f"{folder} takes {measured(folder)[0] >> 20} MiB"

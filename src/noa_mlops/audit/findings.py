@@ -13,6 +13,7 @@ RUNBOOKS = {
     "rollout": "rollout-blocked",
     "registry": "registry-conflict",
     "evidence": "evidence",
+    "policy": "policy",
     "keys": "keys",
     "storage": "storage",
     "workspaces": "storage",

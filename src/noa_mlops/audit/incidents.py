@@ -69,7 +69,8 @@ def next_step(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> Ste
         what = f"{passed} passed after the investigation: an operator enables it{_missing(lifecycle, ready[0])}"
         return Step(4, what, (f'noa enable {passed} --reason "..."',))
     what = (
-        "put data of now where the plan's evaluation data lie, then train anew (a changed plan by its file): what passes is held. "
+        "put data of now where the plan's evaluation data lie, and its training data when the world has changed, then train "
+        "anew (a changed plan by its file): what passes is held. "
         f"After a false alarm instead: noa evaluate {address(name, champion)}"
     )
     return Step(3, what, (f"noa run {address(name, champion)}",))

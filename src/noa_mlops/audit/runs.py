@@ -30,25 +30,27 @@ _LIMITS: Mapping[str, tuple[str, Callable[[int], object]]] = {
 
 
 def diagnose_runs(layout: Layout, ledger: LedgerReader) -> Iterator[Diagnosis]:
-    """Runs that nobody continues, and the newest version of each lifecycle when it failed or was not let through."""
-    for (name, version), (agent, seq) in _unfinished(ledger).items():
-        if not is_owned(layout.workspace(agent)):
-            where = address(name, version)
-            yield Diagnosis(
-                "run",
-                f"{where} was interrupted",
-                "run its plan again: it continues",
-                f"entry {seq}",
-                (f"noa run {where}",),
-            )
-    for name, lifecycle in ledger.state.lifecycles.items():
-        newest = lifecycle.versions[len(lifecycle.versions)]
-        if newest.status == "failed":
-            yield _failure(layout, ledger, address(name, newest.version), newest)
-        if newest.status in ("rejected", "inconclusive"):
-            yield diagnose_closed_gate(
-                layout, ledger, address(name, newest.version), ledger.history(name, newest.version)
-            )
+    """The newest version of each lifecycle when nobody continues it, it failed, or it was not let through."""
+    unfinished = _unfinished(ledger)
+    newest = {name: len(lifecycle.versions) for name, lifecycle in ledger.state.lifecycles.items()}
+    for name, number in unfinished:
+        newest[name] = max(number, newest.get(name, 0))
+    for name, number in newest.items():
+        where = address(name, number)
+        if (name, number) in unfinished:
+            yield from _interrupted(layout, where, *unfinished[name, number])
+            continue
+        version = ledger.state.lifecycle(name).versions[number]
+        if version.status == "failed":
+            yield _failure(layout, ledger, where, version)
+        if version.status in ("rejected", "inconclusive"):
+            yield diagnose_closed_gate(layout, ledger, where, ledger.history(name, number))
+
+
+def _interrupted(layout: Layout, where: str, agent: str, seq: int) -> Iterator[Diagnosis]:
+    if not is_owned(layout.workspace(agent)):
+        remedy = "run its plan again: it continues"
+        yield Diagnosis("run", f"{where} was interrupted", remedy, f"entry {seq}", (f"noa run {where}",))
 
 
 def _unfinished(ledger: LedgerReader) -> Mapping[tuple[str, int], tuple[str, int]]:

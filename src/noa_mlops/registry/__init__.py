@@ -8,7 +8,7 @@ from noa_mlops.registry.capabilities import CapabilityRegistry, capability_entry
 from noa_mlops.registry.comparison import Comparison
 from noa_mlops.registry.lines import CAPABILITY, project
 from noa_mlops.registry.mirror import Mirror, MirrorTampered
-from noa_mlops.registry.writing import check_writable, describe, ownership_command, ownership_hint
+from noa_mlops.registry.writing import check_writable, describe, move_command, ownership_command, ownership_hint
 
 __all__ = [
     "CAPABILITY",
@@ -19,6 +19,7 @@ __all__ = [
     "capability_entry",
     "check_writable",
     "describe",
+    "move_command",
     "offers",
     "ownership_command",
     "ownership_hint",

@@ -121,7 +121,7 @@ class CapabilityRegistry:
                 return stream.read(MAX_BYTES + 1)
         except FileNotFoundError:
             return None
-        except PermissionError as error:
+        except (PermissionError, NotADirectoryError) as error:
             raise RegistryConflict(
                 f"{self.path} cannot be read ({error.strerror}){describe(self.path)}",
                 hint=ownership_hint(self.path),
