@@ -11,7 +11,7 @@ from noa_mlops.records.settings import Scheduled
 
 PLAN = Scheduled("data/*.csv", plan="plans/churn.yaml")
 RETRAINS = replace(PLAN, retrain=True)
-BLOCKED = Incident(10, "0" * 64)
+BLOCKED = Incident(10, "0" * 64, 1)
 LOOKED = replace(BLOCKED, investigated=12)
 NOON = 1_800_000_000.0
 
