@@ -44,6 +44,7 @@ PROFILES = {
         shell("waits-in-prediction", predict=f"echo $$ > checkpoint/pid; sleep 600; {PREDICT}"),
         shell("waits-for-a-sign", train=f"until [ -e checkpoint/sign ]; do sleep 0.02; done; {TRAIN}"),
         shell("predicts-after-a-sign", predict=f"until [ -e checkpoint/sign ]; do sleep 0.02; done; {PREDICT}"),
+        shell("wide", train=f"{TRAIN}; for i in $(seq 40); do head -c 50000 /dev/urandom > out/part/$i; done"),
         shell("fails", train="echo nothing learned >&2; exit 3"),
         shell("says-one", predict=PREDICT.replace("$1 % 2", "1")),
         shell("talks", train=f'for i in 1 2 3 4 5; do echo "{{\\"step\\":$i}}" >> progress.jsonl; done; {TRAIN}'),

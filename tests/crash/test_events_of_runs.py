@@ -1,11 +1,17 @@
 """What subscribers of real runs see, and that no subscriber can do a run any harm."""
 
 import asyncio
+import json
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
-from crash.projects import orchestrator, plan
-from noa_mlops.ledger import Ledger
+from crash.projects import end_of, orchestrator, plan, start, until
+from ledger.writing import submitted
+from noa_mlops.ledger import KeyStore, Ledger
+from noa_mlops.records.layout import Layout
 
 RECORDED = ["Submitted", "TrainingCompleted", "EvaluationLogged", "PromotionReady"]
 
@@ -111,3 +117,82 @@ def test_subscribers_of_one_process_see_runs_at_once_in_ledger_order(project):
     for subscription in subscriptions:
         recorded = [event.seq for event in drain(subscription) if event.seq is not None]
         assert recorded == list(range(1, entries))
+
+
+def write_many(folder, lifecycle_id, count):
+    """Another process that records: so many versions that were submitted."""
+    with Ledger.open(Layout.of(Path(folder)), KeyStore()) as ledger:
+        for _ in range(count):
+            ledger.append(submitted(lifecycle_id))
+
+
+def writers(project, count=20):
+    return [start(write_many, str(project.layout.project), name, count) for name in ("one", "two", "three")]
+
+
+def seqs(events):
+    return [event.seq for event in events if event.seq is not None]
+
+
+def test_what_other_processes_record_is_told_once_and_in_order_wherever_one_starts(project):
+    """Three processes record, and this one runs a plan; who starts from an index misses nothing and gets nothing twice."""
+    with orchestrator(project.layout) as running:
+        first, own = running.subscribe(since=0), running.subscribe(others=False)
+        others = writers(project)
+        late = []
+        work = threading.Thread(target=running.run_plan, args=(plan(),))
+        work.start()
+        while work.is_alive() or any(process.is_alive() for process in others):
+            late.append((len(late), running.subscribe(since=len(late))))
+            time.sleep(0.05)
+        assert [end_of(process) for process in others] == [0, 0, 0]
+        work.join()
+    size = project.state.size
+    assert size == 1 + 60 + len(RECORDED)
+    assert seqs(drain(first)) == list(range(1, size))
+    for since, subscription in late:
+        assert seqs(drain(subscription)) == list(range(max(1, since), size))
+    mine = drain(own)
+    assert [name for name in names(mine) if name in RECORDED] == RECORDED
+    assert {event.lifecycle_id for event in mine} == {"odd"}
+    assert len(late) > 3
+
+
+def test_an_idle_orchestrator_tells_what_others_record(project):
+    with orchestrator(project.layout) as running:
+        events = running.subscribe()
+        end_of(start(write_many, str(project.layout.project), "one", 3))
+        assert [events.get(timeout=20).seq for _ in range(3)] == [1, 2, 3]
+        assert events.get(timeout=0.5) is None
+
+
+def test_nobody_looks_any_more_when_the_orchestrator_is_gone(project):
+    running = orchestrator(project.layout)
+    running.subscribe()
+    assert [thread.name for thread in threading.enumerate()].count("noa-follower") == 1
+    running.close()
+    assert "noa-follower" not in [thread.name for thread in threading.enumerate()]
+    forgotten = orchestrator(project.layout)
+    forgotten.subscribe()
+    forgotten.ledger.close()
+    del forgotten
+    until(lambda: "noa-follower" not in [thread.name for thread in threading.enumerate()])
+
+
+def watching(project, *arguments):
+    command = [sys.executable, "-m", "noa_mlops", "watch", "--json", *arguments, "-C", str(project.layout.project)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_watch_shows_each_entry_once_while_several_processes_record(project):
+    watchers = [watching(project, "--since", since) for since in ("0", "7")]
+    try:
+        others = writers(project)
+        assert [end_of(process) for process in others] == [0, 0, 0]
+        for watcher, since in zip(watchers, (0, 7), strict=True):
+            lines = [json.loads(watcher.stdout.readline()) for _ in range(since, 61)]
+            assert [line["seq"] for line in lines] == list(range(since, 61))
+    finally:
+        for watcher in watchers:
+            watcher.kill()
+            watcher.communicate()

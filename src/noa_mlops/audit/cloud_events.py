@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from noa_mlops.ledger import LedgerEntry
+from noa_mlops.records.act_events import told
 from noa_mlops.records.documents import parse_object, sha256
-from noa_mlops.records.events import decode
 from noa_mlops.records.layout import address
 
 PREFIX = "noa.lifecycle."
@@ -22,7 +22,7 @@ SEQUENCE_DIGITS = 20
 
 def cloud_event(origin: str, entry: LedgerEntry) -> dict[str, Any]:
     """The event of an entry; ``data`` is what subscribers are told of it, and the SHA-256 of its line in the ledger."""
-    told = decode(parse_object(entry.line, limit=len(entry.line)))
+    event = told(parse_object(entry.line, limit=len(entry.line)))
     subject = {} if entry.lifecycle_id is None else {"subject": _subject(entry)}
     about = {"seq": entry.seq, "lifecycle_id": entry.lifecycle_id, "version": entry.version, "status": entry.status}
     return {
@@ -34,7 +34,7 @@ def cloud_event(origin: str, entry: LedgerEntry) -> dict[str, Any]:
         "time": entry.ts,
         "sequence": f"{entry.seq:0{SEQUENCE_DIGITS}d}",
         "datacontenttype": "application/json",
-        "data": {**about, **({} if told is None else asdict(told)), "line": sha256(entry.line)},
+        "data": {**({} if event is None else asdict(event)), **about, "line": sha256(entry.line)},
     }
 
 

@@ -74,6 +74,8 @@ def _tell(
         output.say(f"{name}  {'is in place' if pulled.changed else 'was in place already'}")
         output.field("Digest", pulled.digest)
         output.field("Path", pulled.path)
+        if pulled.until is not None:
+            output.field("Note", f"the rollout is ready by override, until {pulled.until}")
     if recording is None or told is None:
         return 0
     if not as_json:

@@ -135,7 +135,7 @@ def execute(
     with (
         interruptible() as cancel,
         open_orchestrator(layout, factory, runtime) as orchestrator,
-        Progress(orchestrator.subscribe(), quiet=quiet),
+        Progress(orchestrator.subscribe(others=False), quiet=quiet),
     ):
         return orchestrator.run_plan(plan, cancel)
 

@@ -33,13 +33,17 @@ CURRENT = "current"
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a deployment has now: ``path`` is the folder, named by ``digest``; ``changed`` whether ``current`` led elsewhere."""
+    """What a deployment has now: ``path`` is the folder, named by ``digest``; ``changed`` whether ``current`` led elsewhere.
+
+    ``until`` is when an override ends by which the rollout is ready, None when it is ready by a decision.
+    """
 
     lifecycle_id: str
     version: int
     digest: str
     changed: bool
     path: Path
+    until: str | None = None
 
 
 def pull(name: str, to: Path, *, project: Path, origin: str, max_age: int | None = None) -> Pulled:
@@ -64,7 +68,9 @@ def pull(name: str, to: Path, *, project: Path, origin: str, max_age: int | None
         else:
             _land(ledger.layout, model.source.record, target)
         changed = _point(to / CURRENT, target.name)
-    return Pulled(model.lifecycle_id, model.version, target.name, changed, target)
+    override = ledger.state.lifecycle(model.lifecycle_id).override
+    until = None if override is None else override.expires
+    return Pulled(model.lifecycle_id, model.version, target.name, changed, target, until)
 
 
 def _check_rollout(ledger: LedgerReader, model: Model) -> None:

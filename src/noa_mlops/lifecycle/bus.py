@@ -23,10 +23,12 @@ MAX_UNRECORDED = 1_000
 class Subscription:
     """The events since it was made: an async iterator, or one by one with `get`.
 
-    The iterator ends when the subscription or its orchestrator is closed and all waiting events are read.
+    One that is ``own_only`` is about what this process does. The iterator ends when the subscription or its orchestrator is closed and all waiting events are read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, since: int = 0, *, own_only: bool = False) -> None:
+        self.own_only = own_only
+        self._since = since
         self._events: deque[LifecycleEvent] = deque()
         self._changed = threading.Condition()
         self._wake: list[Callable[[], None]] = []
@@ -62,7 +64,8 @@ class Subscription:
     def offer(self, event: LifecycleEvent) -> None:
         """Put an event into the queue; never blocks."""
         with self._changed:
-            if self._closed or (event.seq is None and len(self._events) >= MAX_UNRECORDED):
+            early = event.seq is not None and event.seq < self._since
+            if early or self._closed or (event.seq is None and len(self._events) >= MAX_UNRECORDED):
                 return
             self._events.append(event)
             self._notify()
@@ -88,20 +91,24 @@ class EventBus:
         self._lock = threading.Lock()
         self._closed = False
 
-    def subscribe(self) -> Subscription:
-        """A new subscription; it sees what is published from now on, nothing once the bus is closed."""
-        subscription = Subscription()
+    def subscribe(self, since: int = 0, *, own_only: bool = False) -> Subscription:
+        """A new subscription; it sees what is published from now on, nothing once the bus is closed.
+
+        It sees no entry before the index ``since``; with ``own_only``, none that other processes recorded.
+        """
+        subscription = Subscription(since, own_only=own_only)
         with self._lock:
             self._subscriptions.add(subscription)
             if self._closed:
                 subscription.close()
         return subscription
 
-    def publish(self, event: LifecycleEvent) -> None:
-        """Hand ``event`` to every subscription, in the order of the calls."""
+    def publish(self, event: LifecycleEvent, *, own: bool = True) -> None:
+        """Hand ``event`` to every subscription, in the order of the calls; ``own`` says that this process recorded it."""
         with self._lock:
             for subscription in tuple(self._subscriptions):
-                subscription.offer(event)
+                if own or not subscription.own_only:
+                    subscription.offer(event)
 
     def close(self) -> None:
         """End every subscription."""

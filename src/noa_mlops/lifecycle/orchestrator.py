@@ -19,7 +19,7 @@ from noa_mlops.errors import ArtifactTampered, EvaluationFailed, LifecycleError,
 from noa_mlops.evidence import SigningKey, sign_model
 from noa_mlops.files import raise_trouble_behind
 from noa_mlops.gate import compares, decide_recorded, declared_gate, must_compare_again, thresholds
-from noa_mlops.ledger import Draft, Ledger, LedgerEntry, LedgerState, ledger_lines
+from noa_mlops.ledger import Draft, Ledger, LedgerState, ledger_lines
 from noa_mlops.ledger.drift_law import unaccounted
 from noa_mlops.ledger.incident_law import ENABLE
 from noa_mlops.lifecycle import dropping, measuring, recording, reevaluation, scanning
@@ -29,13 +29,14 @@ from noa_mlops.lifecycle.beside import silent
 from noa_mlops.lifecycle.bus import EventBus, Subscription
 from noa_mlops.lifecycle.claiming import claim_run
 from noa_mlops.lifecycle.controller import AgentLifecycleController
-from noa_mlops.lifecycle.history import event_of, told_of
+from noa_mlops.lifecycle.history import event_of
 from noa_mlops.lifecycle.intake import CodeFile, Submission
 from noa_mlops.lifecycle.reporting import report_of
 from noa_mlops.lifecycle.runs import Interrupted, Run
 from noa_mlops.lifecycle.scanning import Scan
 from noa_mlops.lifecycle.steps import Decide, Done, Evaluate, Train, next_step
 from noa_mlops.lifecycle.storage import check_storage
+from noa_mlops.lifecycle.telling import Teller
 from noa_mlops.records.events import EvaluationLogged, Recorded, Submitted, TrainingCompleted
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.manifest import ArtifactRecord
@@ -71,7 +72,7 @@ class TrainingOrchestrator:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._bus = EventBus()
-        self._recording = threading.Lock()
+        self._teller = Teller(services.ledger, self._bus)
 
     @property
     def ledger(self) -> Ledger:
@@ -83,20 +84,13 @@ class TrainingOrchestrator:
         """Where this project's files lie."""
         return self._services.layout
 
-    def subscribe(self, since: int | None = None) -> Subscription:
-        """The events from now on: each recorded one comes after its entry is durable, in ledger order.
+    def subscribe(self, since: int | None = None, *, others: bool = True) -> Subscription:
+        """The events from now on: each recorded one comes once, after its entry is durable, in ledger order.
 
-        With ``since``, those of the entries from that ledger index on come first, whoever recorded them; none is missed
-        between the two.
+        With ``since``, those of the entries from that ledger index on come first; none is missed between the two. What
+        other processes record is told as well, unless ``others`` is false.
         """
-        with self._recording:
-            subscription = self._bus.subscribe()
-            if since is not None:
-                self._services.ledger.refresh()
-                for entry, _ in self._services.ledger.entries(since):
-                    if (event := told_of(entry)) is not None:
-                        subscription.offer(event)
-        return subscription
+        return self._teller.subscribe(since, others=others)
 
     async def execute_plan(self, plan: TrainingPlan) -> PipelineReport:
         """Run ``plan`` to its end without blocking the event loop; cancelling interrupts the run safely.
@@ -185,7 +179,7 @@ class TrainingOrchestrator:
         services = self._services
         services.ledger.refresh()
         window = scanning.look(services.ledger, services.layout, lifecycle_id, path, answer)
-        scan = scanning.record_scan(services.ledger, window, self._append)
+        scan = scanning.record_scan(services.ledger, window, self._teller.append)
         self._catch_up()
         return scan
 
@@ -197,6 +191,7 @@ class TrainingOrchestrator:
 
     def close(self) -> None:
         """Seal the ledger and end all subscriptions."""
+        self._teller.close()
         self._services.ledger.close()
         self._bus.close()
 
@@ -345,7 +340,7 @@ class TrainingOrchestrator:
             raise ValueError("a version without evaluation data was measured beside nobody")
         asked = dropping.asked_beside(measured)
         window = scanning.look_beside(ledger, self._services.layout, run.lifecycle_id, run.version, evaluation, asked)
-        scanning.record_scan(ledger, window, self._append)
+        scanning.record_scan(ledger, window, self._teller.append)
 
     def _store(self, run: Run, trained: TrainingCompleted, measured: EvaluationLogged | None) -> ArtifactRecord:
         """Make the measured bytes, signed by the model key, an immutable folder that nothing names yet."""
@@ -370,15 +365,7 @@ class TrainingOrchestrator:
         return self._record(lambda _: draft)
 
     def _record(self, compose: Callable[[LedgerState], Draft]) -> Recorded:
-        """Append, then tell; the lock keeps the order of telling that of the ledger."""
-        return event_of(self._append(compose))
-
-    def _append(self, compose: Callable[[LedgerState], Draft]) -> LedgerEntry:
-        with self._recording:
-            entry = self._services.ledger.append(compose)
-            if (event := told_of(entry)) is not None:
-                self._bus.publish(event)
-        return entry
+        return event_of(self._teller.append(compose))
 
     def _finish(self, run: Run, notes: Sequence[str]) -> PipelineReport:
         """Bring the mirror up to the ledger and say how it ended; the outcome counts as told from here on."""
