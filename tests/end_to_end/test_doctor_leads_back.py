@@ -144,6 +144,20 @@ def test_a_version_that_was_measured_on_damaged_data_which_hurt_the_champion_too
     assert "READY" in promoted.done("status").said
 
 
+def test_windows_that_are_too_few_data(promoted):
+    promoted.write("data/train.csv", rows(2000, 1))
+    promoted.done("run", promoted.plan(seed=1))
+    for seed in (1, 2, 3):
+        assert ask(promoted) == []
+        few = promoted.write("data/few.csv", window(seed, count=10))
+        promoted.done("drift", "little", "--current", "data/few.csv")
+    [found] = ask(promoted)
+    assert found["problem"] == "the newest 3 windows of little were too few rows to see a drift"
+    assert found["evidence"] == "entries 9, 10, 11"
+    few.write_text(window(4, count=20_000))
+    assert follow(promoted, "data/few.csv") == ["noa drift little --current ..."]
+
+
 MANIFEST = "registry/capabilities.json"
 
 

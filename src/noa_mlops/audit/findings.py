@@ -11,6 +11,7 @@ RUNBOOKS = {
     "run": "training-failed",
     "gate": "thresholds",
     "rollout": "rollout-blocked",
+    "drift": "too-few-data",
     "registry": "registry-conflict",
     "evidence": "evidence",
     "policy": "policy",

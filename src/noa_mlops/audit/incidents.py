@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from noa_mlops.audit.findings import Diagnosis
 from noa_mlops.ledger import LedgerEntry, LedgerReader, LifecycleState
+from noa_mlops.ledger.drift_law import BLIND
 from noa_mlops.ledger.incident_law import enabling_problem
 from noa_mlops.records.layout import address
 
@@ -27,6 +28,8 @@ def diagnose_incidents(ledger: LedgerReader, moment: str) -> Iterator[Diagnosis]
             yield _incident(ledger, name, lifecycle)
         elif lifecycle.override is not None and lifecycle.rollout_at(moment) == "blocked":
             yield _expired(name, lifecycle)
+        if len(lifecycle.unseen) == BLIND:
+            yield _blind(name, lifecycle)
 
 
 def _incident(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> Diagnosis:
@@ -40,6 +43,17 @@ def _incident(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> Dia
         f"entry {seq}",
         step.commands,
         (*_moved(entry), f"step {step.number} of 4: diff, investigate, run, enable"),
+    )
+
+
+def _blind(name: str, lifecycle: LifecycleState) -> Diagnosis:
+    """Scans that could not have seen anything: no rollout is blocked, and nothing is watched."""
+    return Diagnosis(
+        "drift",
+        f"the newest {BLIND} windows of {name} were too few rows to see a drift",
+        "scan more rows at once, those of a week in the place of a day's; or declare wider margins in the plan",
+        f"entries {', '.join(map(str, lifecycle.unseen))}",
+        (f"noa drift {name} --current ...",),
     )
 
 

@@ -23,6 +23,9 @@ from noa_mlops.ledger.state import Dropped, Incident, LifecycleState, Sign, Susp
 from noa_mlops.ledger.version_law import DECISION, LIFECYCLE, Refusal
 from noa_mlops.records.documents import is_digest
 
+BLIND = 3
+"""Windows in a row that were too few data from which nobody is watching."""
+
 MAX_SIGNS = 100
 """Signs that an entry names; a scan that finds more names those with the largest effects."""
 
@@ -54,7 +57,7 @@ def scanned(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState | R
         suspicion = Suspicion(entry.seq, lifecycle.champion or 0, current, signs)
     elif verdict == "pass":
         suspicion = None
-    unseen = lifecycle.unseen + 1 if verdict == "inconclusive" else 0
+    unseen = (*lifecycle.unseen, entry.seq)[-BLIND:] if verdict == "inconclusive" else ()
     after = replace(lifecycle, suspicion=suspicion, unseen=unseen)
     return _blocked(after, entry) if blocks and lifecycle.incident is None else after
 

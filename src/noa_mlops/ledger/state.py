@@ -218,7 +218,8 @@ class LifecycleState:
     ``answerable`` is the leaf hash of that entry in hex, which an act on the lifecycle answers; ``crowned`` the index of
     the entry that made the champion the champion; ``looks`` counts the evaluations since then; ``incident`` is the open
     one, None when there is none; ``suspicion`` the newest window that failed, None when the newest one passed;
-    ``unseen`` counts the newest windows in a row that were too few data; ``waiting`` are the versions that people may enable; ``measured`` the newest measurement of each version that was
+    ``unseen`` are the newest windows in a row that were too few data, three at most;
+    ``waiting`` are the versions that people may enable; ``measured`` the newest measurement of each version that was
     measured again beside this champion; ``override`` says by whose word the champion is in force, None when by a
     decision. Under an override ``rollout`` is what it will be when that ends. ``deployed`` says what runs where, by target.
     """
@@ -232,7 +233,7 @@ class LifecycleState:
     looks: int = 0
     incident: Incident | None = None
     suspicion: Suspicion | None = None
-    unseen: int = 0
+    unseen: tuple[int, ...] = ()
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
     measured: Mapping[int, Measured] = field(default_factory=dict)
     override: Override | None = None
