@@ -166,7 +166,7 @@ def test_incidents_are_told_with_every_step(complete):
     complete.write("data/moved.csv", window(14, moved=0.5))
     complete.done("drift", "little", "--current", "data/moved.csv", status=3)
     assert "little@1, entry 6" in (said := complete.done("audit").said)
-    assert "data/moved.csv drifted; nobody has investigated it; it is open" in said
+    assert "the scan of data/moved.csv; nobody has investigated it; it is open" in said
     complete.done("investigate", "little", "--finding", "the export was wrong")
     complete.write("data/eval.csv", rows(1300, 21))
     complete.done("evaluate", "little@1")

@@ -138,6 +138,7 @@ def test_a_version_that_was_measured_on_damaged_data_which_hurt_the_champion_too
     promoted.write("data/eval.csv", good.replace(",1\n", ",2\n").replace(",0\n", ",1\n").replace(",2\n", ",0\n"))
     promoted.done("run", promoted.plan(seed=1), status=3)
     assert areas(promoted) == ["gate", "rollout"]
+    assert re.match(r"roc_auc: 0\.0\d+, was 0\.99\d+: dropped", ask(promoted)[1]["details"][0])
     promoted.write("data/eval.csv", good)
     assert "data/eval.csv changed since it was measured" in ask(promoted)[0]["problem"]
     follow(promoted, "the labels were exchanged")
@@ -218,7 +219,7 @@ def test_a_rollout_that_data_blocked(promoted):
     promoted.done("drift", "little", "--current", "data/now.csv", status=3)
     [found] = ask(promoted)
     assert "little is blocked since entry 5" in found["problem"]
-    assert "data/now.csv drifted" in found["problem"]
+    assert "the scan of data/now.csv" in found["problem"]
     assert found["evidence"] == "entry 5"
     assert any(line.startswith("x: values drifted") for line in found["details"])
     assert "step 1 of 4: diff, investigate, run, enable" in found["details"]

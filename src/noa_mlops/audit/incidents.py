@@ -38,7 +38,7 @@ def _incident(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> Dia
     step = next_step(ledger, name, lifecycle)
     return Diagnosis(
         "rollout",
-        f"{name} is blocked since entry {seq} ({entry.ts}): {entry.predicate['dataset']['path']} drifted",
+        f"{name} is blocked since entry {seq} ({entry.ts}), the scan of {entry.predicate['dataset']['path']}",
         step.what,
         f"entry {seq}",
         step.commands,
@@ -60,10 +60,12 @@ def _blind(name: str, lifecycle: LifecycleState) -> Diagnosis:
 def _moved(entry: LedgerEntry) -> Iterator[str]:
     """What a scan saw: columns by what moved in them, metrics that dropped."""
     for column, question, direction in entry.predicate["signs"]:
-        yield f"{column}: {question} drifted" + (f" ({direction})" if direction else "")
+        if question != "metric":
+            yield f"{column}: {question} drifted" + (f" ({direction})" if direction else "")
     for metric in (entry.predicate.get("labels") or {}).get("metrics", ()):
         if metric["finding"] == "hurts":
-            yield f"{metric['metric']}: {metric['why']}"
+            now, then = (f"{value:.4g}" if value is not None else "-" for value in (metric["now"], metric["then"]))
+            yield f"{metric['metric']}: {now}, was {then}: {metric['why']}"
 
 
 def next_step(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> Step:

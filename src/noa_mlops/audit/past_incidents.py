@@ -34,7 +34,9 @@ class PastIncident:
             else f"investigated by entry {self.investigated.entry}"
         )
         end = "it is open" if self.ended is None else f"ended by entry {self.ended.entry}, which enabled {self.enabled}"
-        return f"{self.champion}, entry {self.opened.entry} ({self.opened.ts}): {self.data} drifted; {looked}; {end}"
+        return (
+            f"{self.champion}, entry {self.opened.entry} ({self.opened.ts}), the scan of {self.data}; {looked}; {end}"
+        )
 
 
 @dataclass(slots=True)
