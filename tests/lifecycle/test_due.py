@@ -56,6 +56,18 @@ def test_what_passed_after_the_investigation_is_proposed_and_nothing_older():
     assert following(PLAN, state(None, old, waits=(2,))) == Propose(2), "it waits for people's approval"
 
 
+def test_what_the_law_would_not_let_end_the_incident_is_not_proposed():
+    old, new = "1" * 64, "2" * 64
+    held = replace(version(2, "held", 13, 16), data=old, passed=True)
+    blocked = state(LOOKED, held, waits=(2,)).with_version(replace(version(1, "champion", 1, 4), data=old, passed=True))
+    assert isinstance(following(PLAN, blocked, Made(held, stale=True)), Wait)
+    changed = Made(held, "its evaluation data changed")
+    assert following(PLAN, blocked, changed) == Retrain("plans/churn.yaml", "its evaluation data changed")
+    ungated = blocked.with_version(replace(held, data=new, passed=False))
+    assert isinstance(following(PLAN, ungated, Made(held)), Wait)
+    assert following(PLAN, blocked.with_version(replace(held, data=new))) == Propose(2)
+
+
 def test_what_was_judged_beside_another_champion_is_made_again():
     held = version(2, "held", 13, 16)
     rolled_back = replace(state(LOOKED, held, waits=(2,)), champion=3)

@@ -99,7 +99,7 @@ def enabling_problem(state: LedgerState, lifecycle: LifecycleState, target: Vers
         return "enables a version although nobody has investigated the incident"
     if incident is not None and target.first_seq < (incident.investigated or 0):
         return "enables a version that was submitted before the incident was investigated"
-    if incident is not None and (problem := _retrained_problem(lifecycle, target, incident)) is not None:
+    if incident is not None and (problem := retrained_problem(lifecycle, target, incident)) is not None:
         return problem
     revoked = state.policy.revoked if state.policy is not None else {}
     if any(target.last_seq > last for keyid, last in revoked.items() if decides(state, keyid, "PromotionReady")):
@@ -116,17 +116,17 @@ def _still_well_problem(lifecycle: LifecycleState, champion: VersionState, incid
         return "enables the champion, which was not measured again after the incident was investigated"
     if again.verdict != "pass":
         return f"enables the champion, whose new measurement came to: {again.verdict}"
-    return _old_data_problem(lifecycle, again.data, incident)
+    return old_data_problem(lifecycle, again.data, incident)
 
 
-def _retrained_problem(lifecycle: LifecycleState, target: VersionState, incident: Incident) -> str | None:
+def retrained_problem(lifecycle: LifecycleState, target: VersionState, incident: Incident) -> str | None:
     """Why a version that was trained after the incident does not show that all is well now."""
     if not target.passed and any(version.passed for version in _before(lifecycle, incident)):
         return "enables a version that passed no gate, in the place of a champion that had"
-    return _old_data_problem(lifecycle, target.data, incident)
+    return old_data_problem(lifecycle, target.data, incident)
 
 
-def _old_data_problem(lifecycle: LifecycleState, data: str | None, incident: Incident) -> str | None:
+def old_data_problem(lifecycle: LifecycleState, data: str | None, incident: Incident) -> str | None:
     """Why a measurement on ``data`` shows nothing of now: an older one, of a champion, was made on them already."""
     for version in _before(lifecycle, incident):
         if version.data is not None and data in (None, version.data):

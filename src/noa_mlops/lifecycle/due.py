@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from noa_mlops.errors import LedgerConflict, NotAuthorised, RegistryConflict
 from noa_mlops.ledger import LifecycleState, VersionState
+from noa_mlops.ledger.incident_law import retrained_problem
 from noa_mlops.records.layout import address
 from noa_mlops.records.reading.quantities import duration_text
 from noa_mlops.records.settings import Scheduled
@@ -94,9 +95,16 @@ def next_step(name: str, task: Scheduled, lifecycle: LifecycleState, look: Calla
 
 def proposed(lifecycle: LifecycleState) -> int | None:
     """The newest version that may be enabled as the rollout stands; None when there is none."""
-    since = -1 if lifecycle.incident is None else lifecycle.incident.investigated or 0
     waiting = (version for version in lifecycle.waiting if lifecycle.awaited(version) is not None)
-    return max((version for version in waiting if lifecycle.versions[version].first_seq > since), default=None)
+    return max((version for version in waiting if _ends(lifecycle, lifecycle.versions[version])), default=None)
+
+
+def _ends(lifecycle: LifecycleState, version: VersionState) -> bool:
+    """Whether the law lets a version end the open incident, if there is one."""
+    incident = lifecycle.incident
+    return incident is None or (
+        version.first_seq > (incident.investigated or 0) and retrained_problem(lifecycle, version, incident) is None
+    )
 
 
 def pause_after(task: Scheduled, error: Exception | None = None) -> int:
@@ -114,7 +122,7 @@ def _by_plan(name: str, plan: str, task: Scheduled, lifecycle: LifecycleState, m
     newest = made.newest
     if newest is not None and newest.on_its_way:
         return Retrain(plan, f"{address(name, newest.version)} was cut off and goes on")
-    if newest is not None and newest.version in lifecycle.waiting:  # and not for this champion, or it were proposed
+    if newest is not None and newest.version in lifecycle.waiting and lifecycle.awaited(newest.version) is None:
         return Retrain(plan, f"{address(name, newest.version)} was judged beside another champion")
     if newest is not None and not made.changed:
         return _unchanged(name, plan, newest, made.ended + pause_after(task), moment)

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from noa_mlops.agents import AgentFactory, RuntimeManager, is_owned
 from noa_mlops.errors import LifecycleError, PlanInvalid
 from noa_mlops.ledger import LedgerReader, LifecycleState
+from noa_mlops.ledger.incident_law import old_data_problem
 from noa_mlops.lifecycle.bootstrap import data_roots, open_orchestrator
 from noa_mlops.lifecycle.claiming import UNFINISHED, changed_inputs
 from noa_mlops.lifecycle.due import Made, Step, next_step, pause_after
@@ -166,9 +167,7 @@ class Outlook:
 def _is_stale(lifecycle: LifecycleState, data: str | None) -> bool:
     """Whether a version measured on ``data`` shows nothing of now: the law asks it of what ends an incident."""
     incident = lifecycle.incident
-    numbers = () if incident is None else (lifecycle.champion, incident.champion)
-    before = (lifecycle.versions.find(number or 0) for number in numbers)
-    return any(one is not None and one.data is not None and data in (None, one.data) for one in before)
+    return incident is not None and old_data_problem(lifecycle, data, incident) is not None
 
 
 def _moment(text: str) -> float:
