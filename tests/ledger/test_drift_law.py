@@ -143,9 +143,10 @@ def challenger(champion):
     return champion
 
 
-def test_a_drop_that_was_measured_beside_a_challenger_is_scanned_before_the_challenger_is_promoted(challenger):
-    with pytest.raises(LedgerConflict, match="no scan says so"):
-        challenger.append(decided(2, replaces=1))
+def test_a_drop_that_was_measured_beside_a_challenger_is_scanned_before_the_challenger_is_decided_on(challenger):
+    for decision in (decided(2, replaces=1), decided(2, status="blocked", reasons=["approval"], replaces=1)):
+        with pytest.raises(LedgerConflict, match="no scan says so"):
+            challenger.append(decision)
     challenger.append(beside(certain=True, status="blocked"))
     assert lifecycle(challenger).rollout == "blocked"
     with pytest.raises(LedgerConflict, match="rollout is blocked"):

@@ -6,7 +6,7 @@ that is certain (another schema, or a large effect beyond doubt) blocks at once.
 law says what follows: a scan cannot block when it may not, or stay quiet when it must block.
 
 The champion is measured beside every challenger as well. A measurement that shows that its metrics dropped is followed by a
-scan of those data that says so, and until then the challenger cannot be promoted: what hurts blocks, whoever noticed.
+scan of those data that says so, and until then nothing is decided of the challenger: what hurts blocks, whoever noticed.
 
 An override that was given before ends with the incident that opens. While the rollout is blocked, further failures join the incident that is open and change nothing about it.
 """

@@ -429,6 +429,8 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
     """The lifecycle after a decision that its version allows."""
     if not _same(entry.predicate[DECISION]["replaces"], lifecycle.champion):
         return Refusal(f"was decided against another champion than {lifecycle.champion}")
+    if unaccounted(lifecycle, lifecycle.versions[version.version]):
+        return Refusal("decides although the champion's metrics dropped on the same data, and no scan says so")
     leaf = leaf_hash(entry.line).hex()
     decided = replace(lifecycle.with_version(version), deciding=entry.seq, answerable=leaf)
     if version.status == "held" and not WAITS.isdisjoint(entry.predicate[DECISION]["reasons"]):
@@ -439,8 +441,6 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
         return decided
     if lifecycle.admits == "blocked":
         return Refusal("promotes although the rollout is blocked")
-    if unaccounted(lifecycle, lifecycle.versions[version.version]):
-        return Refusal("promotes although the champion's metrics dropped on the same data, and no scan says so")
     return replace(decided.crowned_by(entry.seq, version), rollout="ready")
 
 
