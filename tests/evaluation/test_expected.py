@@ -77,7 +77,8 @@ def test_one_probability_for_all_rows_gives_a_calibration_of_one_bin():
 
 
 @pytest.mark.parametrize(
-    "written", [[[0.5, 10, 11]], [[0.5, 1, 1], [0.4, 1, 1]], [["x", 1, 1]], [[0.5, 1.0, 1]], [[0.5, 1]], []]
+    "written",
+    [[[0.5, 10, 11]], [[0.5, 0, 0]], [[0.5, 1, 1], [0.4, 1, 1]], [["x", 1, 1]], [[0.5, 1.0, 1]], [[0.5, 1]], []],
 )
 def test_what_is_no_calibration_is_refused(written):
     with pytest.raises((ValueError, TypeError)):

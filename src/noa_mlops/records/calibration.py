@@ -36,7 +36,8 @@ class Calibration:
         if any(before >= after for before, after in pairwise(means)):
             raise ValueError("the bins of a calibration ascend")
         if not all(
-            type(of) is int and type(hits) is int and 0 <= hits <= of for of, hits in zip(rows, positives, strict=True)
+            type(of) is int and type(hits) is int and 0 <= hits <= of > 0
+            for of, hits in zip(rows, positives, strict=True)
         ):
             raise ValueError("a bin has rows, and no more positives than rows")
         return cls(tuple(map(float, means)), rows, positives)
