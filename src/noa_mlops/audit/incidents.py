@@ -77,7 +77,7 @@ def next_step(ledger: LedgerReader, name: str, lifecycle: LifecycleState) -> Ste
     versions = lifecycle.versions
     ready = [
         version
-        for version in (*lifecycle.waiting, champion)
+        for version in (*sorted(lifecycle.waiting, reverse=True), champion)
         if enabling_problem(ledger.state, lifecycle, versions[version]) is None
     ]
     if ready:
