@@ -215,3 +215,21 @@ def test_a_run_that_was_cut_off_after_the_measurement_still_records_what_it_show
     assert project.tell("run", plan).status == 3
     kinds = [entry["noa_entry"]["type"] for entry in project.entries()]
     assert kinds[-3:] == ["EvaluationLogged", "DriftScanned", "PromotionReady"]
+
+
+def test_a_challenger_that_means_another_class_shows_nothing_of_the_champion(project):
+    for seed, name in enumerate(("learnt", "measured", "measured2")):
+        put(project, name, days(30 + seed, until=20, labels=lambda x: x > 0.9))
+
+    def plan(measured, positive):
+        evaluation = {"dataset_path": f"data/{measured}.dataset.yaml", "metric_thresholds": {"precision": 0.3}}
+        return project.plan(
+            dataset_path="data/learnt.dataset.yaml", target=None, evaluation=evaluation, positive=positive
+        )
+
+    assert project.tell("run", plan("measured", 0)).status == 0
+    result = project.tell("run", plan("measured2", 1), "--json")
+    assert result.document["state"] == "champion", result.said
+    *_, measured, _ = project.entries()
+    assert "dropped" not in measured["predicate"]["champion"]
+    assert project.tell("verify", "--decisions", "--deep").status == 0

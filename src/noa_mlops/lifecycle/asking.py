@@ -78,10 +78,15 @@ def ask(dataset: Dataset, champion: Subject, answer: Ask, moment: str) -> Asked:
         return Asked(problem=str(error))
 
 
+def measurement_of(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> EvaluationLogged | None:
+    """What a version was decided on by; None when it was not measured."""
+    history = history_of(ledger, lifecycle_id, version.version)
+    return next((event for event in reversed(history) if isinstance(event, EvaluationLogged)), None)
+
+
 def measured_then(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> Mapping[str, Estimate]:
     """The metrics of a version with their spreads, as they were when it was decided on; empty when it was not measured."""
-    history = history_of(ledger, lifecycle_id, version.version)
-    measured = next((event for event in reversed(history) if isinstance(event, EvaluationLogged)), None)
+    measured = measurement_of(ledger, lifecycle_id, version)
     return {} if measured is None else estimates_recorded(measured)
 
 

@@ -10,28 +10,41 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from noa_mlops.ledger import LedgerReader, VersionState, plan_of, summary_digest
-from noa_mlops.lifecycle.asking import Asked, measured_then
+from noa_mlops.gate import estimates_recorded, thresholds
+from noa_mlops.ledger import LedgerReader, plan_of, summary_digest
+from noa_mlops.lifecycle.asking import Asked, measurement_of
+from noa_mlops.lifecycle.intake import Submission
 from noa_mlops.lifecycle.runs import Measured
 from noa_mlops.records.events import EvaluationLogged, Recorded
 from noa_mlops.records.layout import address
+from noa_mlops.records.manifest import Manifest
+from noa_mlops.records.own_metrics import own_name
 from noa_mlops.records.thresholds import Threshold
 from noa_mlops.records.verdict import Estimate
 
 
-def with_drop(ledger: LedgerReader, lifecycle_id: str, champion: VersionState, measured: Measured) -> Measured:
+def with_drop(ledger: LedgerReader, given: Submission, champion: Manifest, measured: Measured) -> Measured:
     """``measured`` with what it shows of the ``champion`` beside it: None under ``dropped`` where its metrics did not drop.
 
-    Unchanged where nothing is known to hold them against: rows that it was measured on before, or a version without a summary.
+    Unchanged where nothing is known to hold them against: rows that it was measured on before, a version without a summary,
+    or another question, which is a plan with another target or positive class. So are metrics of another evaluator left out.
     """
-    if not measured.champion_anew or measured.champion is None:
+    asked = champion.predict["target"], champion.predict["positive"]
+    if not measured.champion_anew or measured.champion is None or asked != (given.target, given.positive):
         return measured
-    plan = plan_of(ledger, champion)
-    if plan is None or plan.evaluation is None or summary_digest(ledger, lifecycle_id, champion) is None:
+    name, version = champion.lifecycle_id, ledger.state.version(champion.lifecycle_id, champion.version)
+    plan, then = (None, None) if version is None else (plan_of(ledger, version), measurement_of(ledger, name, version))
+    if version is None or plan is None or then is None or summary_digest(ledger, name, version) is None:
         return measured
-    declared, then = plan.evaluation.metric_thresholds, measured_then(ledger, lifecycle_id, champion)
-    said = drop_of(declared, then, measured.champion_anew, measured.report.rows)
+    alike = _evaluator(ledger.entry(then.seq or 0).predicate.get("evaluator")) == _evaluator(measured.evaluator)
+    declared = [one for one in thresholds(plan) if alike or own_name(one.metric) is None]
+    said = drop_of(declared, estimates_recorded(then), measured.champion_anew, measured.report.rows)
     return replace(measured, champion={**measured.champion, "dropped": said})
+
+
+def _evaluator(recorded: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    """Which function of which file a plan's own metrics come from."""
+    return () if recorded is None else (recorded["function"], recorded["sha256"])
 
 
 def drop_of(

@@ -281,9 +281,7 @@ class TrainingOrchestrator:
         if measured.kept is not None:
             self._services.ledger.put_object(measured.kept)
         if champion is not None:
-            ledger = self._services.ledger
-            beside = ledger.state.lifecycle(run.lifecycle_id).versions[champion.manifest.version]
-            measured = dropping.with_drop(ledger, run.lifecycle_id, beside, measured)
+            measured = dropping.with_drop(self._services.ledger, run.submission, champion.manifest, measured)
         return self._record(partial(recording.evaluated, run.submission, trained, measured))
 
     def _champion(self, run: Run) -> tuple[ArtifactRecord | None, Mapping[str, Any] | None]:
