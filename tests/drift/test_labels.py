@@ -75,6 +75,13 @@ def test_what_was_not_measured_clears_nothing():
     assert judge_labels([], {}, {}, labelled(10)).finding == "undecided"
 
 
+def test_a_threshold_over_slices_is_not_cleared_by_the_whole():
+    sliced = Threshold("accuracy", minimum=0.75, slices=("season",))
+    now, then = measured(2000, right=0.84), promoted(accuracy=0.84)
+    assert judge_labels([sliced], now, then, labelled(2000)).finding == "undecided"
+    assert judge_labels([sliced], measured(2000, right=0.6), then, labelled(2000)).finding == "hurts"
+
+
 def test_a_drop_beyond_doubt_blocks_at_once_and_a_likely_one_must_be_seen_again():
     wild = judge_labels([ACCURACY], measured(2000, right=0.60), promoted(accuracy=0.85), labelled(2000))
     odd = judge_labels([ACCURACY], measured(1000, right=0.80), promoted(accuracy=0.85), labelled(1000))

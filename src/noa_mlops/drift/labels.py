@@ -155,6 +155,8 @@ def _metric(threshold: Threshold, now: Mapping[str, Estimate], then: Mapping[str
     why = "meets its threshold, and no drop is shown"
     if not all(threshold.clears(bound) for bound in _sides(threshold, bounds)):
         finding, why = "undecided", "is not shown to meet its threshold"
+    elif threshold.slices or threshold.fairness is not None:
+        finding, why = "undecided", "meets its threshold as a whole; slices and fairness are not measured here"
     return MetricNow(name, promoted, measured.value, bounds, allowed, finding, why)
 
 
