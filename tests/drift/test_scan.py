@@ -145,6 +145,16 @@ def test_too_few_rows_are_inconclusive_and_never_pass():
     assert "20 rows are too few" in report.notes[1]
 
 
+def test_a_champion_that_was_measured_on_few_rows_leaves_no_window_inconclusive():
+    few, many = (summary(prediction=normal(rows)).columns[0] for rows in (200, ROWS))
+    reference = replace(summary(x=normal(ROWS)), predictions=few)
+    report = scan(reference, replace(summary(x=normal(ROWS, seed=1)), predictions=many))
+    assert (report.outcome, column(report, "prediction").insufficient) == ("pass", True)
+    assert "rows are too few to see a change of three margins in what the champion says" in report.notes
+    moved = summary(prediction=normal(ROWS, 2.0)).columns[0]
+    assert scan(reference, replace(summary(x=normal(ROWS, seed=1)), predictions=moved)).outcome == "fail"
+
+
 def test_time_goes_on_and_blocks_nothing():
     days = [np.arange(ROWS) * 86_400_000_000 + start * 10**15 for start in (1, 2)]
     first, second = (summary(when=pa.array(day, pa.timestamp("us")), x=normal(ROWS)) for day in days)

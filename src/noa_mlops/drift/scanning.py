@@ -162,7 +162,8 @@ def _outcome(columns: tuple[ColumnDrift, ...], schema: tuple[SchemaChange, ...],
     gating = [column for column in columns if column.gates]
     if schema or any(column.drifted for column in gating):
         return "fail"
-    if not gating or any(column.insufficient for column in gating if not column.is_label):
+    # What the champion says is beside the point here: on how few rows it was measured once, no larger window mends.
+    if not gating or any(column.insufficient for column in gating if not (column.is_label or column.is_prediction)):
         return "fail" if settings.on_insufficient == "block" else "inconclusive"
     return "pass"
 
@@ -184,11 +185,15 @@ def _notes(
         )
     else:
         notes.append(f"rows that are near by {reference.blocks.column!r} count as dependent")
-    few = sum(column.insufficient for column in columns if column.gates and not column.is_label)
+    few = sum(
+        column.insufficient for column in columns if column.gates and not (column.is_label or column.is_prediction)
+    )
     if settings.on_drift == "warn":
         notes.append("the plan says that drift of the data only warns")
     if few:
         notes.append(f"{current.rows} rows are too few to see a change of three margins in {few} columns")
+    if any(column.insufficient for column in columns if column.gates and column.is_prediction):
+        notes.append("rows are too few to see a change of three margins in what the champion says")
     if reference.target is not None and current.column(reference.target) is None:
         notes.append(f"the labels ({reference.target!r}) are not there yet")
     return tuple(notes)
