@@ -18,14 +18,17 @@ from scipy.stats import beta, chi2
 
 from benchmarks.draws import alike, days, groups, missing, series, sold, texts, wide
 from noa_mlops.datasets import samples
-from noa_mlops.drift import DriftReport, scan, tell_apart
+from noa_mlops.drift import DriftReport, Labelled, judge_labels, scan, tell_apart
 from noa_mlops.drift.joint import as_column
 from noa_mlops.ledger import LifecycleState
-from noa_mlops.ledger.drift_law import confirmed, read_signs
+from noa_mlops.ledger.drift_law import BLIND, confirmed, read_signs
 from noa_mlops.ledger.state import Suspicion
 from noa_mlops.lifecycle.scanning import signs_of
 from noa_mlops.records.drift import DriftSettings
+from noa_mlops.records.spread import Proportion
 from noa_mlops.records.summary import DatasetSummary
+from noa_mlops.records.thresholds import Threshold
+from noa_mlops.records.verdict import Estimate
 
 Draw: TypeAlias = Callable[[np.random.Generator, int], DatasetSummary]
 """The summary of so many rows."""
@@ -130,6 +133,9 @@ def years() -> Iterator[Line]:
     """A year of daily scans against one reference, by the law of repeated scans, nothing changed."""
     for reference, window in ((1000, 200), (5000, 500), (5000, 1000)):
         yield partial(year, f"{reference:,} rows against {window} a day", days, reference, window, 8)
+    for promoted, amount in ((1000, 100), (3000, 100), (3000, 500), (3000, 2000)):
+        what = f"labels of {amount:,} rows a day, promoted on {promoted:,}, accuracy 0.85"
+        yield partial(labelled, what, promoted, amount, 100)
     yield partial(
         year, "5,000 rows against 500 a day, AR(1) 0.8, time declared", partial(days, share=0.8), 5000, 500, 8
     )
@@ -186,16 +192,41 @@ def year(what: str, draw: Callable[..., Iterator[DatasetSummary]], reference: in
 def by_the_law(reports: Iterable[DriftReport]) -> Iterator[str]:
     """What `noa_mlops.ledger.drift_law` makes of each scan in turn; a block is investigated and enabled before the next."""
     suspicion: Suspicion | None = None
+    blind = 0
     for day, report in enumerate(reports):
         signs = read_signs(signs_of(report))
         before = LifecycleState(champion=1, suspicion=suspicion)
+        blind = blind + 1 if report.outcome == "inconclusive" else 0
         if report.outcome == "fail":
             blocks = report.is_certain or confirmed(before, report.current, signs) is not None
             suspicion = None if blocks else Suspicion(day, 1, report.current, signs)
             yield "blocked" if blocks else "suspect"
         else:
-            suspicion = suspicion if report.outcome == "inconclusive" else None
+            suspicion = suspicion if 0 < blind < BLIND else None
             yield "quiet"
+
+
+def labelled(what: str, promoted: int, window: int, count: int) -> Years:
+    """So many years of daily windows with labels, of a champion that is right on 85 % of rows, then and now."""
+    random, blocks, suspects = generator(what), [], 0
+    threshold, rows = [Threshold("accuracy", minimum=0.5)], Labelled(window, window, window)
+    for _ in range(count):
+        then, suspect, blocked = _right(random, promoted), False, 0
+        for _ in range(365):
+            report = judge_labels(threshold, _right(random, window), then, rows)
+            hurts = report.finding == "hurts"
+            suspects += hurts
+            if report.is_certain or (hurts and suspect):
+                blocked, suspect = blocked + 1, False
+            else:
+                suspect = hurts or (suspect and report.finding != "clears")
+        blocks.append(blocked)
+    return Years(what, blocks, suspects)
+
+
+def _right(random: np.random.Generator, rows: int) -> Mapping[str, Estimate]:
+    hits = int(random.binomial(rows, 0.85))
+    return {"accuracy": Estimate(hits / rows, rows, spread=Proportion(hits, rows))}
 
 
 def generator(what: str) -> np.random.Generator:

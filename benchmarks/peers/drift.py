@@ -21,8 +21,8 @@ from benchmarks.peers.__main__ import HERE, environment
 
 PEERS: Mapping[str, tuple[str, ...]] = {
     "drift_evidently": ("evidently==0.7.23", "pandas<3", "numpy<2.3"),
-    "drift_nannyml": ("nannyml==0.13.1", "pandas<3", "numpy<2", "statsmodels"),
-    "drift_alibi": ("alibi-detect==0.13.0", "pandas<3", "pyarrow"),
+    "drift_nannyml": ("nannyml==0.13.1", "pandas<3", "numpy<2", "statsmodels", "pyarrow<22"),
+    "drift_alibi": ("alibi-detect==0.12.0", "pandas<3", "pyarrow<22"),
 }
 """What is installed for each peer, with what its own requirements leave out; the script is ``run_NAME.py``."""
 

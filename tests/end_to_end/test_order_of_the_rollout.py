@@ -11,6 +11,7 @@ import pytest
 
 from end_to_end.projects import Project, rows
 from end_to_end.test_drift import watched, window  # noqa: F401  a fixture
+from trust.test_events_of_people import check_cloud_event
 
 NOW = {"dataset_path": "data/now.csv", "metric_thresholds": {"roc_auc": 0.8}}
 LOOK = 'noa investigate little --finding "..."'
@@ -112,6 +113,15 @@ def test_no_command_leaves_out_a_step(project, tmp_path):
     assert (project.champion(), project.done("status").said.startswith("READY")) == (last, True)
     refused(project, (enable(last), 5, "is champion and waits for nobody"))
     project.done("verify", "--decisions")
+    told = [
+        json.loads(line)
+        for line in project.done("watch", "--since", "0", "--no-follow", "--cloudevents").out.splitlines()
+    ]
+    for event in told:
+        check_cloud_event(event)
+    kinds = {event["type"].removeprefix("noa.lifecycle."): event["data"] for event in told}
+    assert {"PromotionReady", "DriftScanned", "Investigated", "RolloutEnabled"} <= kinds.keys()
+    assert (kinds["DriftScanned"]["status"], kinds["DriftScanned"]["reasons"]) == ("blocked", ["drift"])
 
 
 def versions(project):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -218,3 +220,21 @@ def test_options_that_contradict_each_other_pull_nothing(promoted, arguments):
 
 def test_a_target_is_a_name(promoted, to, origin):
     assert "must be 1 to 64" in recorded(promoted, to, origin, "../etc", status=5).said
+
+
+def test_a_hosts_own_key_says_what_runs_there_and_can_do_nothing_else(promoted, to, origin, tmp_path, keys_away):
+    asked = str(tmp_path / "host.request")
+    promoted.done("keys", "request", "deployer", "--to", asked)
+    promoted.done("keys", "admit", asked)
+    file = str(tmp_path / "runs.json")
+    with keys_away("verifier", "operator", "root", "model"):
+        recorded(promoted, to, origin, "production", "--request", file)
+        [signature] = json.loads(Path(file).read_text())["act"]["signatures"]
+        promoted.done("rollback", "little", "--reason", "x", status=2)
+        promoted.done("override", "little@1", "--expires", "1d", "--reason", "x", status=5)
+    promoted.done("pull", "little", "--record", "production", "--admit", file)
+    roles = {key["keyid"]: key["roles"] for key in promoted.done("keys", "list", "--json").document}
+    assert roles[signature["keyid"]] == ["deployer"]
+    [runs] = promoted.done("show", "little", "--json").document["rollout"]["deployed"]
+    assert runs["by"] == [signature["keyid"]]
+    promoted.done("verify")

@@ -71,6 +71,16 @@ def test_an_inconclusive_window_clears_no_suspicion(champion):
     assert lifecycle(champion).rollout == "blocked"
 
 
+def test_three_inconclusive_windows_in_a_row_let_a_suspicion_lapse(champion):
+    champion.append(failing(FIRST, UP))
+    for _ in range(3):
+        assert lifecycle(champion).suspicion is not None
+        champion.append(scanned(verdict="inconclusive", current=THIRD))
+    assert lifecycle(champion).suspicion is None
+    champion.append(failing(SECOND, UP))
+    assert lifecycle(champion).rollout == "ready"
+
+
 def test_a_new_champion_is_not_suspected_for_the_old_one(champion):
     champion.append(failing(FIRST, UP))
     promote(champion, 2)

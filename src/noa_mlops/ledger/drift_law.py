@@ -1,8 +1,8 @@
 """The law of scans: when data that drifted block the rollout, and when they only make one suspicious.
 
 Every scan of the champion is an entry, quiet ones too. A window that fails makes its signs (column, question, direction)
-suspect; the next one that fails with a sign of these, on other data, blocks; a window that passes clears them. A window
-that is certain (another schema, or a large effect beyond doubt) blocks at once. So the entry says what was seen, and the
+suspect; the next one that fails with a sign of these, on other data, blocks; a window that passes clears them, and so do
+three in a row that were too few data, for what was seen by chance months ago confirms nothing. A window that is certain (another schema, or a large effect beyond doubt) blocks at once. So the entry says what was seen, and the
 law says what follows: a scan cannot block when it may not, or stay quiet when it must block.
 
 The champion is measured beside every challenger as well. A measurement that shows that its metrics dropped is followed by a
@@ -53,11 +53,11 @@ def scanned(lifecycle: LifecycleState, entry: LedgerEntry) -> LifecycleState | R
     if predicate["confirms"] != confirms or blocks != (entry.status == "blocked"):
         return Refusal("blocks, or does not, against what the scans before it say")
     suspicion = lifecycle.suspicion
+    unseen = (*lifecycle.unseen, entry.seq)[-BLIND:] if verdict == "inconclusive" else ()
     if verdict == "fail":
         suspicion = Suspicion(entry.seq, lifecycle.champion or 0, current, signs)
-    elif verdict == "pass":
+    elif verdict == "pass" or len(unseen) == BLIND:
         suspicion = None
-    unseen = (*lifecycle.unseen, entry.seq)[-BLIND:] if verdict == "inconclusive" else ()
     after = replace(lifecycle, suspicion=suspicion, unseen=unseen)
     return _blocked(after, entry) if blocks and lifecycle.incident is None else after
 

@@ -29,7 +29,7 @@ from noa_mlops.ledger import (
 from noa_mlops.records.documents import DocumentInvalid, compact, parse_object
 from noa_mlops.records.floors import Floors, loosened
 from noa_mlops.records.layout import Layout
-from noa_mlops.records.policy import LOOP, SIGN_POLICY, KeyRecord, Policy, Role, policy_text
+from noa_mlops.records.policy import DEPLOYER, LOOP, SIGN_POLICY, KeyRecord, Policy, Role, policy_text
 from noa_mlops.records.reading import read_document, read_file
 from noa_mlops.registry import Mirror
 
@@ -37,6 +37,9 @@ MAX_PROPOSAL = 1 << 18
 """Largest file of a proposal, in bytes."""
 
 _FORM = 1
+
+_MAY_BEGIN = {LOOP: ("enable",), DEPLOYER: ("deploy",)}
+"""Roles that begin with their first key, and what they may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +162,12 @@ def founders(state: LedgerState) -> dict[str, KeyRecord]:
 
 
 def with_key(policy: Policy, role: str, key: SigningKey, *gone: str) -> Policy:
-    """The policy with one more key in a role, and without the keys ``gone``; the loop's role begins with its first key.
+    """The policy with one more key in a role, and without the keys ``gone``; those of the loop and of hosts begin with their first key.
 
     Raises `PlanInvalid`.
     """
-    if role == LOOP and role not in policy.roles:
-        policy = replace(policy, roles={**policy.roles, LOOP: Role((), ("enable",))})
+    if role in _MAY_BEGIN and role not in policy.roles:
+        policy = replace(policy, roles={**policy.roles, role: Role((), _MAY_BEGIN[role])})
     if role not in policy.roles:
         raise PlanInvalid(f"the policy has no role {role!r}; it has {', '.join(policy.roles)}")
     public = key.public

@@ -54,6 +54,9 @@ SIGN_POLICY = "policy"
 SIGN_MODEL = "model.sig"
 """What the model key signs, and nothing else."""
 
+DEPLOYER = "deployer"
+"""The role of hosts that serve models: they say what runs there, and decide nothing."""
+
 LOOP = "loop"
 """The role by which a policy lets the loop enable what passed after an investigation; no policy begins with it."""
 
