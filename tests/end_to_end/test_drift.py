@@ -226,6 +226,9 @@ def test_the_way_out_has_an_order_and_ends_ready(project):
     assert looked.status == 0, looked.said
     assert "investigated by entry" in project.tell("show", "little").out
     assert project.tell("enable", "little@2", "--reason", "quick").status == 5, "it was submitted before"
+    again = project.tell("drift", "little", "--current", "data/wild.csv", "--dry-run").out
+    assert "noa investigate" not in again, "nobody can look twice"
+    assert "3. noa run PLAN" in again
 
     assert "put data of now where the plan's evaluation data lie" in project.tell("doctor").out
     project.write("data/now.csv", rows(100, 21))

@@ -126,7 +126,7 @@ def tell(scan: Scan, *, everything: bool) -> None:
     if scan.rollout == "blocked":
         output.say()
         output.field("Safe now", f"@{scan.champion} keeps serving; nothing new is rolled out")
-        _tell_next(scan.lifecycle_id)
+        _tell_next(scan.lifecycle_id, first=3 if scan.investigated else 1)
     recorded = "nothing was recorded" if scan.entry is None else f"entry {scan.entry}"
     output.field("Evidence", f"{recorded}   exit {3 if scan.rollout == 'blocked' else 0}")
 
@@ -157,16 +157,18 @@ def _tell_labels(labels: LabelReport) -> None:
         )
 
 
-def _tell_next(name: str) -> None:
-    """The procedure, in its order."""
+def _tell_next(name: str, first: int) -> None:
+    """The procedure, in its order, from the ``first`` step on that was not gone yet."""
     steps = {
         f"noa diff {name}": "what changed in the data",
         f'noa investigate {name} --finding "..."': "",
         "noa run PLAN": "retrain, measured on data of now; what passes is held",
         f'noa enable {name}@N --reason "..."': "",
     }
-    for number, (command, words) in enumerate(steps.items(), start=1):
-        output.field("Next" if number == 1 else "", f"{number}. {command:<{max(map(len, steps))}}  {words}".rstrip())
+    for number, (command, words) in list(enumerate(steps.items(), start=1))[first - 1 :]:
+        output.field(
+            "Next" if number == first else "", f"{number}. {command:<{max(map(len, steps))}}  {words}".rstrip()
+        )
 
 
 def _why(scan: Scan) -> str:

@@ -58,7 +58,7 @@ class Scan:
     """A scan of ``champion``, a version of the lifecycle, and what it came to.
 
     ``asked`` is what came of asking the champion. ``entry`` is None for one that was not recorded; ``confirms`` the entry
-    whose suspicion it confirmed; ``rollout`` as it stands after it.
+    whose suspicion it confirmed; ``rollout`` as it stands after it, with the open ``incident``, and whether that was ``investigated``.
     """
 
     lifecycle_id: str
@@ -74,6 +74,7 @@ class Scan:
     confirms: int | None
     rollout: str
     incident: int | None
+    investigated: bool
 
     @property
     def suspect(self) -> bool:
@@ -347,6 +348,7 @@ def _outcome(lifecycle: LifecycleState, window: Window, entry: LedgerEntry | Non
         confirms=confirms,
         rollout="blocked" if blocks else lifecycle.rollout_at(now() if entry is None else entry.ts),
         incident=None if lifecycle.incident is None else lifecycle.incident.seq,
+        investigated=lifecycle.incident is not None and lifecycle.incident.investigated is not None,
     )
 
 
