@@ -232,4 +232,5 @@ def test_a_challenger_that_means_another_class_shows_nothing_of_the_champion(pro
     assert result.document["state"] == "champion", result.said
     *_, measured, _ = project.entries()
     assert "dropped" not in measured["predicate"]["champion"]
+    assert validator("lifecycle").is_valid(measured["predicate"])
     assert project.tell("verify", "--decisions", "--deep").status == 0

@@ -153,5 +153,7 @@ def test_the_override_is_the_short_cut_and_is_seen_wherever_somebody_looks(proje
     assert "the rollout is ready by override, until" in project.done(*pull).said
     assert project.done(*pull, "--json").document["until"] == mirrored["rollout"]["until"]
     assert "nobody has investigated" in project.done("show", "little").said, "the incident stays open"
+    joined = project.done("drift", "little", "--current", "data/wild.csv", "--json").document
+    assert (joined["blocks"], joined["rollout"]) == (True, "ready"), "what joins the incident takes no override away"
     project.done("run", project.plan(seed=5, evaluation=NOW), status=3)
     assert project.champion() == 1, "what passes is held"

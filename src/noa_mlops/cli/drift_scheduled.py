@@ -122,7 +122,7 @@ def _scan(
             done.problems.append((lifecycle_id, error))
             continue
         done.scans.append(scanned)
-        blocks = blocks or scanned.blocks
+        blocks = blocks or scanned.rollout == "blocked"
         if not dry_run:
             append_drift_report(layout, scanned.to_document())
     stands = Ledger.read_only(layout).state.lifecycle(lifecycle_id).rollout_at(now())

@@ -197,7 +197,8 @@ class Loop:
             self._tell(name, "waits", f"waits: {step.why}", people=step.people)
 
     def _tell_scan(self, name: str, path: str, scan: Scan) -> None:
-        follows = ", and the rollout is blocked" if scan.blocks else ", suspect" if scan.suspect else ""
+        blocked = scan.blocks and scan.rollout == "blocked"
+        follows = ", and the rollout is blocked" if blocked else ", suspect" if scan.suspect else ""
         text = f"scanned {path}: {scan.verdict}{follows}, entry {scan.entry}"
         facts = {"path": path, "verdict": scan.verdict, "entry": scan.entry, "rollout": scan.rollout}
         self._means.tell(Told(name, "scanned", text, facts, scan))

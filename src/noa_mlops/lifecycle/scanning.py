@@ -334,6 +334,7 @@ def _outcome(lifecycle: LifecycleState, window: Window, entry: LedgerEntry | Non
     blocks, confirms = _weigh(lifecycle, window)
     if entry is not None:
         blocks, confirms = entry.status == "blocked", entry.predicate["confirms"]
+    opens = entry is None and blocks and lifecycle.incident is None
     return Scan(
         lifecycle_id=window.lifecycle_id,
         champion=window.champion.version,
@@ -346,7 +347,7 @@ def _outcome(lifecycle: LifecycleState, window: Window, entry: LedgerEntry | Non
         timestamp=None if entry is None else entry.ts,
         blocks=blocks,
         confirms=confirms,
-        rollout="blocked" if blocks else lifecycle.rollout_at(now() if entry is None else entry.ts),
+        rollout="blocked" if opens else lifecycle.rollout_at(now() if entry is None else entry.ts),
         incident=None if lifecycle.incident is None else lifecycle.incident.seq,
         investigated=lifecycle.incident is not None and lifecycle.incident.investigated is not None,
     )
