@@ -59,3 +59,14 @@ def test_two_datasets_are_looked_at_together_when_that_is_asked_for(tmp_path):
     assert "DRIFTED" in together.out
     assert "(all columns together)  a classifier tells rows apart" in together.out
     assert "joint: drifted" in page.read_text()
+
+
+def test_the_key_and_the_labels_that_were_named_tell_no_rows_apart(tmp_path):
+    folder = Project(tmp_path)
+    for seed, name in enumerate(("before", "after")):
+        first, *lines = table(seed, turned=False, labelled=False).splitlines()
+        keyed = [f"{line},{seed * 3000 + place},{seed}" for place, line in enumerate(lines)]
+        folder.write(f"{name}.csv", "\n".join([f"{first},id,outcome", *keyed]) + "\n")
+    arguments = ("diff", "before.csv", "after.csv", "--joint", "--key", "id", "--target", "outcome", "--json")
+    columns = {column["name"]: column for column in folder.done(*arguments).document["columns"]}
+    assert not columns["(all columns together)"]["drifted"]

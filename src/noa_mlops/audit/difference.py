@@ -107,7 +107,8 @@ def compare_datasets(
         reference.require_column(target)
     target = target or reference.definition.target
     key = key or declared_key(reference, current)
-    joint = tell_apart(*samples(reference, current, settings.ungated)) if settings.joint else None
+    apart = (*settings.ungated, *(name for name in (key, target) if name is not None))
+    joint = tell_apart(*samples(reference, current, apart)) if settings.joint else None
     return Difference(
         paths,
         scan(summarise(reference, target), summarise(current, target), settings, joint),
