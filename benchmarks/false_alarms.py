@@ -18,12 +18,11 @@ from scipy.stats import beta, chi2
 
 from benchmarks.draws import alike, days, groups, missing, series, sold, texts, wide
 from noa_mlops.datasets import samples
-from noa_mlops.drift import DriftReport, Labelled, judge_labels, scan, tell_apart
+from noa_mlops.drift import DriftReport, Labelled, judge_labels, scan, tell_apart, weigh
 from noa_mlops.drift.joint import as_column
 from noa_mlops.ledger import LifecycleState
 from noa_mlops.ledger.drift_law import BLIND, confirmed, read_signs
 from noa_mlops.ledger.state import Suspicion
-from noa_mlops.lifecycle.scanning import signs_of
 from noa_mlops.records.drift import DriftSettings
 from noa_mlops.records.spread import Proportion
 from noa_mlops.records.summary import DatasetSummary
@@ -194,7 +193,7 @@ def by_the_law(reports: Iterable[DriftReport]) -> Iterator[str]:
     suspicion: Suspicion | None = None
     blind = 0
     for day, report in enumerate(reports):
-        signs = read_signs(signs_of(report))
+        signs = read_signs(weigh(report, None).signs)
         before = LifecycleState(champion=1, suspicion=suspicion)
         blind = blind + 1 if report.outcome == "inconclusive" else 0
         if report.outcome == "fail":

@@ -8,6 +8,7 @@ import pytest
 
 from end_to_end.projects import Project, lay_out, rows
 from noa_mlops.agents import AgentFactory, RuntimeManager
+from noa_mlops.ledger import Draft, KeyStore, Ledger
 from noa_mlops.lifecycle import open_orchestrator
 from noa_mlops.records.layout import Layout
 
@@ -209,6 +210,22 @@ def test_a_summary_that_was_changed_or_is_gone_is_found_and_not_used(project):
         assert "summary of the training data" in result.said
     path.unlink()
     assert project.tell("verify").status == 4
+
+
+def test_a_scan_that_says_less_than_its_report_is_found_though_the_verifier_signed_it(project):
+    drift(project, "odd")
+    drift(project, "quiet")
+    assert project.tell("verify", "--decisions").status == 0
+    with Ledger.open(Layout.of(project.path), KeyStore()) as ledger:
+        seen = ledger.entry(ledger.state.size - 2)
+        quiet = {**seen.predicate, "verdict": "pass", "signs": [], "confirms": None}
+        forged = Draft("DriftScanned", seen.predicate_type, quiet, seen.subject, lifecycle_id="little", version=1)
+        ledger.append(lambda _: forged)
+    assert project.tell("doctor", "--repair").status == 0
+    assert project.verifies(), "the law admits it"
+    told = project.tell("verify", "--decisions")
+    assert told.status == 4
+    assert "its scan says verdict 'pass', but from its report and the labels follows 'fail'" in told.said
 
 
 def test_the_way_out_has_an_order_and_ends_ready(project):

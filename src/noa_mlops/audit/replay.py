@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from noa_mlops.audit.scans_again import scan_differences
 from noa_mlops.errors import LedgerTampered, PlanInvalid
 from noa_mlops.gate import (
     again_judged,
@@ -62,6 +63,7 @@ class Replay:
         before = state.lifecycle(event.lifecycle_id)
         place = (event.lifecycle_id, event.version)
         if entry.type == "DriftScanned":  # told as a decision when it blocks, but the law decides that by itself
+            yield from scan_differences(self.layout, statement["predicate"])
             return
         if isinstance(event, PromotionReady):
             yield from self._compare(event, statement["predicate"], self._open.pop(place, _Grounds()), before)

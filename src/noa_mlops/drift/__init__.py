@@ -9,6 +9,7 @@ from noa_mlops.drift.labels import Labelled, LabelReport, MetricNow, judge_label
 from noa_mlops.drift.reading import read_labels, read_report
 from noa_mlops.drift.report import ColumnDrift, DriftReport, SchemaChange, Test
 from noa_mlops.drift.scanning import scan
+from noa_mlops.drift.weighing import Weighed, weigh
 
 __all__ = [
     "ColumnDrift",
@@ -19,9 +20,11 @@ __all__ = [
     "MetricNow",
     "SchemaChange",
     "Test",
+    "Weighed",
     "judge_labels",
     "read_labels",
     "read_report",
     "scan",
     "tell_apart",
+    "weigh",
 ]

@@ -22,12 +22,10 @@ from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.state import Dropped, Incident, LifecycleState, Sign, Suspicion, VersionState
 from noa_mlops.ledger.version_law import DECISION, LIFECYCLE, Refusal
 from noa_mlops.records.documents import is_digest
+from noa_mlops.records.drift import MAX_SIGNS
 
 BLIND = 3
 """Windows in a row that were too few data from which nobody is watching."""
-
-MAX_SIGNS = 100
-"""Signs that an entry names; a scan that finds more names those with the largest effects."""
 
 
 def confirmed(lifecycle: LifecycleState, current: str, signs: frozenset[Sign]) -> int | None:

@@ -26,13 +26,13 @@ from noa_mlops.ledger import (
     plan_of,
     summary_digest,
 )
-from noa_mlops.ledger.drift_law import MAX_SIGNS, confirmed, read_signs
+from noa_mlops.ledger.drift_law import confirmed, read_signs
 from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle import intake
 from noa_mlops.lifecycle.asking import Ask, Asked, Subject, ask, measured_then
 from noa_mlops.lifecycle.statements import LIFECYCLE, model_subject
 from noa_mlops.lifecycle.together import look_together
-from noa_mlops.records.documents import Json, canonical, sha256
+from noa_mlops.records.documents import Json, canonical
 from noa_mlops.records.drift import DriftSettings
 from noa_mlops.records.events import DECISION
 from noa_mlops.records.layout import Layout, address
@@ -44,13 +44,10 @@ from noa_mlops.version import VERSION
 
 if TYPE_CHECKING:
     from noa_mlops.datasets import Dataset
-    from noa_mlops.drift import DriftReport, Joint
+    from noa_mlops.drift import DriftReport, Joint, Weighed
 
 Append: TypeAlias = Callable[[Callable[[LedgerState], Draft]], LedgerEntry]
 """Appends what is composed of the newest state."""
-
-LONGEST = 60
-"""Characters of a name that a sign has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,28 +112,11 @@ class Window:
     beside: int | None = None
 
     @property
-    def verdict(self) -> Outcome:
-        """Of data and labels together: labels clear data that drifted, but no other schema; what hurts fails."""
-        labels = self.asked.labels
-        finding = None if labels is None else labels.finding
-        if finding == "hurts":
-            return "fail"
-        return "pass" if finding == "clears" and not self.report.schema else self.report.outcome
+    def weighed(self) -> Weighed:
+        """What data and labels come to together, by the digits that the report keeps, so that it can be asked again."""
+        from noa_mlops.drift import read_report, weigh
 
-    @property
-    def is_certain(self) -> bool:
-        """Whether this window alone blocks."""
-        labels = self.asked.labels
-        return self.verdict == "fail" and ((labels is not None and labels.is_certain) or self.report.is_certain)
-
-    @property
-    def signs(self) -> list[list[str]]:
-        """What a second window must show again; nothing when nothing failed."""
-        if self.verdict != "fail":
-            return []
-        hurting = () if self.asked.labels is None else self.asked.labels.hurting
-        dropped = [[_short(metric.metric), "metric", "worse"] for metric in hurting]
-        return sorted([*dropped, *signs_of(self.report)][:MAX_SIGNS])
+        return weigh(read_report(self.report.to_document()), self.asked.labels)
 
 
 def scan_drift(
@@ -255,18 +235,6 @@ def record_scan(ledger: Ledger, window: Window, append: Append) -> Scan:
     return _outcome(ledger.state.lifecycle(window.lifecycle_id), window, entry)
 
 
-def signs_of(report: DriftReport) -> list[list[str]]:
-    """What a second window must show again, those with the largest effects, in the form of the entry."""
-    found = [
-        [_short(column.name), test.subject, _short(test.direction or "")]
-        for column in report.columns
-        if column.gates
-        for test in column.tests
-        if test.drifted
-    ]
-    return sorted(found[:MAX_SIGNS])
-
-
 def _draft(window: Window, state: LedgerState) -> Draft:
     """The entry of a scan on ``state``. Raises `LedgerConflict` when another version is the champion by now."""
     lifecycle, report = state.lifecycle(window.lifecycle_id), window.report
@@ -275,18 +243,18 @@ def _draft(window: Window, state: LedgerState) -> Draft:
             f"the champion of {window.lifecycle_id} changed while its data were scanned",
             hint="Run the same command again: it scans for the new one.",
         )
-    blocks, confirms = _weigh(lifecycle, window)
+    (blocks, confirms), weighed = _weigh(lifecycle, window), window.weighed
     predicate: dict[str, Any] = {
         "profile": window.champion.profile,
         "dataset": intake.reference(window.dataset),
         "rows": list(report.rows),
         "reference": report.reference,
         "current": report.current,
-        "verdict": window.verdict,
+        "verdict": weighed.verdict,
         "data_verdict": report.outcome,
         **_told(window.asked, window.then),
-        "certain": window.is_certain,
-        "signs": window.signs,
+        "certain": weighed.is_certain,
+        "signs": weighed.signs,
         "confirms": confirms,
         "report": report.digest,
         "verifier": {"noa-mlops": VERSION},
@@ -312,7 +280,7 @@ def _draft(window: Window, state: LedgerState) -> Draft:
 def _decision(window: Window) -> dict[str, Any]:
     """What a scan that blocks decides, in the form of a decision about a version."""
     return {
-        "verdict": window.verdict,
+        "verdict": window.weighed.verdict,
         "status": "blocked",
         "reasons": ["drift"],
         "violations": [],
@@ -326,8 +294,9 @@ def _decision(window: Window) -> dict[str, Any]:
 
 def _weigh(lifecycle: LifecycleState, window: Window) -> tuple[bool, int | None]:
     """Whether a scan blocks, and which suspicion it confirms: the rule of `noa_mlops.ledger.drift_law`."""
-    confirms = confirmed(lifecycle, window.report.current, read_signs(window.signs))
-    return window.verdict == "fail" and (window.is_certain or confirms is not None), confirms
+    weighed = window.weighed
+    confirms = confirmed(lifecycle, window.report.current, read_signs(weighed.signs))
+    return weighed.verdict == "fail" and (weighed.is_certain or confirms is not None), confirms
 
 
 def _outcome(lifecycle: LifecycleState, window: Window, entry: LedgerEntry | None) -> Scan:
@@ -339,7 +308,7 @@ def _outcome(lifecycle: LifecycleState, window: Window, entry: LedgerEntry | Non
         lifecycle_id=window.lifecycle_id,
         champion=window.champion.version,
         dataset=intake.reference(window.dataset),
-        verdict=window.verdict,
+        verdict=window.weighed.verdict,
         report=window.report,
         asked=window.asked,
         then=window.then,
@@ -351,7 +320,3 @@ def _outcome(lifecycle: LifecycleState, window: Window, entry: LedgerEntry | Non
         incident=None if lifecycle.incident is None else lifecycle.incident.seq,
         investigated=lifecycle.incident is not None and lifecycle.incident.investigated is not None,
     )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 13]}~{sha256(text.encode())[:12]}"

@@ -12,6 +12,9 @@ from noa_mlops.records.reading.quantities import duration_schema, duration_text,
 
 YEAR = 366 * 86400
 
+MAX_SIGNS = 100
+"""Signs that the entry of a scan names; one that finds more names those with the largest effects."""
+
 
 def _share(value: Any) -> Iterator[Fault]:
     if isinstance(value, bool) or not isinstance(value, int | float):
