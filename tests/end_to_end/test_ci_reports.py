@@ -157,8 +157,10 @@ def test_two_plans_of_a_lifecycle_are_not_guessed_between(project):
 
 
 def test_a_first_suspect_window_warns_and_moved_data_that_do_not_hurt_are_no_finding(project):
-    _, run = reports(project, "drift", "little", "--current", "data/odd.csv", status=0)
+    suite, run = reports(project, "drift", "little", "--current", "data/odd.csv", status=0)
     assert {result["level"] for result in run["results"]} == {"warning"}
+    assert (suite.get("failures"), suite.get("skipped")) == ("0", str(len(run["results"])))
+    assert all("moved" in skipped.get("message") for skipped in suite.iter("skipped"))
     harmless = window(12, moved=0.08, labels=lambda x: x > 0.6).replace("x,y", f"x,{HOSTILE}", 1)
     project.write("data/harmless.csv", harmless)
     suite, run = reports(project, "drift", "little", "--current", "data/harmless.csv", status=0)
