@@ -108,6 +108,14 @@ def test_what_cannot_be_scanned_stops_no_other_scan(project):
     assert document["rollouts"] == {"little": "ready", "other": "no champion"}
 
 
+def test_a_folder_that_cannot_be_listed_stops_no_other_scan(project):
+    schedule(project, other={"data": "data/now.csv"}, little={"data": "data/quiet.csv/*.csv"})
+    project.write("data/quiet.csv", window(11))
+    document = project.done("drift", "--json", status=2).document
+    assert "cannot be listed" in document["problems"][0]["error"]
+    assert document["rollouts"] == {"other": "no champion", "little": "ready"}
+
+
 def test_a_dry_run_of_the_schedule_writes_nothing(project):
     schedule(project, little={"data": "data/*ld.csv"})
     project.write("data/wild.csv", window(14, moved=0.5))

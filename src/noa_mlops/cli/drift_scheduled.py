@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noa_mlops.cli import options, output
-from noa_mlops.errors import LedgerTampered, LifecycleError, NotFound
+from noa_mlops.errors import DatasetInvalid, LedgerTampered, LifecycleError, NotFound
 
 if TYPE_CHECKING:
     from noa_mlops.audit.ci_reports import Check
@@ -113,7 +113,7 @@ def _scan(
         done.rollouts[lifecycle_id] = "no champion"
         return
     blocks = False
-    for path in _windows(layout, ledger, lifecycle_id, task):
+    for path in _windows(layout, ledger, lifecycle_id, task, done):
         try:
             scanned = scan(lifecycle_id, path)
         except LedgerTampered:
@@ -129,7 +129,7 @@ def _scan(
     done.rollouts[lifecycle_id] = "blocked" if dry_run and blocks else stands
 
 
-def _windows(layout: Layout, ledger: LedgerReader, lifecycle_id: str, task: Scheduled) -> Sequence[str]:
+def _windows(layout: Layout, ledger: LedgerReader, lifecycle_id: str, task: Scheduled, done: _Done) -> Sequence[str]:
     """A data file always; of the files that a name fits, those that were not scanned yet."""
     if not task.is_pattern:
         return (task.data,)
@@ -138,7 +138,11 @@ def _windows(layout: Layout, ledger: LedgerReader, lifecycle_id: str, task: Sche
 
     past = Past(ledger)
     past.read_on()
-    return tuple(unscanned(Sight(layout.project, data_roots(layout, ledger)), past, lifecycle_id, task))
+    try:
+        return tuple(unscanned(Sight(layout.project, data_roots(layout, ledger)), past, lifecycle_id, task))
+    except DatasetInvalid as error:
+        done.problems.append((lifecycle_id, error))
+        return ()
 
 
 def _checks(layout: Layout, done: _Done, ways: Ways) -> list[Check]:
