@@ -155,7 +155,7 @@ def test_what_other_processes_record_is_told_once_and_in_order_wherever_one_star
     mine = drain(own)
     assert [name for name in names(mine) if name in RECORDED] == RECORDED
     assert {event.lifecycle_id for event in mine} == {"odd"}
-    assert len(late) > 3
+    assert late
 
 
 def test_an_idle_orchestrator_tells_what_others_record(project):

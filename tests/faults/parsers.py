@@ -44,9 +44,12 @@ from noa_mlops.records.dataset import DatasetDefinition
 from noa_mlops.records.documents import DocumentInvalid, canonical, compact, parse_object
 from noa_mlops.records.events import LedgerLine
 from noa_mlops.records.manifest import Manifest
+from noa_mlops.records.names import name_problem
+from noa_mlops.records.paths import path_problem
 from noa_mlops.records.plan import TrainingPlan
 from noa_mlops.records.policy import Policy, policy_text
 from noa_mlops.records.reading import read_document
+from noa_mlops.records.settings import Settings
 from noa_mlops.registry.comparison import Comparison
 from noa_mlops.registry.lines import MIRRORED, position, project
 from vectors import logs
@@ -74,8 +77,13 @@ def shown(kind: Callable[[str], bool]) -> tuple[bytes, ...]:
 
 
 def is_definition(text: str) -> bool:
-    """Whether a YAML document is a dataset definition; else it is a plan."""
+    """Whether a YAML document is a dataset definition."""
     return text.startswith("files:")
+
+
+def is_settings(text: str) -> bool:
+    """Whether a YAML document is the settings of a project; what is neither is a plan."""
+    return text.startswith("name:")
 
 
 def taken_plan(name: str) -> Callable[[bytes], bool]:
@@ -101,6 +109,17 @@ def taken_definition(data: bytes) -> bool:
         return False
     assert all(isinstance(name, str) for name in definition.hidden)
     assert all(isinstance(name, str) for pair in definition.named_columns() for name in pair)
+    return True
+
+
+def taken_settings(data: bytes) -> bool:
+    """Settings that are taken name lifecycles and files that can be looked for."""
+    try:
+        settings = read_document(data, name="noa.yaml", kind=Settings)
+    except PlanInvalid:
+        return False
+    assert all(name_problem(name) is None for name in settings.schedule)
+    assert all(path_problem(task.data) is None for task in settings.schedule.values())
     return True
 
 
@@ -316,7 +335,7 @@ def taken_public_key(data: bytes) -> bool:
     return True
 
 
-PLANS = shown(lambda text: not is_definition(text))
+PLANS = shown(lambda text: not is_definition(text) and not is_settings(text))
 POLICIES = (
     logs.policy(),
     logs.governed(quorum=2, root=["root", "root-2"], revoked={"thief": 4}, data_roots=["/data"]),
@@ -330,6 +349,7 @@ PARSERS: Mapping[str, Parser] = {
         compact,
     ),
     "definition": Parser(taken_definition, shown(is_definition)),
+    "settings": Parser(taken_settings, shown(is_settings)),
     "policy": Parser(
         taken_policy,
         tuple(
