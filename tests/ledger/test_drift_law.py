@@ -200,3 +200,10 @@ def test_windows_that_are_too_few_data_are_counted_in_a_row(champion):
     assert lifecycle(champion).unseen == tuple(blind[-3:])
     champion.append(scanned(current=THIRD))
     assert lifecycle(champion).unseen == ()
+
+
+def test_windows_that_were_too_few_data_for_one_champion_are_not_counted_against_the_next(champion):
+    for current in (FIRST, SECOND, THIRD):
+        champion.append(scanned(verdict="inconclusive", current=current))
+    promote(champion, 2)
+    assert lifecycle(champion).unseen == ()

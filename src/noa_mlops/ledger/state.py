@@ -254,7 +254,17 @@ class LifecycleState:
         if self.champion is not None and self.champion != version.version:
             changed = self.with_version(replace(self.versions[self.champion], status="former"))
         changed = changed.with_version(replace(version, status="champion"))
-        return replace(changed, champion=version.version, crowned=seq, looks=0, waiting={}, measured={}, override=None)
+        unseen = self.unseen if self.champion == version.version else ()
+        return replace(
+            changed,
+            champion=version.version,
+            crowned=seq,
+            looks=0,
+            unseen=unseen,
+            waiting={},
+            measured={},
+            override=None,
+        )
 
     def awaited(self, version: int) -> Waiting | None:
         """What a version waits for; None when it does not wait, or was judged against another champion than this."""
