@@ -112,7 +112,8 @@ def test_a_folder_that_cannot_be_listed_stops_no_other_scan(project):
     schedule(project, other={"data": "data/now.csv"}, little={"data": "data/quiet.csv/*.csv"})
     project.write("data/quiet.csv", window(11))
     document = project.done("drift", "--json", status=2).document
-    assert "cannot be listed" in document["problems"][0]["error"]
+    assert "cannot be listed" in str(document)
+    assert [problem["lifecycle_id"] for problem in document["problems"]] == ["little"], document
     assert document["rollouts"] == {"other": "no champion", "little": "ready"}
 
 

@@ -100,8 +100,7 @@ def _evaluation(ledger: LedgerReader, plan: TrainingPlan) -> tuple[Dataset, str]
     """The evaluation data of a plan as it is now, split off again where the plan says so, and the target."""
     from noa_mlops.datasets import DatasetReader, split
 
-    policy, project = ledger.state.policy, ledger.layout.project
-    reader = DatasetReader(project, () if policy is None else tuple(project / root for root in policy.data_roots))
+    reader = DatasetReader(ledger.layout.project, ledger.data_roots)
     divided = plan.evaluation is not None and plan.evaluation.split is not None
     whole = reader.read(plan.dataset_path) if divided or plan.target is None else None
     target = plan.target or (None if whole is None else whole.identity.target)

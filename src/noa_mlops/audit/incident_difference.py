@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from noa_mlops.audit.difference import Difference, Incident, declared_key, slices_of
 from noa_mlops.audit.recorded_data import read_again, reader_of, recorded_json, slice_columns
+from noa_mlops.audit.scans_again import MAX_REPORT
 from noa_mlops.errors import DatasetInvalid, LedgerTampered, NotFound
 from noa_mlops.ledger import LedgerEntry, LedgerReader, plan_of
 from noa_mlops.records.layout import address
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from noa_mlops.datasets import Dataset, Portion, RowDifference
     from noa_mlops.drift import DriftReport
     from noa_mlops.records.plan import TrainingPlan
-
-MAX_REPORT = 1 << 28
-"""Largest report that is read, in bytes."""
 
 
 def compare_incident(ledger: LedgerReader, lifecycle_id: str, key: str | None = None) -> Difference:

@@ -29,8 +29,7 @@ def reader_of(ledger: LedgerReader) -> DatasetReader:
     """Reads what lies below the project or one of the policy's data roots."""
     from noa_mlops.datasets import DatasetReader
 
-    layout, policy = ledger.layout, ledger.state.policy
-    return DatasetReader(layout.project, () if policy is None else tuple(layout.project / r for r in policy.data_roots))
+    return DatasetReader(ledger.layout.project, ledger.data_roots)
 
 
 Part: TypeAlias = Literal["train", "evaluation"]

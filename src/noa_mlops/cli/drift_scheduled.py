@@ -133,13 +133,12 @@ def _windows(layout: Layout, ledger: LedgerReader, lifecycle_id: str, task: Sche
     """A data file always; of the files that a name fits, those that were not scanned yet."""
     if not task.is_pattern:
         return (task.data,)
-    from noa_mlops.lifecycle.bootstrap import data_roots
     from noa_mlops.lifecycle.windows import Past, Sight, unscanned
 
     past = Past(ledger)
     past.read_on()
     try:
-        return tuple(unscanned(Sight(layout.project, data_roots(layout, ledger)), past, lifecycle_id, task))
+        return tuple(unscanned(Sight(layout.project, ledger.data_roots), past, lifecycle_id, task))
     except DatasetInvalid as error:
         done.problems.append((lifecycle_id, error))
         return ()

@@ -75,6 +75,12 @@ class LedgerReader:
         return tuple({key.keyid: key for key in keys}.values())
 
     @property
+    def data_roots(self) -> tuple[Path, ...]:
+        """Folders outside the project from which the policy in force lets data be read."""
+        policy = self._state.policy
+        return () if policy is None else tuple(self.layout.project / root for root in policy.data_roots)
+
+    @property
     def pending(self) -> tuple[LedgerEntry, ...]:
         """Entries beyond the state, each admitted; another process may be writing more."""
         state, entries = self._state, []

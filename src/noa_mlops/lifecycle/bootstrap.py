@@ -7,7 +7,7 @@ from pathlib import Path
 
 from noa_mlops.agents import AgentFactory, RuntimeManager
 from noa_mlops.artifacts import FilesystemArtifactStore
-from noa_mlops.ledger import Ledger, LedgerReader
+from noa_mlops.ledger import Ledger
 from noa_mlops.ledger.ledger import now
 from noa_mlops.lifecycle.controller import AgentLifecycleController
 from noa_mlops.lifecycle.founding import check_policy, found_project
@@ -62,7 +62,7 @@ def open_orchestrator(
         capabilities=capabilities,
         mirror=mirror,
         model_key=ledger.keys.signing_key("model"),
-        controller=AgentLifecycleController(factory, runtime, layout, data_roots(layout, ledger)),
+        controller=AgentLifecycleController(factory, runtime, layout, ledger.data_roots),
         clock=now,
     )
     orchestrator = TrainingOrchestrator(services)
@@ -74,12 +74,6 @@ def _is_unnamed(ledger: Ledger, lifecycle_id: str, version: int) -> bool:
     """Whether it is known that no entry says a version is in the store."""
     known = ledger.state.version(lifecycle_id, version)
     return known is not None and known.named is None
-
-
-def data_roots(layout: Layout, ledger: LedgerReader) -> tuple[Path, ...]:
-    """Folders outside the project from which the policy in force lets plans read."""
-    policy = ledger.state.policy
-    return tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()
 
 
 def project_of(ledger: Path) -> Path:

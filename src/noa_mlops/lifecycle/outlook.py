@@ -18,7 +18,7 @@ from noa_mlops.agents import AgentFactory, RuntimeManager, is_owned
 from noa_mlops.errors import LifecycleError, PlanInvalid
 from noa_mlops.ledger import LedgerReader, LifecycleState
 from noa_mlops.ledger.incident_law import old_data_problem
-from noa_mlops.lifecycle.bootstrap import data_roots, open_orchestrator
+from noa_mlops.lifecycle.bootstrap import open_orchestrator
 from noa_mlops.lifecycle.claiming import UNFINISHED, changed_inputs
 from noa_mlops.lifecycle.due import Made, Step, next_step, pause_after
 from noa_mlops.lifecycle.history import history_of
@@ -57,7 +57,7 @@ class Outlook:
         """Take in what was recorded since. Raises `LedgerTampered`."""
         self._ledger.refresh()
         self._past.read_on()
-        if (roots := data_roots(self._layout, self._ledger)) != self._roots:
+        if (roots := self._ledger.data_roots) != self._roots:
             self._roots, self._sight = roots, Sight(self._layout.project, roots)
 
     def lifecycle(self, name: str) -> LifecycleState:

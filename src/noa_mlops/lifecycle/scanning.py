@@ -151,9 +151,7 @@ def look(ledger: LedgerReader, layout: Layout, lifecycle_id: str, path: str, ans
     from noa_mlops.datasets import DatasetReader
 
     known = _known(ledger, layout, lifecycle_id)
-    policy = ledger.state.policy
-    roots = tuple(layout.project / root for root in policy.data_roots) if policy is not None else ()
-    reader = DatasetReader(layout.project, roots)
+    reader = DatasetReader(layout.project, ledger.data_roots)
     dataset, asked, joint = reader.read(path), Asked(), None
     if answer is not None and known.plan is not None:
         store, champion = FilesystemArtifactStore(layout), known.champion
