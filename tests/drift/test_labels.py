@@ -83,10 +83,16 @@ def test_a_threshold_over_slices_is_not_cleared_by_the_whole():
 
 
 def test_a_drop_beyond_doubt_blocks_at_once_and_a_likely_one_must_be_seen_again():
-    wild = judge_labels([ACCURACY], measured(2000, right=0.60), promoted(accuracy=0.85), labelled(2000))
-    odd = judge_labels([ACCURACY], measured(1000, right=0.80), promoted(accuracy=0.85), labelled(1000))
+    then = measured(20_000, right=0.85, seed=2)
+    wild = judge_labels([ACCURACY], measured(2000, right=0.60), then, labelled(2000))
+    odd = judge_labels([ACCURACY], measured(1000, right=0.80), then, labelled(1000))
     assert (wild.finding, wild.is_certain) == ("hurts", True)
     assert (odd.finding, odd.is_certain) == ("hurts", False)
+
+
+def test_a_value_of_the_promotion_that_nobody_can_bound_is_not_enough_to_block_at_once():
+    report = judge_labels([ACCURACY], measured(2000, right=0.60), promoted(accuracy=0.85), labelled(2000))
+    assert (report.finding, report.is_certain) == ("hurts", False)
 
 
 def test_a_value_measured_on_few_rows_when_it_was_promoted_shows_no_drop():

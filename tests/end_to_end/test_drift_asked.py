@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from end_to_end.projects import Project, lay_out
+from end_to_end.projects import PREDICT, Project, lay_out
 from end_to_end.test_published_schemas import validator
 from noa_mlops.lifecycle import TrainingOrchestrator
 
@@ -42,8 +42,8 @@ def timed(once):
 
     def make(folder):
         project = lay_out(folder / "project")
-        put(project, "learnt", days(1, until=300))
-        put(project, "measured", days(2, until=200))
+        put(project, "learnt", days(1, until=300, count=4000))
+        put(project, "measured", days(2, until=200, count=4000))
         assert project.tell("init").status == 0
 
     return once("timed", make)
@@ -121,7 +121,7 @@ def test_what_the_champion_says_drifts_like_a_column_and_is_estimated_where_labe
     project.write("data/moved.dataset.yaml", "files: [data/moved.csv]\ntime: day\n")
     document = scan(project, "data/moved.dataset.yaml").document
     said = next(column for column in document["columns"] if column.get("is_prediction"))
-    assert (said["name"], said["drifted"], said["rows"]) == ("prediction", True, [2000, 2000])
+    assert (said["name"], said["drifted"], said["rows"]) == ("prediction", True, [4000, 2000])
     assert set(document["estimated"]) == {"roc_auc"}
     assert 0.5 < document["estimated"]["roc_auc"]["estimated"] <= 1
     assert "clears nothing" in project.tell("drift", "little", "--current", "data/moved.dataset.yaml").out
@@ -144,6 +144,22 @@ def test_too_few_data_block_where_the_plan_says_so(project):
     few = scan(project, put(project, "few", "\n".join(lines) + "\n"))
     assert (few.status, few.document["verdict"], few.document["data_verdict"]) == (3, "fail", "fail")
     assert project.verifies()
+
+
+def test_too_few_data_are_no_pass_where_drift_only_warns(project):
+    promote(project, on_drift="warn")
+    few = put(project, "few", days(17, until=5, count=20))
+    assert scan(project, few).document["data_verdict"] == "inconclusive"
+
+
+def test_labels_that_are_there_and_cannot_be_asked_are_no_pass(project):
+    project.programs(predict='[ "$(wc -l < "$NOA_DATA")" -ne 1778 ] || exit 3\n' + PREDICT)
+    promote(project)
+    assert scan(project, put(project, "quiet", days(18, until=5, count=1500))).document["verdict"] == "pass"
+    document = scan(project, put(project, "unlucky", days(19, until=5, count=1777))).document
+    assert (document["data_verdict"], document["verdict"]) == ("pass", "inconclusive")
+    assert "exit" in document["labels"]["problem"]
+    assert project.tell("verify", "--decisions").status == 0
 
 
 def test_a_column_has_a_margin_of_its_own(project):

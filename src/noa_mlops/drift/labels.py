@@ -148,7 +148,9 @@ def _metric(threshold: Threshold, now: Mapping[str, Estimate], then: Mapping[str
         value = None if measured is None else measured.value
         return MetricNow(name, promoted, value, None, allowed, "undecided", why)
     if _dropped(threshold, measured, before, ERROR) > allowed:
-        certain = _dropped(threshold, measured, before, CERTAIN) > allowed
+        # A value that nobody can bound may have been luck: one window is not enough against it.
+        sure = before is not None and before.bounds(CERTAIN) is not None
+        certain = sure and _dropped(threshold, measured, before, CERTAIN) > allowed
         why = "dropped by more than is allowed" + ("" if certain else "; a second window like it would block")
         return MetricNow(name, promoted, measured.value, bounds, allowed, "hurts", why, certain)
     finding: Finding = "clears"

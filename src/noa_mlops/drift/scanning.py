@@ -157,15 +157,20 @@ def _column(
 
 
 def _outcome(columns: tuple[ColumnDrift, ...], schema: tuple[SchemaChange, ...], settings: DriftSettings) -> Outcome:
-    if settings.on_drift == "warn":
-        return "pass"
-    gating = [column for column in columns if column.gates]
-    if schema or any(column.drifted for column in gating):
+    if settings.on_drift == "block" and (schema or any(column.drifted for column in columns if column.gates)):
         return "fail"
+    watched = _watched(columns, settings)
     # What the champion says is beside the point here: on how few rows it was measured once, no larger window mends.
-    if not gating or any(column.insufficient for column in gating if not (column.is_label or column.is_prediction)):
+    if not watched or any(column.insufficient for column in watched if not (column.is_label or column.is_prediction)):
         return "fail" if settings.on_insufficient == "block" else "inconclusive"
     return "pass"
+
+
+def _watched(columns: tuple[ColumnDrift, ...], settings: DriftSettings) -> list[ColumnDrift]:
+    """The columns that gate, or would if drift did more than warn."""
+    if settings.on_drift == "block":
+        return [column for column in columns if column.gates]
+    return [column for column in columns if column.name not in settings.ungated and column.kind != "time"]
 
 
 def _not_together(joint: Joint | str | None) -> tuple[str, ...]:
@@ -185,14 +190,13 @@ def _notes(
         )
     else:
         notes.append(f"rows that are near by {reference.blocks.column!r} count as dependent")
-    few = sum(
-        column.insufficient for column in columns if column.gates and not (column.is_label or column.is_prediction)
-    )
+    watched = _watched(columns, settings)
+    few = sum(column.insufficient for column in watched if not (column.is_label or column.is_prediction))
     if settings.on_drift == "warn":
         notes.append("the plan says that drift of the data only warns")
     if few:
         notes.append(f"{current.rows} rows are too few to see a change of three margins in {few} columns")
-    if any(column.insufficient for column in columns if column.gates and column.is_prediction):
+    if any(column.insufficient for column in watched if column.is_prediction):
         notes.append("rows are too few to see a change of three margins in what the champion says")
     if reference.target is not None and current.column(reference.target) is None:
         notes.append(f"the labels ({reference.target!r}) are not there yet")

@@ -27,13 +27,18 @@ class Weighed:
 
 
 def weigh(report: DriftReport, labels: LabelReport | None) -> Weighed:
-    """Labels clear data that drifted, but no other schema; what hurts fails. There are no signs where nothing failed."""
+    """Labels clear data that drifted, but no other schema; what hurts fails. There are no signs where nothing failed.
+
+    Labels that are there and could not be asked leave data that look well inconclusive: nobody knows how the champion did.
+    """
     finding = None if labels is None else labels.finding
     verdict = report.outcome
     if finding == "hurts":
         verdict = "fail"
     elif finding == "clears" and not report.schema:
         verdict = "pass"
+    elif verdict == "pass" and labels is not None and labels.problem is not None:
+        verdict = "inconclusive"
     if verdict != "fail":
         return Weighed(verdict, is_certain=False, signs=[])
     hurting = () if labels is None else labels.hurting

@@ -75,7 +75,7 @@ def ask(dataset: Dataset, champion: Subject, answer: Ask, moment: str) -> Asked:
         said = _counted(dataset, champion, predictions)
         return replace(said, labels=_labels(dataset, champion, predictions, moment) if labelled else None)
     except (EvaluationFailed, StepFailed, DatasetInvalid, NotFound) as error:
-        return Asked(problem=str(error))
+        return Asked(labels=_unasked(dataset, champion, str(error)) if labelled else None, problem=str(error))
 
 
 def measurement_of(ledger: LedgerReader, lifecycle_id: str, version: VersionState) -> EvaluationLogged | None:
@@ -134,7 +134,7 @@ def _labels(dataset: Dataset, champion: Subject, predictions: pa.Table, moment: 
     try:
         due = _due(dataset, champion, moment)
     except DatasetInvalid as error:
-        return LabelReport(Labelled(0, 0, len(labels), settings.min_share), (), problem=str(error))
+        return _unasked(dataset, champion, str(error))
     known = labels.is_valid() if due is None else pc.and_(labels.is_valid(), due)
     old = len(labels) if due is None else pc.sum(due).as_py() or 0
     counted = Labelled(pc.sum(known).as_py() or 0, old, len(labels), settings.min_share)
@@ -153,6 +153,14 @@ def _labels(dataset: Dataset, champion: Subject, predictions: pa.Table, moment: 
         group_by=None if groups is None else groups.filter(known),
     )
     return judge_labels(plan.evaluation.metric_thresholds, report.metrics, champion.then, counted)
+
+
+def _unasked(dataset: Dataset, champion: Subject, problem: str) -> LabelReport:
+    """Of labels that are there, and why they say nothing."""
+    from noa_mlops.drift import Labelled, LabelReport
+
+    least = champion.plan.drift.labels.min_share
+    return LabelReport(Labelled(0, 0, dataset.table.num_rows, least), (), problem)
 
 
 def _due(dataset: Dataset, champion: Subject, moment: str) -> Any:
