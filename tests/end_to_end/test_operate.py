@@ -9,6 +9,12 @@ import pytest
 
 from end_to_end.projects import PLAN, TRAIN, Project, lay_out, rows, until
 from end_to_end.test_drift import window
+from noa_mlops.errors import LedgerConflict
+from noa_mlops.ledger import Ledger
+from noa_mlops.lifecycle import granting
+from noa_mlops.lifecycle.acts import record
+from noa_mlops.lifecycle.incidents import request_enabling
+from noa_mlops.records.layout import Layout
 
 NOW = {**PLAN["evaluation"], "dataset_path": "data/now.csv"}
 WAITS = 'until [ -e "$NOA_CHECKPOINT/go" ]; do sleep 0.05; done\n'
@@ -257,6 +263,20 @@ def test_a_grant_reaches_no_version_that_asks_for_people(investigated):
     grant(project)
     project.plan(evaluation=NOW, approvals={"required": 1})
     assert "not by the loop: it waits for people's approval" in once(project, 3).out
+    assert states(project) == ["champion", "held"]
+
+
+def test_the_law_counts_the_key_of_the_loop_for_nothing_that_people_must_say(investigated):
+    project = investigated
+    grant(project)
+    project.plan(evaluation=NOW, approvals={"required": 1})
+    once(project, 3)
+    ledger = Ledger.read_only(Layout.of(project.path))
+    request = request_enabling(ledger, "little", 2, "as if it were a person")
+    signed = granting._sign(request, granting._role(ledger), ledger, None)
+    assert signed.signed.signers
+    with pytest.raises(LedgerConflict, match="nobody whose approval counts"):
+        record(ledger.layout, signed)
     assert states(project) == ["champion", "held"]
 
 

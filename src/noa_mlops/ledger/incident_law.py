@@ -23,7 +23,7 @@ from noa_mlops.ledger.entry import LedgerEntry
 from noa_mlops.ledger.state import Incident, LedgerState, LifecycleState, VersionState, Waiting
 from noa_mlops.ledger.trust_law import ACTS_OF, act_problem, decides, signers_of, version_scope
 from noa_mlops.ledger.version_law import Refusal
-from noa_mlops.records.policy import Policy
+from noa_mlops.records.policy import LOOP, Policy
 
 ENABLE = ACTS_OF["RolloutEnabled"]
 """The act that approves a version."""
@@ -81,9 +81,20 @@ def enabled(state: LedgerState, policy: Policy, entry: LedgerEntry) -> Lifecycle
 
 
 def approving(policy: Policy, signers: Collection[str], waits: Waiting) -> frozenset[str]:
-    """Which of these keys would be one approval more for a version that ``waits``."""
+    """Which of these keys would be one approval more for a version that ``waits``.
+
+    Keys that may enable for the loop alone count only where nothing but the drift holds it: what people must say, no loop says.
+    """
     counted = frozenset(key for key in signers if policy.allows(key, ENABLE))
+    if not waits.by_drift:
+        counted -= _of_the_loop(policy)
     return counted - waits.asked.excluded - waits.approved
+
+
+def _of_the_loop(policy: Policy) -> frozenset[str]:
+    """The keys that may enable by the role of the loop and by no other."""
+    people = {key for name, role in policy.roles.items() if name != LOOP and ENABLE in role.may for key in role.keys}
+    return frozenset(policy.roles[LOOP].keys) - people if LOOP in policy.roles else frozenset()
 
 
 def enabling_problem(state: LedgerState, lifecycle: LifecycleState, target: VersionState) -> str | None:

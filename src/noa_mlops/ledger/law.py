@@ -435,7 +435,9 @@ def _decide(lifecycle: LifecycleState, version: VersionState, entry: LedgerEntry
     decided = replace(lifecycle.with_version(version), deciding=entry.seq, answerable=leaf)
     if version.status == "held" and not WAITS.isdisjoint(entry.predicate[DECISION]["reasons"]):
         asked = entry.predicate[DECISION].get("approvals")
-        waits = Waiting(lifecycle.champion, ApprovalRule() if asked is None else ApprovalRule.from_document(asked))
+        rule = ApprovalRule() if asked is None else ApprovalRule.from_document(asked)
+        by_drift = entry.predicate[DECISION]["reasons"] == ["drift"]
+        waits = Waiting(lifecycle.champion, rule, by_drift=by_drift)
         return replace(decided, waiting={**decided.waiting, version.version: waits})
     if version.status != "champion":
         return decided

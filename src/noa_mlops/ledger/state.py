@@ -170,12 +170,13 @@ class Incident:
 class Waiting:
     """What a held version waits for: approvals as ``asked``, beside the ``champion`` that it was judged against.
 
-    ``approved`` are the keys that have enabled it.
+    ``approved`` are the keys that have enabled it; ``by_drift`` whether nothing but the drift holds it.
     """
 
     champion: int | None
     asked: ApprovalRule = field(default_factory=ApprovalRule)
     approved: frozenset[str] = frozenset()
+    by_drift: bool = False
 
     def to_document(self) -> dict[str, Any]:
         """JSON form: how many keys must enable it, which have, and which would not count."""
