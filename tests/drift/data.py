@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from noa_mlops.datasets import summarise_table
+from noa_mlops.drift import weigh
 
 
 def summary(**columns):
@@ -14,3 +15,8 @@ def summary(**columns):
 def normal(rows, mean=0.0, seed=0):
     """Normal numbers."""
     return np.random.default_rng(seed).normal(size=rows) + mean
+
+
+def signs(report):
+    """What a second window would have to show again."""
+    return tuple(tuple(sign) for sign in weigh(report, None).signs)

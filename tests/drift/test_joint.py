@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from benchmarks.draws import autoregressive
 
+from drift.data import signs
 from noa_mlops.datasets import DatasetReader, samples, summarise, write_parquet
 from noa_mlops.drift import read_report, scan, tell_apart
 from noa_mlops.drift.report import TOGETHER
@@ -43,7 +44,7 @@ def test_a_correlation_that_turned_is_seen_by_no_column_and_by_the_classifier(re
     joint = tell_apart(*samples(before, now, ()))
     assert 0.85 < joint.area < 0.92
     report = scan(*summaries, DriftSettings(joint=True), joint)
-    assert (report.outcome, report.is_certain, report.signs) == ("fail", True, ((TOGETHER, "joint", "up"),))
+    assert (report.outcome, report.is_certain, signs(report)) == ("fail", True, ((TOGETHER, "joint", "up"),))
     assert report.columns[0].tests[0].effect == pytest.approx(joint.area - 0.5)
     assert report.columns[0].tests[0].q == pytest.approx(joint.p * 5)
     document = json.loads(json.dumps(report.to_document()))

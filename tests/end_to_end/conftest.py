@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.projects import STARTED, Project, lay_out
+from end_to_end.projects import STARTED, Project, lay_out, rows
 
 
 def surroundings(folder: Path) -> dict[str, str]:
@@ -55,6 +55,20 @@ def template(once):
             assert result.status == 0, result.said
 
     return once("template", make)
+
+
+@pytest.fixture(scope="session")
+def watched(once):
+    """A project with a champion whose training data are many enough to see drift by."""
+
+    def make(folder):
+        project = lay_out(folder / "project")
+        project.write("data/train.csv", rows(2000, 1))
+        for arguments in (("init",), ("run", "plan.json")):
+            result = project.tell(*arguments)
+            assert result.status == 0, result.said
+
+    return once("watched", make)
 
 
 @pytest.fixture(autouse=True)

@@ -190,6 +190,17 @@ def rows(count: int, seed: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def window(seed, *, moved=0.0, count=2000, labels=None):
+    """Rows as those of the training, but for ``x``, which moved; labels are not there yet, or follow from ``labels(x)``."""
+    draw = random.Random(seed)
+    lines = ["x,y" if labels is None else "x,y,label"]
+    for _ in range(count):
+        x, y = draw.random(), draw.random()
+        label = "" if labels is None else f",{int(labels(x + 0.2 * draw.random()))}"
+        lines.append(f"{x + moved:.4f},{y:.4f}{label}")
+    return "\n".join(lines) + "\n"
+
+
 def lay_out(path: Path) -> Project:
     """Data, programs and the usual plan, in a folder that is no project yet."""
     project = Project(path)

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from end_to_end.projects import rows
-from end_to_end.test_drift import window
+from end_to_end.projects import rows, window
 from end_to_end.test_version_report import HOSTILE, Page
 from ledger.writing import decided, evaluated, submitted, trained
 from noa_mlops.ledger import KeyStore, Ledger

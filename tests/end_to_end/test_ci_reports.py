@@ -12,8 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from jsonschema import Draft4Validator
 
-from end_to_end.projects import Project, lay_out, rows, told
-from end_to_end.test_drift import window
+from end_to_end.projects import Project, lay_out, rows, told, window
 from schemas.xsd import Schema
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.projects import Project, alive, rows, told, until, with_permissions
-from end_to_end.test_drift import window
+from end_to_end.projects import Project, alive, rows, told, until, window, with_permissions
 from end_to_end.test_override import FLAT, WORSE
 from noa_mlops.audit.room import LOW_DISK
 

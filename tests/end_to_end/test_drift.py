@@ -1,43 +1,17 @@
 """`noa drift`: silent where nothing moved; one odd window warns, the second blocks; every scan is evidence."""
 
 import json
-import random
 import shutil
 
 import pytest
 
-from end_to_end.projects import Project, lay_out, rows
+from end_to_end.projects import Project, rows, window
 from noa_mlops.agents import AgentFactory, RuntimeManager
 from noa_mlops.ledger import Draft, KeyStore, Ledger
 from noa_mlops.lifecycle import open_orchestrator
 from noa_mlops.records.layout import Layout
 
 MODEL = "storage/artifacts/little/command/1"
-
-
-def window(seed, *, moved=0.0, count=2000, labels=None):
-    """Rows as those of the training, but for ``x``, which moved; labels are not there yet, or follow from ``labels(x)``."""
-    draw = random.Random(seed)
-    lines = ["x,y" if labels is None else "x,y,label"]
-    for _ in range(count):
-        x, y = draw.random(), draw.random()
-        label = "" if labels is None else f",{int(labels(x + 0.2 * draw.random()))}"
-        lines.append(f"{x + moved:.4f},{y:.4f}{label}")
-    return "\n".join(lines) + "\n"
-
-
-@pytest.fixture(scope="session")
-def watched(once):
-    """A project with a champion whose training data are many enough to see drift by."""
-
-    def make(folder):
-        project = lay_out(folder / "project")
-        project.write("data/train.csv", rows(2000, 1))
-        for arguments in (("init",), ("run", "plan.json")):
-            result = project.tell(*arguments)
-            assert result.status == 0, result.said
-
-    return once("watched", make)
 
 
 @pytest.fixture

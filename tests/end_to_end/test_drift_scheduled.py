@@ -11,10 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from ruamel.yaml import YAML
 
-from end_to_end.projects import Project
-from end_to_end.test_drift import watched, window
-
-__all__ = ["watched"]
+from end_to_end.projects import Project, window
 
 
 @pytest.fixture

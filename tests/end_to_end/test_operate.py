@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from end_to_end.projects import PLAN, TRAIN, Project, lay_out, rows, until
-from end_to_end.test_drift import window
+from end_to_end.projects import PLAN, TRAIN, Project, lay_out, rows, until, window
 from noa_mlops.errors import LedgerConflict
 from noa_mlops.ledger import Ledger
 from noa_mlops.lifecycle import granting

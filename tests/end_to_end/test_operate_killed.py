@@ -11,8 +11,7 @@ import time
 import pytest
 
 from crash.projects import Calls, end_of, start
-from end_to_end.projects import Project, lay_out, rows, told
-from end_to_end.test_drift import window
+from end_to_end.projects import Project, lay_out, rows, told, window
 from end_to_end.test_operate import NOW, grant, kinds, scans, schedule, states
 
 KILLED = -signal.SIGKILL

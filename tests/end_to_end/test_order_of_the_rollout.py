@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.projects import Project, rows
-from end_to_end.test_drift import watched, window  # noqa: F401  a fixture
+from end_to_end.projects import Project, rows, window
 from trust.test_events_of_people import check_cloud_event
 
 NOW = {"dataset_path": "data/now.csv", "metric_thresholds": {"roc_auc": 0.8}}
@@ -19,7 +18,7 @@ RETRAIN = "Run a plan, with a gate and with evaluation data of now"
 
 
 @pytest.fixture
-def project(home, watched):  # noqa: F811
+def project(home, watched):
     """A project with a champion, whose rollout a scan has blocked."""
     for name in ("project", "keys"):
         shutil.copytree(watched / name, home / name, symlinks=True)

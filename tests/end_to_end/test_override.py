@@ -7,8 +7,7 @@ import time
 import pytest
 
 import noa_mlops
-from end_to_end.projects import rows
-from end_to_end.test_drift import window
+from end_to_end.projects import rows, window
 
 WORSE = 'awk -F, \'END { print 0.9 }\' "$NOA_DATA" > "$NOA_OUT/cut"\n'
 """A model that answers nearly always the same."""

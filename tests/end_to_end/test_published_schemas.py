@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from end_to_end.projects import PLAN, lay_out, rows
-from end_to_end.test_drift import window
+from end_to_end.projects import PLAN, lay_out, rows, window
 
 SCHEMAS = {path.name: json.loads(path.read_text()) for path in Path(__file__).parents[2].glob("docs/schemas/*.json")}
 OPEN = "hyperparameters"

@@ -10,8 +10,7 @@ import time
 
 import pytest
 
-from end_to_end.projects import told, with_permissions
-from end_to_end.test_drift import window
+from end_to_end.projects import told, window, with_permissions
 from noa_mlops.audit.rollout import read_registry
 from noa_mlops.errors import LedgerTampered
 

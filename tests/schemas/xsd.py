@@ -80,7 +80,7 @@ class Schema:
             case "choice":
                 inner = "|".join(map(self._content, self._parts(part)))
             case other:
-                raise NotImplementedError(other)
+                raise ValueError(f"a content model of {other} is not known to this checker")
         most = part.get("maxOccurs", "1")
         return f"(?:{inner}){{{part.get('minOccurs', '1')},{'' if most == 'unbounded' else most}}}"
 

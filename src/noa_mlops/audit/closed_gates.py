@@ -9,14 +9,10 @@ from typing import Any
 from noa_mlops.audit.findings import Diagnosis
 from noa_mlops.errors import LifecycleError
 from noa_mlops.files import hash_stream, open_beneath
-from noa_mlops.ledger import LedgerEntry, LedgerReader
-from noa_mlops.records.documents import parse_object
+from noa_mlops.ledger import LedgerEntry, LedgerReader, identity_of
 from noa_mlops.records.events import DECISION
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.threshold_text import threshold_text
-
-MAX_IDENTITY = 64 << 20
-"""Largest identity of a dataset that is read, in bytes."""
 
 _MEASURED_AGAIN = "data that were wrong are mended and measured again, which is one look more"
 _REMEDIES = {
@@ -50,7 +46,7 @@ def _beside_thresholds(decision: Mapping[str, Any]) -> Iterator[str]:
 def _data(layout: Layout, ledger: LedgerReader, dataset: Mapping[str, Any]) -> str:
     """Whether the files of a dataset are still those that were measured on."""
     try:
-        identity = parse_object(ledger.get_object(dataset["identity"]), limit=MAX_IDENTITY)
+        identity = identity_of(ledger, dataset["identity"])
     except LifecycleError:
         return f"what {dataset['path']} was then cannot be read any more"
     digests = {file["path"]: _digest(layout.project, file["path"]) for file in identity["files"]}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from noa_mlops.cli import options
-from noa_mlops.errors import PlanInvalid
+from noa_mlops.errors import PlanInvalid, Problem
 from noa_mlops.records.layout import Layout
 from noa_mlops.records.report import PipelineReport
 
@@ -18,15 +18,17 @@ def mistakes(layout: Layout, file: Path) -> Iterator[None]:
     try:
         yield
     except PlanInvalid as error:
-        from noa_mlops.audit.ci_reports import Check
-
-        checks = [
-            Check("plan", "plan", problem.message, problem.source, problem.line or 1, problem.column or 1)
-            for problem in error.problems
-            if problem.line is not None
-        ]
-        options.tell_ci("plan", checks or [Check("plan", "plan", str(error), str(file))], layout.project)
+        placed = [problem for problem in error.problems if problem.line is not None]
+        at_their_lines(placed or [Problem(str(file), str(error))], layout.project)
         raise
+
+
+def at_their_lines(problems: Iterable[Problem], folder: Path) -> None:
+    """Annotate mistakes of documents, each at its line, or at the first where it has none."""
+    from noa_mlops.audit.ci_reports import Check
+
+    checks = [Check("plan", "plan", one.message, one.source, one.line or 1, one.column or 1) for one in problems]
+    options.tell_ci("plan", checks, folder)
 
 
 def violations(layout: Layout, report: PipelineReport, file: Path | None = None) -> None:

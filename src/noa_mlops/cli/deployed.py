@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,8 +16,6 @@ from noa_mlops.records.layout import address
 if TYPE_CHECKING:
     from noa_mlops.delivery import Pulled
     from noa_mlops.records.layout import Layout
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Recorded:
     made: deciding.Decided | None = None
 
 
-def recorded(function: _F) -> _F:
+def recorded(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a record; the command gets them as ``recording``, None when nothing is to be recorded."""
 
     @functools.wraps(function)
@@ -50,7 +48,7 @@ def recorded(function: _F) -> _F:
         return function(*given, recording=None if target is None else Recording(target, reason, where), **more)
 
     words = "Record that it runs in NAME, like production: a signed act."
-    return deciding.elsewhere(click.option("--record", "target", metavar="NAME", help=words)(command))  # type: ignore[return-value]
+    return deciding.elsewhere(click.option("--record", "target", metavar="NAME", help=words)(command))
 
 
 def record(layout: Layout, pulled: Pulled, recording: Recording) -> Recorded:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from noa_mlops.cli import drifting, output
 
@@ -61,21 +61,10 @@ def tell_labels(labels: LabelRates, most: int | None) -> None:
 def _tell_asked(incident: Incident) -> None:
     """What was recorded of asking the champion: by the labels, and by its own probabilities."""
     if incident.labels is not None:
-        _tell_metrics(incident.labels)
+        drifting.tell_metrics(incident.labels, "Metrics")
     for name, expected in incident.estimated.items():
         value, then = output.number(expected["estimated"]), output.number(expected["then"])
         output.field("Estimated", output.foreign(f"{name} {value}, was {then}: by its own probabilities"))
-
-
-def _tell_metrics(labels: Mapping[str, Any]) -> None:
-    if labels["problem"] is not None:
-        output.field("Metrics", f"could not be asked: {output.foreign(labels['problem'])}")
-    for place, metric in enumerate(labels["metrics"]):
-        bounds = metric["bounds"]
-        between = "" if bounds is None else f" ({bounds[0]:.4g} .. {bounds[1]:.4g})"
-        now, then = output.number(metric["now"]), output.number(metric["then"])
-        said = f"{metric['metric']} {now}{between}, was {then}, may drop {metric['allowed']:.3g}: {metric['why']}"
-        output.field("" if place else "Metrics", output.foreign(said))
 
 
 def _tell_slices(slices: Sequence[Portion], most: int | None) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from noa_mlops.audit.ci_reports import Check
-    from noa_mlops.drift import LabelReport
     from noa_mlops.lifecycle.asking import Ask
     from noa_mlops.lifecycle.scanning import Scan
     from noa_mlops.records.layout import Layout
@@ -133,28 +132,19 @@ def tell(scan: Scan, *, everything: bool) -> None:
 
 def _tell_asked(scan: Scan) -> None:
     """What the labels say of the champion, metric by metric; where they decide nothing, what may be expected."""
+    from noa_mlops.cli import drifting
+
     asked = scan.asked
     if asked.problem is not None:
         output.field("Champion", f"could not be asked: {output.foreign(asked.problem)}")
     if asked.labels is not None:
-        _tell_labels(asked.labels)
+        if asked.labels.problem is None and asked.labels.labelled.lack is not None:
+            output.field("Labels", asked.labels.labelled.lack)
+        drifting.tell_metrics(asked.labels.to_document(), "Labels")
     if asked.labels is None or asked.labels.finding == "undecided":
         for name, value in asked.expected.items():
             was = output.number(scan.then.get(name))
             output.field("Estimated", f"{name} {value:.4g}, was {was}: by its own probabilities, and so clears nothing")
-
-
-def _tell_labels(labels: LabelReport) -> None:
-    if labels.problem is not None:
-        output.field("Labels", f"could not be asked: {output.foreign(labels.problem)}")
-    elif labels.labelled.lack is not None:
-        output.field("Labels", labels.labelled.lack)
-    for metric in labels.metrics:
-        between = "" if metric.bounds is None else f" ({metric.bounds[0]:.4g} .. {metric.bounds[1]:.4g})"
-        now, then = output.number(metric.now), output.number(metric.then)
-        output.field(
-            "Labels", f"{metric.metric} {now}{between}, was {then}, may drop {metric.allowed:.3g}: {metric.why}"
-        )
 
 
 def _tell_next(name: str, first: int) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,6 +37,18 @@ def tell(report: DriftReport, *, everything: bool = False) -> None:
         output.say(f"{left} more moved less: --all shows them")
     for note in report.notes:
         output.field("Note", output.foreign(note))
+
+
+def tell_metrics(labels: Mapping[str, Any], field: str) -> None:
+    """What labels say of the champion, metric by metric, under the name ``field``; ``labels`` as a scan records it."""
+    if labels["problem"] is not None:
+        output.field(field, f"could not be asked: {output.foreign(labels['problem'])}")
+    for metric in labels["metrics"]:
+        bounds = metric["bounds"]
+        between = "" if bounds is None else f" ({bounds[0]:.4g} .. {bounds[1]:.4g})"
+        now, then = output.number(metric["now"]), output.number(metric["then"])
+        said = f"{metric['metric']} {now}{between}, was {then}, may drop {metric['allowed']:.3g}: {metric['why']}"
+        output.field(field, output.foreign(said))
 
 
 def verdict(report: DriftReport) -> str:

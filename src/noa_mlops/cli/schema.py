@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from noa_mlops.cli import options, output
+from noa_mlops.cli.annotating import at_their_lines
 from noa_mlops.errors import PlanInvalid, Problem
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def schema(names: tuple[str, ...], folder: Path, *, checks: bool, as_json: bool)
 
 def _check(names: tuple[str, ...], folder: Path, *, as_json: bool) -> int:
     problems = tuple(problem for name in names for problem in _problems(folder, name))
-    _annotate(problems, folder)
+    at_their_lines(problems, folder)
     if as_json:
         output.emit({"checked": len(names), "problems": [asdict(problem) for problem in problems]})
     elif problems:
@@ -97,10 +98,3 @@ def _faults(plan: TrainingPlan) -> Iterator[Fault]:
     yield from (Fault(f"{{}}: {text}", ("hyperparameters",), of_key=True) for text in wrong)
     for text in check_beside(name, plan.hyperparameters, code=plan.code, gpus=plan.resources.gpus):
         yield Fault(f"{{}}: {text}", ("agent_profile",), of_key=True)
-
-
-def _annotate(problems: tuple[Problem, ...], folder: Path) -> None:
-    from noa_mlops.audit.ci_reports import Check
-
-    checks = [Check("plan", "plan", one.message, one.source, one.line or 1, one.column or 1) for one in problems]
-    options.tell_ci("plans", checks, folder)

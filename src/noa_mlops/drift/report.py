@@ -173,18 +173,6 @@ class DriftReport:
         return tuple(column for column in self.columns if column.drifted)
 
     @property
-    def signs(self) -> tuple[tuple[str, str, str], ...]:
-        """Column, subject and direction of every finding that counts: what a second window must show again."""
-        found = {
-            (column.name, test.subject, test.direction or "")
-            for column in self.columns
-            if column.gates
-            for test in column.tests
-            if test.drifted
-        }
-        return tuple(sorted(found))
-
-    @property
     def is_certain(self) -> bool:
         """Whether this window alone is enough to block: another schema, an effect that is large and certain, or too few data."""
         if self.outcome != "fail":

@@ -26,7 +26,7 @@ from noa_mlops.ledger.objects import get_object
 from noa_mlops.ledger.pins import KnownLogs, Pin, pin_problem
 from noa_mlops.ledger.projection import ledger_line, ledger_lines
 from noa_mlops.ledger.reader import LedgerReader, read_lines
-from noa_mlops.ledger.recorded import plan_of, summary_digest
+from noa_mlops.ledger.recorded import identity_of, plan_of, summary_digest
 from noa_mlops.ledger.revocation import distrust
 from noa_mlops.ledger.signers import Signers
 from noa_mlops.ledger.state import LedgerState, LifecycleState, VersionState
@@ -65,6 +65,7 @@ __all__ = [
     "follow_version",
     "get_object",
     "head_keys",
+    "identity_of",
     "ledger_line",
     "ledger_lines",
     "model_keys",

@@ -17,12 +17,8 @@ from typing import Any, TypeAlias
 from noa_mlops.datasets import DatasetReader, Sources
 from noa_mlops.errors import DatasetInvalid, LifecycleError
 from noa_mlops.files import hash_stream
-from noa_mlops.ledger import LedgerEntry, LedgerReader
-from noa_mlops.records.documents import parse_object
+from noa_mlops.ledger import LedgerEntry, LedgerReader, identity_of
 from noa_mlops.records.settings import WILDCARDS, Scheduled
-
-MAX_IDENTITY = 64 << 20
-"""Largest identity of a dataset that is read, in bytes; one names at most 10,000 files."""
 
 Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
 """Files with their size, inode and time of last change in ns; one that cannot be looked at has -1 for each."""
@@ -149,11 +145,6 @@ class Past:
             data = entry.predicate["dataset"]
             self._newest[entry.lifecycle_id, data["path"]] = Scanned(entry.seq, entry.ts, data["identity"])
             self._last[entry.lifecycle_id] = entry.ts
-
-
-def identity_of(ledger: LedgerReader, digest: str) -> Mapping[str, Any]:
-    """The recorded identity of a dataset. Raises `LedgerTampered` when it is not there as it was."""
-    return parse_object(ledger.get_object(digest), limit=MAX_IDENTITY)
 
 
 def unscanned(sight: Sight, past: Past, lifecycle_id: str, task: Scheduled) -> Iterator[str]:

@@ -15,7 +15,7 @@ from noa_mlops.records.names import name_problem
 from noa_mlops.records.paths import PATH_SCHEMA, path_problem
 from noa_mlops.records.reading import read_document, read_duration, read_file
 from noa_mlops.records.reading.fields import Fault, Form, Rule, check_fields, instance_of, shown, whole
-from noa_mlops.records.reading.quantities import DURATION_PATTERN, duration_text
+from noa_mlops.records.reading.quantities import duration_schema, duration_text
 from noa_mlops.records.yaml_text import quoted
 
 WILDCARDS = frozenset("*?")
@@ -44,7 +44,7 @@ def _data(value: Any) -> Iterator[Fault]:
 
 _EVERY = Form(
     lambda value: None if value is None else read_duration(value),
-    lambda: {"type": ["integer", "string"], "pattern": f"^(?=.){DURATION_PATTERN}$", "examples": ["1d", "6h"]},
+    duration_schema,
 )
 
 
