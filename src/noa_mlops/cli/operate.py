@@ -15,9 +15,9 @@ from noa_mlops.errors import LedgerTampered, LifecycleError, NotFound
 if TYPE_CHECKING:
     import threading
 
-    from noa_mlops.ledger.presence import Presence
     from noa_mlops.lifecycle.operating import Told
     from noa_mlops.lifecycle.outlook import Outlook
+    from noa_mlops.lifecycle.presence import Presence
     from noa_mlops.records.layout import Layout
     from noa_mlops.records.settings import Settings
 
@@ -45,8 +45,8 @@ def operate(poll: str, folder: Path, *, once: bool, dry_run: bool, as_json: bool
     if dry_run:
         return _would(layout, settings, seconds, as_json=as_json)
     from noa_mlops.cli.interrupts import interruptible
-    from noa_mlops.ledger.presence import Presence
     from noa_mlops.lifecycle import Interrupted
+    from noa_mlops.lifecycle.presence import Presence
 
     with Presence.taken(layout) as presence:
         try:

@@ -20,7 +20,7 @@ def status(folder: Path, *, as_json: bool) -> int:
     """Show each lifecycle: its champion, its rollout, its newest versions."""
     from noa_mlops.audit.views import project_view
     from noa_mlops.ledger import Ledger
-    from noa_mlops.ledger.presence import presence_of
+    from noa_mlops.lifecycle.presence import presence_of
 
     layout = options.project(folder)
     view = {**project_view(Ledger.read_only(layout)), "loop": presence_of(layout)}

@@ -19,11 +19,11 @@ from noa_mlops.errors import LedgerTampered, LifecycleError
 from noa_mlops.ledger import LedgerReader
 from noa_mlops.ledger.incident_law import enabling_problem
 from noa_mlops.ledger.ledger import now
-from noa_mlops.ledger.presence import Presence
 from noa_mlops.lifecycle.bootstrap import open_orchestrator
 from noa_mlops.lifecycle.due import Propose, Retrain, Step, Wait, pause_after
 from noa_mlops.lifecycle.granting import enable_by_grant, grants_loop
 from noa_mlops.lifecycle.outlook import Outlook
+from noa_mlops.lifecycle.presence import Presence
 from noa_mlops.lifecycle.runs import Interrupted
 from noa_mlops.lifecycle.scanning import Scan
 from noa_mlops.records.layout import Layout, address
